@@ -1,0 +1,146 @@
+#include "rules/deployments.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+#include "rules/invariant.hpp"
+
+namespace rollbackd::rules {
+namespace {
+
+// The fields that decide where events go. A corrected version or commit moves none.
+auto attribution_of(const Deployment& d) {
+  const bool serves = d.status != DeploymentStatus::pending;
+  const bool failed = d.status == DeploymentStatus::failed;
+  return std::tuple{d.service, d.deployed_at, serves, failed,
+                    failed ? d.completed_at : std::optional<Instant>{}};
+}
+
+}  // namespace
+
+bool deployed_before(const Deployment& a, const Deployment& b) {
+  return std::tie(a.deployed_at, a.row) < std::tie(b.deployed_at, b.row);
+}
+
+std::vector<Service> Deployments::put(const Deployment& deployment) {
+  const auto known = by_id_.find(deployment.id);
+  if (known == by_id_.end()) {
+    const auto& added = by_id_.emplace(deployment.id, deployment).first->second;
+    link(added);
+    return {deployment.service};
+  }
+  std::vector<Service> moved;
+  if (attribution_of(known->second) != attribution_of(deployment)) {
+    moved.push_back(deployment.service);
+    if (known->second.service != deployment.service) {
+      moved.push_back(known->second.service);
+    }
+  }
+  unlink(known->second);
+  known->second = deployment;
+  link(known->second);
+  return moved;
+}
+
+void Deployments::clear() {
+  lines_.clear();
+  by_id_.clear();
+}
+
+const Deployment* Deployments::find(const DeploymentId& id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &found->second;
+}
+
+void Deployments::mark_rollback_dispatched(const DeploymentId& id) {
+  if (const auto found = by_id_.find(id); found != by_id_.end()) {
+    found->second.rollback_dispatched = true;
+  }
+}
+
+void Deployments::mark_snapshot(const DeploymentId& id,
+                                bool serving,
+                                std::optional<double> utilisation) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) {
+    return;
+  }
+  (serving ? found->second.seen : found->second.announced) = true;
+  if (serving && !found->second.utilisation_at_arrival) {
+    found->second.utilisation_at_arrival = utilisation;
+  }
+}
+
+const Deployment* Deployments::at(const Service& service, Instant moment) const {
+  const auto line = lines_.find(service);
+  if (line == lines_.end()) {
+    return nullptr;
+  }
+  const auto later = std::upper_bound(
+      line->second.begin(), line->second.end(), moment,
+      [](Instant m, const Deployment* d) { return d->deployed_at && m < *d->deployed_at; });
+  for (auto it = later; it != line->second.begin();) {
+    --it;
+    if (serves_at(**it, moment)) {
+      return *it;
+    }
+  }
+  return nullptr;
+}
+
+const Deployment* Deployments::target_of(const Deployment& bad) const {
+  const auto line = lines_.find(bad.service);
+  if (line == lines_.end()) {
+    return nullptr;
+  }
+  for (auto it = line->second.rbegin(); it != line->second.rend(); ++it) {
+    const Deployment& d = **it;
+    const bool same = d.version == bad.version && d.git_commit == bad.git_commit;
+    if (deployed_before(d, bad) && d.status == DeploymentStatus::success && d.health_check_passed &&
+        !d.rollback_from && !same) {
+      return &d;
+    }
+  }
+  return nullptr;
+}
+
+const Deployment* Deployments::newer_failure(const Deployment& than, Instant since) const {
+  for (const Deployment* d : of(than.service)) {
+    if (d->row > than.row && d->status == DeploymentStatus::failed && !d->rollback_from &&
+        d->completed_at && *d->completed_at > since) {
+      return d;
+    }
+  }
+  return nullptr;
+}
+
+const std::vector<const Deployment*>& Deployments::of(const Service& service) const {
+  static const Line none;
+  const auto line = lines_.find(service);
+  return line == lines_.end() ? none : line->second;
+}
+
+std::vector<Service> Deployments::services() const {
+  std::vector<Service> names;
+  names.reserve(lines_.size());
+  for (const auto& [service, line] : lines_) {
+    names.push_back(service);
+  }
+  return names;
+}
+
+void Deployments::link(const Deployment& deployment) {
+  Line& line = lines_[deployment.service];
+  const auto place = std::lower_bound(
+      line.begin(), line.end(), &deployment,
+      [](const Deployment* a, const Deployment* b) { return deployed_before(*a, *b); });
+  line.insert(place, &deployment);
+}
+
+void Deployments::unlink(const Deployment& deployment) {
+  const auto line = lines_.find(deployment.service);
+  INVARIANT(line != lines_.end());
+  std::erase(line->second, &deployment);
+}
+
+}  // namespace rollbackd::rules

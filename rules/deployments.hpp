@@ -1,0 +1,53 @@
+#pragma once
+
+#include <map>
+#include <unordered_map>
+#include <vector>
+
+#include "rules/deployment.hpp"
+
+namespace rollbackd::rules {
+
+// The known deployments and the one definition of which of them an event belongs to. SQL has its twin
+// in ops.deployment_at(); the integration tests hold them together.
+class Deployments {
+ public:
+  // Takes a new or changed row. Returns the services whose events it can have moved to another
+  // deployment: their windows have to be counted anew.
+  std::vector<Service> put(const Deployment& deployment);
+  void clear();
+
+  [[nodiscard]] const Deployment* find(const DeploymentId& id) const;
+  void mark_rollback_dispatched(const DeploymentId& id);
+  void mark_snapshot(const DeploymentId& id, bool serving, std::optional<double> utilisation);
+
+  // The deployment to which an event of this service and moment belongs; null: nobody.
+  [[nodiscard]] const Deployment* at(const Service& service, Instant moment) const;
+
+  // The deployment to go back to from this one; null: there is none (DESIGN.md section 2).
+  [[nodiscard]] const Deployment* target_of(const Deployment& bad) const;
+
+  // A deployment of the service, newer than this one and no replacement, that failed after `since`.
+  [[nodiscard]] const Deployment* newer_failure(const Deployment& than, Instant since) const;
+
+  // All rows of the service by (deployed_at, row).
+  [[nodiscard]] const std::vector<const Deployment*>& of(const Service& service) const;
+
+  // Every service that has a row, in order of name.
+  [[nodiscard]] std::vector<Service> services() const;
+  [[nodiscard]] std::size_t size() const { return by_id_.size(); }
+
+ private:
+  using Line = std::vector<const Deployment*>;  // by (deployed_at, row)
+
+  void link(const Deployment& deployment);
+  void unlink(const Deployment& deployment);
+
+  std::unordered_map<DeploymentId, Deployment> by_id_;  // node based: pointers into it stay valid
+  std::map<Service, Line> lines_;
+};
+
+// Whether (deployed_at, row) of a is before that of b. A row without deployed_at is before all.
+bool deployed_before(const Deployment& a, const Deployment& b);
+
+}  // namespace rollbackd::rules

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+
+#include "rules/time.hpp"
+
+namespace rollbackd::rules::limits {
+
+// Windows: how far back a trigger may look, and how far ahead a row's clock may run before the row
+// has to wait for its time (DESIGN.md section 3).
+inline constexpr Second window_max = 15 * 60;
+inline constexpr Second ahead_max = 60;
+inline constexpr std::size_t window_lengths_max = 16;
+
+// Rows further ahead than ahead_max wait in the calendar, one entry per deployment and second. What
+// does not fit is counted as dropped; the next rebuild from the table picks it up.
+inline constexpr std::size_t calendar_entries_max = 100'000;
+
+// Deployments known by id, newest first. One takes about half a kilobyte.
+inline constexpr std::size_t deployments_max = 100'000;
+
+// "Healthy" is fewer than this many events in this long (under one a minute).
+inline constexpr std::size_t healthy_events = 5;
+inline constexpr Second healthy_window = 5 * 60;
+inline constexpr Second rate_window = 60;
+
+// A failed deployment newer than the current one holds automatic rollbacks this long.
+inline constexpr Duration failed_deploy_hold = minutes{10};
+
+// Verification gives up its search for a quiet window after this many windows.
+inline constexpr int verify_windows_max = 5;
+
+// A snapshot that takes longer is recorded as failed and holds nothing up.
+inline constexpr Duration snapshot_timeout = seconds{2};
+
+// A deployment that began to serve longer ago gets no post_deployment snapshot any more: it would
+// say nothing about the moment of its arrival.
+inline constexpr Duration arrival_age_max = minutes{60};
+
+// Whatever a person or a database row gave us is cut to this before it goes into a record.
+inline constexpr std::size_t detail_text_max = 2000;
+
+static_assert(healthy_window <= window_max);
+static_assert(rate_window <= window_max);
+
+}  // namespace rollbackd::rules::limits

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "rules/ids.hpp"
+#include "rules/time.hpp"
+#include "rules/trigger_table.hpp"
+
+namespace rollbackd::rules {
+
+// Everything a decision about one service may depend on besides what happened.
+struct Policy {
+  TriggerTable triggers = default_triggers();
+  Duration probation = minutes{5};
+  Duration blame_window = minutes{60};
+  Duration confirm = seconds{2};
+  Duration settle = seconds{10};
+  Duration cooldown = minutes{3};
+  Duration stale_after = minutes{10};
+  Second verify_window = 60;
+  double verify_healthy_below = 1;  // errors per minute
+  bool verify_health_url = false;   // a health_url is configured and has to answer
+  std::string executor = "command";  // recorded in the plan
+
+  friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+// The policy of each service: its own, else its environment's, else everybody's.
+class PolicyBook {
+ public:
+  PolicyBook() = default;
+  explicit PolicyBook(Policy everybody) : everybody_{std::move(everybody)} {}
+
+  void set_environment(std::string environment, Policy policy) {
+    environments_.insert_or_assign(std::move(environment), std::move(policy));
+  }
+  void set_service(Service service, Policy policy) {
+    services_.insert_or_assign(std::move(service), std::move(policy));
+  }
+
+  [[nodiscard]] const Policy& of(const Service& service) const {
+    if (const auto own = services_.find(service); own != services_.end()) {
+      return own->second;
+    }
+    const auto shared = environments_.find(service.environment);
+    return shared == environments_.end() ? everybody_ : shared->second;
+  }
+
+  // Every window length that a decision under any of these policies can ask for, in seconds.
+  [[nodiscard]] std::vector<Second> window_lengths() const;
+
+ private:
+  Policy everybody_;
+  std::map<std::string, Policy> environments_;
+  std::map<Service, Policy> services_;
+};
+
+}  // namespace rollbackd::rules

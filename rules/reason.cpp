@@ -1,0 +1,46 @@
+#include "rules/reason.hpp"
+
+#include "rules/names.hpp"
+
+namespace rollbackd::rules {
+namespace {
+
+constexpr auto reasons = names_of<Reason>({
+    {Reason::active, "active"},
+    {Reason::not_to_blame, "not_to_blame"},
+    {Reason::latched, "latched"},
+    {Reason::cooldown, "cooldown"},
+    {Reason::failed_deploy, "failed_deploy"},
+    {Reason::stale, "stale"},
+    {Reason::law_inhabitance, "law_inhabitance"},
+    {Reason::law_harmonic_attraction, "law_harmonic_attraction"},
+    {Reason::law_total_coherence, "law_total_coherence"},
+    {Reason::law_structural_integrity, "law_structural_integrity"},
+    {Reason::already_stable, "already_stable"},
+    {Reason::no_target, "no_target"},
+    {Reason::under_way, "under_way"},
+    {Reason::not_deployed, "not_deployed"},
+    {Reason::superseded, "superseded"},
+    {Reason::rollback_of_rollback, "rollback_of_rollback"},
+    {Reason::unsafe_value, "unsafe_value"},
+    {Reason::rollback, "rollback"},
+    {Reason::still_unhealthy, "still_unhealthy"},
+    {Reason::deploy_failed, "deploy_failed"},
+    {Reason::outcome_unknown, "outcome_unknown"},
+});
+static_assert(reasons.rows.size() == reason_count);
+
+}  // namespace
+
+std::string_view name_of(Reason reason) { return reasons.name_of(reason); }
+std::optional<Reason> reason_named(std::string_view name) { return reasons.named(name); }
+
+std::vector<Reason> all_reasons() {
+  std::vector<Reason> all;
+  for (const auto& [reason, name] : reasons.rows) {
+    all.push_back(reason);
+  }
+  return all;
+}
+
+}  // namespace rollbackd::rules

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace rollbackd::rules {
+
+// The closed list of reasons (DESIGN.md section 4). The same name is the log word, the journal field,
+// the metric label and the API field.
+enum class Reason {
+  // suppressed
+  active,
+  not_to_blame,
+  // holds
+  latched,
+  cooldown,
+  failed_deploy,
+  stale,
+  // laws and preconditions
+  law_inhabitance,
+  law_harmonic_attraction,
+  law_total_coherence,
+  law_structural_integrity,
+  already_stable,
+  no_target,
+  under_way,
+  not_deployed,
+  superseded,
+  rollback_of_rollback,
+  unsafe_value,
+  // what became of it
+  rollback,
+  still_unhealthy,
+  deploy_failed,
+  outcome_unknown,
+};
+
+inline constexpr std::size_t reason_count = 21;
+
+// In the order of judgement.
+std::vector<Reason> all_reasons();
+
+std::string_view name_of(Reason reason);
+std::optional<Reason> reason_named(std::string_view name);
+
+}  // namespace rollbackd::rules
