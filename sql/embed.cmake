@@ -1,0 +1,55 @@
+# cmake -DOUTPUT=<file.cpp> -DFOLDER=<folder> -P embed.cmake
+#
+# Writes the folder's *.sql into a C++ source, in order of name. Raw string literals keep the text
+# readable there; compilers need not accept one beyond 64 KiB, so each is cut at a line's end well before.
+
+set(delimiter "embedded_sql")
+set(chunk_bytes 8000)
+
+# CMake compares names byte by byte, so 010 comes before 020 everywhere.
+file(GLOB files "${FOLDER}/*.sql")
+list(SORT files)
+
+set(entries "")
+foreach(file IN LISTS files)
+  get_filename_component(name "${file}" NAME)
+  file(READ "${file}" rest)
+  string(FIND "${rest}" ")${delimiter}\"" clash)
+  if(NOT clash EQUAL -1)
+    message(FATAL_ERROR "${file} contains )${delimiter}\": choose another delimiter in sql/embed.cmake")
+  endif()
+  string(APPEND entries "    {\"${name}\",\n     ")
+  string(LENGTH "${rest}" length)
+  while(length GREATER chunk_bytes)
+    string(SUBSTRING "${rest}" 0 ${chunk_bytes} chunk)
+    string(FIND "${chunk}" "\n" end REVERSE)
+    if(end EQUAL -1)
+      message(FATAL_ERROR "${file} has a line of over ${chunk_bytes} bytes: break it")
+    endif()
+    math(EXPR end "${end} + 1")
+    string(SUBSTRING "${rest}" 0 ${end} chunk)
+    string(SUBSTRING "${rest}" ${end} -1 rest)
+    string(LENGTH "${rest}" length)
+    string(APPEND entries "R\"${delimiter}(${chunk})${delimiter}\"\n     ")
+  endwhile()
+  string(APPEND entries "R\"${delimiter}(${rest})${delimiter}\"},\n")
+endforeach()
+
+list(LENGTH files count)
+file(WRITE "${OUTPUT}" "// Made by sql/embed.cmake from sql/triggers/; changes here are lost.
+#include \"engine/store/embedded_sql.hpp\"
+
+#include <array>
+
+namespace rollbackd::engine {
+namespace {
+
+constexpr std::array<EmbeddedSql, ${count}> files{{
+${entries}}};
+
+}  // namespace
+
+std::span<const EmbeddedSql> embedded_sql() { return files; }
+
+}  // namespace rollbackd::engine
+")
