@@ -1,0 +1,147 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rules/input.hpp"
+#include "rules/output.hpp"
+#include "rules/view.hpp"
+
+// What the loop and the adapters need of each other. Nobody calls back: an adapter that has something
+// to say posts an Input.
+namespace rollbackd::engine {
+
+// Where adapters put what happened. Any thread; never blocks.
+class Inbox {
+ public:
+  virtual ~Inbox() = default;
+  virtual void post(rules::Input input) = 0;
+};
+
+// The database's time as known here: a steady clock plus the offset last measured. Never goes back.
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  [[nodiscard]] virtual rules::Instant now() const = 0;
+};
+
+// Runs each Commit as one transaction, in order, and posts CommitDone for each. Does not block.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  virtual void write(const rules::Commit& commit) = 0;
+};
+
+// Starts an action and posts its answer when there is one. Does not block.
+class Actions {
+ public:
+  virtual ~Actions() = default;
+  virtual void start(const rules::Action& action) = 0;
+};
+
+// Sees what went in and what came out, to log and count it; changes nothing.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void took(const rules::Input& input) = 0;
+  virtual void decided(const rules::Output& output) = 0;
+  // `waited`: from handing the transaction over until its commit was confirmed.
+  virtual void committed(const rules::Commit& commit, rules::Duration waited) = 0;
+};
+
+// What can be asked about the state in memory. Reactor thread only.
+class View {
+ public:
+  virtual ~View() = default;
+  // Nothing: no such deployment is known.
+  [[nodiscard]] virtual std::optional<rules::CheckView> check(const rules::DeploymentId& id) const = 0;
+  [[nodiscard]] virtual std::vector<rules::ServiceView> services() const = 0;
+  // The windows were complete at least once since the start.
+  [[nodiscard]] virtual bool has_windows() const = 0;
+  [[nodiscard]] virtual bool is_complete() const = 0;
+  [[nodiscard]] virtual rules::Second as_of() const = 0;
+  [[nodiscard]] virtual std::size_t active_rollbacks() const = 0;
+};
+
+enum class LogLevel { debug, info, warning, error };
+
+// Structured log. `event` is a fixed word of ours; whatever came from outside belongs into fields,
+// where it is escaped. Any thread.
+class Log {
+ public:
+  virtual ~Log() = default;
+  virtual void write(LogLevel level, std::string_view event, const rules::Fields& fields) = 0;
+
+  void debug(std::string_view event, const rules::Fields& fields = {}) {
+    write(LogLevel::debug, event, fields);
+  }
+  void info(std::string_view event, const rules::Fields& fields = {}) {
+    write(LogLevel::info, event, fields);
+  }
+  void warning(std::string_view event, const rules::Fields& fields = {}) {
+    write(LogLevel::warning, event, fields);
+  }
+  void error(std::string_view event, const rules::Fields& fields = {}) {
+    write(LogLevel::error, event, fields);
+  }
+};
+
+// The parts whose trouble makes the daemon not ready, as /readyz names them.
+enum class Part { database, schema, leadership, listener, doorbell, windows, journal, sampler, canary };
+
+// Where each part says how it is; /readyz shows it. Any thread.
+class Board {
+ public:
+  virtual ~Board() = default;
+  // An empty problem: it is well. Otherwise one line with the remedy.
+  virtual void report(Part part, std::string problem) = 0;
+};
+
+// Counters of adapters. Their names, help texts and labels are in engine/telemetry/metric_table.cpp.
+enum class Count {
+  feed_polls,
+  feed_events,
+  feed_bells,
+  feed_rebuilds,
+  feed_reconnects,
+  feed_unknown_deployments,
+  feed_rows_skipped,
+  journal_commits,
+  journal_failures,
+  samples,
+  notifications,
+  notifications_failed,
+  http_requests,
+  http_errors,
+  deploys,
+  deploys_failed,
+};
+
+enum class Level {
+  feed_listening,
+  feed_complete,
+  window_drift,
+  feed_foreign_rows,
+  canary_round_trip_seconds,
+  notify_lock_waiters,
+  notify_queue_usage_ratio,
+  connection_utilisation_percent,
+  memory_utilisation_percent,
+  outbox_waiting,
+  leader,
+};
+
+enum class Timing { feed_poll, feed_lag, journal_commit, snapshot, http_request, notification };
+
+// Any thread; never blocks.
+class Meter {
+ public:
+  virtual ~Meter() = default;
+  virtual void count(Count what, double n = 1) = 0;
+  virtual void set(Level what, double value) = 0;
+  virtual void observe(Timing what, double seconds) = 0;
+};
+
+}  // namespace rollbackd::engine
