@@ -36,8 +36,16 @@ std::vector<Service> Deployments::put(const Deployment& deployment) {
       moved.push_back(known->second.service);
     }
   }
+  // What we have done about it ourselves may not have reached the row yet.
+  const Deployment before = known->second;
   unlink(known->second);
   known->second = deployment;
+  known->second.seen |= before.seen;
+  known->second.announced |= before.announced;
+  known->second.rollback_dispatched |= before.rollback_dispatched;
+  if (!deployment.utilisation_at_arrival) {
+    known->second.utilisation_at_arrival = before.utilisation_at_arrival;
+  }
   link(known->second);
   return moved;
 }

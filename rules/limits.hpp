@@ -37,6 +37,9 @@ inline constexpr Duration snapshot_timeout = seconds{2};
 // say nothing about the moment of its arrival.
 inline constexpr Duration arrival_age_max = minutes{60};
 
+// Deploys that ended while the journal could not be read, kept until it can.
+inline constexpr std::size_t unclaimed_deploys_max = 64;
+
 // Whatever a person or a database row gave us is cut to this before it goes into a record.
 inline constexpr std::size_t detail_text_max = 2000;
 

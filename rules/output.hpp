@@ -54,7 +54,7 @@ struct RomanEvent {
   Fields metadata;
 };
 
-enum class AlertKind { initiated, completed, failed, rejected };
+enum class AlertKind { initiated, completed, failed, aborted, rejected };
 
 std::string_view name_of(AlertKind kind);
 

@@ -1,0 +1,272 @@
+#include "rules/decider.hpp"
+
+#include <algorithm>
+
+#include "rules/guards.hpp"
+#include "rules/invariant.hpp"
+#include "rules/limits.hpp"
+#include "rules/probation.hpp"
+#include "rules/proposal.hpp"
+#include "rules/story.hpp"
+
+namespace rollbackd::rules {
+
+Decider::Decider(PolicyBook policies) : world_{std::move(policies)} {}
+
+Output Decider::step(Instant now, const Input& input) {
+  Output output;
+  std::visit([&](const auto& known) { on(known, now, output); }, input);
+  return output;
+}
+
+std::optional<Instant> Decider::wake_at() const {
+  std::optional<Instant> earliest;
+  for (const auto& [service, execution] : executions_) {
+    const auto wanted = execution.wake_at(world_);
+    if (wanted && (!earliest || *wanted < *earliest)) {
+      earliest = wanted;
+    }
+  }
+  return earliest;
+}
+
+void Decider::on(const FeedBatch& batch, Instant now, Output& output) {
+  after_intake(take_in(world_, batch), now, output);
+}
+
+void Decider::on(const FeedRebuilt& rebuilt, Instant now, Output& output) {
+  after_intake(take_in(world_, rebuilt), now, output);
+}
+
+void Decider::on(const FeedLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
+  world_.complete = false;
+}
+
+void Decider::on(const JournalRead& journal, Instant now, Output& output) {
+  INVARIANT(executions_.empty() && sent_.empty());
+  for (auto& [service, state] : world_.services) {
+    state.latch.reset();
+    state.automatic_ended_at.reset();
+  }
+  for (const ServiceHistory& history : journal.histories) {
+    ServiceState& state = world_.services[history.service];
+    state.latch = history.latch;
+    state.automatic_ended_at = history.automatic_ended_at;
+    if (history.rejection && state.told.empty()) {
+      state.judged = history.rejection->deployment;
+      state.told = history.rejection->reasons;
+      state.told_as = Ruling::rejected;
+      state.last_fired = second_of(now);
+    }
+  }
+  for (const Rollback& rollback : journal.active) {
+    const auto ended = unclaimed_.find(rollback.id);
+    const bool running =
+        ended != unclaimed_.end() ||
+        std::find(journal.running.begin(), journal.running.end(), rollback.id) !=
+            journal.running.end();
+    Execution execution = Execution::resumed(rollback, running);
+    if (ended != unclaimed_.end()) {
+      execution.take(ended->second);
+    }
+    executions_.emplace(rollback.service, std::move(execution));
+  }
+  unclaimed_.clear();
+  world_.journal_known = true;
+  for (const Service& service : world_.deployments.services()) {
+    for (const Deployment* deployment : world_.deployments.of(service)) {
+      welcome(*deployment, now, output);
+    }
+  }
+  drive_all(now, output);
+}
+
+void Decider::on(const CommitDone& done, Instant now, Output& output) {
+  const auto found = sent_.find(done.id);
+  if (found == sent_.end()) {
+    return;  // it was dropped with everything else when an earlier one failed
+  }
+  const Sent sent = found->second;
+  sent_.erase(found);
+  if (!done.committed) {
+    executions_.clear();
+    sent_.clear();
+    verified_.clear();
+    snapshots_asked_.clear();
+    world_.journal_known = false;
+    return;
+  }
+  if (sent.execution) {
+    executions_.at(*sent.execution).committed();
+    conclude(*sent.execution);
+    drive(*sent.execution, now, output);
+  }
+}
+
+// A rollback whose end is committed becomes part of its service's past.
+void Decider::conclude(const Service& service) {
+  const auto found = executions_.find(service);
+  INVARIANT(found != executions_.end());
+  const Rollback& rollback = found->second.rollback();
+  if (rollback.claimed_at) {
+    world_.deployments.mark_rollback_dispatched(rollback.deployment);
+  }
+  if (!found->second.is_done()) {
+    return;
+  }
+  ServiceState& state = world_.services[service];
+  if (rollback.status == RollbackStatus::failed) {
+    state.latch = Latch{rollback.id, rollback.deployment};
+  }
+  if (rollback.type == TriggerType::automatic && rollback.claimed_at) {
+    state.automatic_ended_at = rollback.completed_at;
+  }
+  executions_.erase(found);
+}
+
+void Decider::on(const Sampled& samples, Instant now, Output& output) {
+  world_.samples = samples;
+  if (const Deployment* newest = newest_current(world_, now)) {
+    judge_service(Service{newest->service}, now, output);
+  }
+}
+
+void Decider::on(const SnapshotTaken& answer, Instant now, Output& output) {
+  if (answer.type != SnapshotType::pre_rollback) {
+    return;
+  }
+  for (auto& [service, execution] : executions_) {
+    if (execution.rollback().deployment == answer.deployment) {
+      execution.take(answer);
+      drive(service, now, output);
+      return;
+    }
+  }
+}
+
+void Decider::on(const DeployStarted& answer, Instant now, Output& output) {
+  if (Execution* execution = execution_of(answer.event)) {
+    execution->take(answer);
+    drive(Service{execution->rollback().service}, now, output);
+  }
+}
+
+void Decider::on(const DeployEnded& answer, Instant now, Output& output) {
+  Execution* execution = execution_of(answer.event);
+  if (execution == nullptr) {
+    if (unclaimed_.size() < limits::unclaimed_deploys_max) {
+      unclaimed_.insert_or_assign(answer.event, answer);
+    }
+    return;
+  }
+  execution->take(answer);
+  drive(Service{execution->rollback().service}, now, output);
+}
+
+void Decider::on(const HealthUrlAnswered& answer, Instant now, Output& output) {
+  if (Execution* execution = execution_of(answer.event)) {
+    execution->take(answer);
+    drive(Service{execution->rollback().service}, now, output);
+  }
+}
+
+// Without `confirm`, without guards: a person knows more than a counter. The laws and the
+// preconditions hold all the same.
+void Decider::on(const ManualRequest& request, Instant now, Output& output) {
+  const Deployment* deployment = world_.deployments.find(request.deployment);
+  if (deployment == nullptr || !world_.journal_known) {
+    return;
+  }
+  Rollback rollback = propose(world_, *deployment, now);
+  rollback.type = TriggerType::manual;
+  rollback.reason = request.reason.substr(0, limits::detail_text_max);
+  rollback.initiated_by = request.initiated_by;
+  rollback.validation =
+      validate(world_, {*deployment, false, executions_.contains(deployment->service)}, now);
+  if (rollback.validation.compliant()) {
+    start(std::move(rollback), output);
+  } else {
+    reject(std::move(rollback), now, output);
+  }
+}
+
+void Decider::on(const Tick& /*tick*/, Instant now, Output& output) { drive_all(now, output); }
+
+void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
+  output.actions.insert(output.actions.end(), intake.rebuilds.begin(), intake.rebuilds.end());
+  for (const DeploymentId& id : intake.deployments) {
+    if (const Deployment* deployment = world_.deployments.find(id)) {
+      welcome(*deployment, now, output);
+    }
+  }
+  if (intake.second_passed) {
+    for (const Service& service : world_.deployments.services()) {
+      judge_service(service, now, output);
+    }
+  } else {
+    for (const Service& service : intake.touched) {
+      judge_service(service, now, output);
+    }
+  }
+  drive_all(now, output);
+}
+
+void Decider::welcome(const Deployment& deployment, Instant now, Output& output) {
+  if (!world_.journal_known) {
+    return;
+  }
+  const auto due = due_snapshot(world_, deployment, now);
+  if (!due || !snapshots_asked_.emplace(due->deployment, due->type).second) {
+    return;
+  }
+  if (due->type == SnapshotType::pre_deployment) {
+    output.actions.emplace_back(*due);
+    return;
+  }
+  send({story_of_arrival(deployment)}, {*due}, std::nullopt, output);
+  world_.deployments.mark_snapshot(
+      deployment.id, true,
+      world_.samples ? std::optional{world_.samples->connection_utilisation} : std::nullopt);
+}
+
+void Decider::drive_all(Instant now, Output& output) {
+  for (const auto& [service, execution] : executions_) {
+    drive(service, now, output);
+  }
+}
+
+void Decider::drive(const Service& service, Instant now, Output& output) {
+  const auto found = executions_.find(service);
+  if (found == executions_.end()) {
+    return;
+  }
+  auto move = found->second.next(world_, now);
+  if (!move) {
+    return;
+  }
+  if (move->entries.empty()) {
+    output.actions.insert(output.actions.end(), move->then.begin(), move->then.end());
+    return;
+  }
+  send(std::move(move->entries), std::move(move->then), service, output);
+}
+
+void Decider::send(std::vector<JournalEntry> entries,
+                   std::vector<Action> then,
+                   std::optional<Service> execution,
+                   Output& output) {
+  const CommitId id = ++last_commit_;
+  sent_.emplace(id, Sent{std::move(execution)});
+  output.commits.push_back({id, std::move(entries), std::move(then)});
+}
+
+Execution* Decider::execution_of(const EventId& event) {
+  for (auto& [service, execution] : executions_) {
+    if (execution.rollback().id == event) {
+      return &execution;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace rollbackd::rules

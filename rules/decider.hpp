@@ -1,0 +1,91 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "rules/execution.hpp"
+#include "rules/input.hpp"
+#include "rules/intake.hpp"
+#include "rules/judgement.hpp"
+#include "rules/output.hpp"
+#include "rules/view.hpp"
+#include "rules/world.hpp"
+
+namespace rollbackd::rules {
+
+// The only entry to the rules: takes what happened, says what to do about it, and does nothing itself.
+// The same inputs at the same times give the same outputs. One thread.
+class Decider {
+ public:
+  explicit Decider(PolicyBook policies);
+
+  // `now` is the database's time and never less than in the call before.
+  Output step(Instant now, const Input& input);
+
+  // When a Tick is wanted although nothing else happens; nothing: never.
+  [[nodiscard]] std::optional<Instant> wake_at() const;
+
+  [[nodiscard]] std::optional<CheckView> check(const DeploymentId& id) const;
+  [[nodiscard]] std::vector<ServiceView> services() const;
+  [[nodiscard]] const World& world() const { return world_; }
+  [[nodiscard]] std::size_t active_rollbacks() const { return executions_.size(); }
+
+ private:
+  // What a transaction on its way belongs to.
+  struct Sent {
+    std::optional<Service> execution;  // the service whose rollback waits for it
+  };
+
+  void on(const FeedBatch& batch, Instant now, Output& output);
+  void on(const FeedRebuilt& rebuilt, Instant now, Output& output);
+  void on(const FeedLost& lost, Instant now, Output& output);
+  void on(const JournalRead& journal, Instant now, Output& output);
+  void on(const CommitDone& done, Instant now, Output& output);
+  void on(const Sampled& samples, Instant now, Output& output);
+  void on(const SnapshotTaken& answer, Instant now, Output& output);
+  void on(const DeployStarted& answer, Instant now, Output& output);
+  void on(const DeployEnded& answer, Instant now, Output& output);
+  void on(const HealthUrlAnswered& answer, Instant now, Output& output);
+  void on(const ManualRequest& request, Instant now, Output& output);
+  void on(const Tick& tick, Instant now, Output& output);
+
+  void after_intake(const Intake& intake, Instant now, Output& output);
+  void welcome(const Deployment& deployment, Instant now, Output& output);
+  void judge_service(const Service& service, Instant now, Output& output);
+  void warn(const Deployment& current,
+            ServiceState& state,
+            const std::vector<Reading>& firing,
+            Instant now,
+            Output& output);
+  void tell(const Deployment& current,
+            ServiceState& state,
+            const Verdict& verdict,
+            Instant now,
+            Output& output);
+  void reject(Rollback proposed, Instant now, Output& output);
+  void start(Rollback rollback, Output& output);
+  void look_at_probation(const Deployment& current, Instant now, Output& output);
+  void drive_all(Instant now, Output& output);
+  void drive(const Service& service, Instant now, Output& output);
+  void conclude(const Service& service);
+
+  [[nodiscard]] bool can_judge() const { return world_.complete && world_.journal_known; }
+  [[nodiscard]] Execution* execution_of(const EventId& event);
+  [[nodiscard]] State state_of(const Deployment& deployment, bool firing) const;
+  void send(std::vector<JournalEntry> entries,
+            std::vector<Action> then,
+            std::optional<Service> execution,
+            Output& output);
+
+  World world_;
+  std::map<Service, Execution> executions_;
+  std::map<CommitId, Sent> sent_;
+  CommitId last_commit_ = 0;
+  std::set<DeploymentId> verified_;   // PassProbation was sent; the row has not come back yet
+  std::set<std::pair<DeploymentId, SnapshotType>> snapshots_asked_;
+  std::map<EventId, DeployEnded> unclaimed_;  // deploys that ended while the journal was unknown
+};
+
+}  // namespace rollbackd::rules

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "rules/action.hpp"
+#include "rules/world.hpp"
+
+namespace rollbackd::rules {
+
+// What taking in a batch led to.
+struct Intake {
+  std::set<Service> touched;           // have new events or rows, and complete windows
+  std::set<DeploymentId> deployments;  // new or changed rows
+  std::vector<Action> rebuilds;        // services whose events can have moved
+  bool second_passed = false;
+  std::uint64_t unattributed = 0;  // events that belong to nobody yet
+};
+
+// Takes in all of a batch: rows first, then events, then time. Nothing is judged here.
+Intake take_in(World& world, const FeedBatch& batch);
+
+// Replaces all that is known of deployments and windows. They are complete afterwards.
+Intake take_in(World& world, const FeedRebuilt& rebuilt);
+
+}  // namespace rollbackd::rules

@@ -1,0 +1,20 @@
+#include "rules/output.hpp"
+
+#include "rules/names.hpp"
+
+namespace rollbackd::rules {
+namespace {
+
+constexpr auto alert_kinds = names_of<AlertKind>({
+    {AlertKind::initiated, "initiated"},
+    {AlertKind::completed, "completed"},
+    {AlertKind::failed, "failed"},
+    {AlertKind::aborted, "aborted"},
+    {AlertKind::rejected, "rejected"},
+});
+
+}  // namespace
+
+std::string_view name_of(AlertKind kind) { return alert_kinds.name_of(kind); }
+
+}  // namespace rollbackd::rules

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "rules/preconditions.hpp"
+#include "rules/rollback.hpp"
+#include "rules/world.hpp"
+
+namespace rollbackd::rules {
+
+// The rollback of this deployment as it would be, with evidence, target and fresh ids, but no type, reason
+// and validation yet.
+Rollback propose(const World& world, const Deployment& deployment, Instant now);
+
+// Notes in the evidence which row asked for it.
+void cite(Rollback& rollback, const Reading& reading);
+
+// Makes it a rejected one: constitutional_violation, aborted, nothing done.
+void refuse(Rollback& rollback, Instant now);
+
+}  // namespace rollbackd::rules

@@ -1,0 +1,78 @@
+#include "rules/verification.hpp"
+
+#include "rules/invariant.hpp"
+#include "rules/limits.hpp"
+
+namespace rollbackd::rules {
+namespace {
+
+// A rollback trigger above its threshold on the replacement's own events.
+std::optional<Reading> own_trigger(const World& world, const Rollback& rollback) {
+  const DeploymentMeasurements own{world, rollback.replacement};
+  for (const Reading& reading : rows_above(world.book.of(rollback.service).triggers, own)) {
+    if (reading.trigger->action == TriggerAction::rollback &&
+        is_of_events(reading.trigger->signal)) {
+      return reading;
+    }
+  }
+  return std::nullopt;
+}
+
+// Whether the row that caused the rollback still holds, by name; a person's request has none.
+bool cause_holds(const World& world, const Rollback& rollback) {
+  const DeploymentMeasurements own{world, rollback.replacement};
+  for (const Reading& reading : rows_above(world.book.of(rollback.service).triggers, own)) {
+    if (reading.trigger->name == rollback.evidence.trigger) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Fields findings(const World& world, const Rollback& rollback, Second window) {
+  const std::uint64_t events = recent_errors(world, rollback.replacement);
+  return {{"evidence", std::string{events > 0 ? "events" : "silence"}},
+          {"errors_per_minute", errors_per_minute(world, rollback.replacement, window)},
+          {"recent_errors", static_cast<std::int64_t>(events)},
+          {"window_seconds", window}};
+}
+
+}  // namespace
+
+Verification verify(const World& world,
+                    const Rollback& rollback,
+                    std::optional<bool> health_url,
+                    Instant now) {
+  INVARIANT(rollback.serving_from.has_value());
+  const Policy& policy = world.book.of(rollback.service);
+  const Second window = policy.verify_window;
+  const Second served = world.windows.now() - second_of(*rollback.serving_from);
+  if (!world.complete || now < *rollback.serving_from) {
+    return {};
+  }
+  if (const auto fired = own_trigger(world, rollback)) {
+    return {Health::unhealthy, "Still unhealthy: " + reason_text(*fired),
+            findings(world, rollback, window)};
+  }
+  if (served < window) {
+    return {};
+  }
+  const double rate = errors_per_minute(world, rollback.replacement, window);
+  const bool last = served >= window * limits::verify_windows_max;
+  const Deployment* replacement = world.deployments.find(rollback.replacement);
+  const bool stable = replacement != nullptr && is_stable(world, *replacement);
+  const bool quiet = (rate < policy.verify_healthy_below && !cause_holds(world, rollback)) ||
+                     (last && stable);
+  if (quiet && (!policy.verify_health_url || health_url == true)) {
+    return {Health::healthy, {}, findings(world, rollback, window)};
+  }
+  if (last) {
+    const std::string why = quiet ? "health_url does not answer 2xx"
+                                  : number_text(rate) + " errors/minute after " +
+                                        std::to_string(served) + " seconds";
+    return {Health::unhealthy, "Still unhealthy: " + why, findings(world, rollback, window)};
+  }
+  return {quiet ? Health::ask_health_url : Health::wait, {}, {}};
+}
+
+}  // namespace rollbackd::rules

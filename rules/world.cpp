@@ -1,0 +1,52 @@
+#include "rules/world.hpp"
+
+#include "rules/invariant.hpp"
+#include "rules/limits.hpp"
+
+namespace rollbackd::rules {
+
+double errors_per_minute(const World& world, const DeploymentId& deployment, Second window) {
+  const auto count = static_cast<double>(world.windows.count(deployment, window));
+  return count * 60.0 / static_cast<double>(window);
+}
+
+std::uint64_t recent_errors(const World& world, const DeploymentId& deployment) {
+  return world.windows.count(deployment, limits::healthy_window);
+}
+
+std::optional<double> DeploymentMeasurements::measure(Signal signal, Second window) const {
+  switch (signal) {
+    case Signal::errors_per_minute:
+      return errors_per_minute(world_, deployment_, window);
+    case Signal::errors:
+      return static_cast<double>(world_.windows.count(deployment_, window));
+    case Signal::connection_utilisation:
+      return world_.samples ? std::optional{world_.samples->connection_utilisation} : std::nullopt;
+    case Signal::memory_utilisation:
+      return world_.samples ? world_.samples->memory_utilisation : std::nullopt;
+    case Signal::response_time_p95:
+      return std::nullopt;  // nothing feeds it yet
+  }
+  UNREACHABLE("Signal");
+}
+
+bool is_healthy(const World& world, const DeploymentId& deployment) {
+  return recent_errors(world, deployment) < limits::healthy_events;
+}
+
+std::optional<Reading> first_rollback_row(const World& world, const Deployment& deployment) {
+  const DeploymentMeasurements measurements{world, deployment.id};
+  for (const Reading& reading :
+       rows_above(world.book.of(deployment.service).triggers, measurements)) {
+    if (reading.trigger->action == TriggerAction::rollback) {
+      return reading;
+    }
+  }
+  return std::nullopt;
+}
+
+bool is_stable(const World& world, const Deployment& deployment) {
+  return is_healthy(world, deployment.id) && !first_rollback_row(world, deployment);
+}
+
+}  // namespace rollbackd::rules

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rules/deployments.hpp"
+#include "rules/input.hpp"
+#include "rules/policy.hpp"
+#include "rules/window.hpp"
+
+namespace rollbackd::rules {
+
+enum class Ruling {
+  quiet,       // no rollback trigger fires
+  suppressed,  // it fires, and another matter is under way, or it is nobody's fault
+  held,        // it has to wait
+  rejected,    // a law or a precondition forbids it
+  roll_back,
+};
+
+// What is remembered about one service between two judgements.
+struct ServiceState {
+  DeploymentId judged;  // the current deployment that the next five are about
+  std::map<std::string, Instant> above_since;  // by trigger name
+  std::map<std::string, Second> warned;        // by trigger name: when it last fired
+  std::vector<Reason> told;                    // of the firing trigger; empty: nothing yet
+  Ruling told_as = Ruling::quiet;
+  Second last_fired = 0;
+
+  std::optional<Latch> latch;
+  std::optional<Instant> automatic_ended_at;
+  bool rebuilding = false;  // its windows are being counted anew
+};
+
+// Everything that decisions are made from.
+struct World {
+  explicit World(PolicyBook policies)
+      : book{std::move(policies)}, windows{book.window_lengths()} {}
+
+  PolicyBook book;
+  Deployments deployments;
+  Windows windows;
+  std::optional<Sampled> samples;
+  std::map<Service, ServiceState> services;
+  bool complete = false;  // the windows have no gap
+  bool journal_known = false;
+  bool had_windows = false;  // were complete at least once
+};
+
+// The signals of one deployment at this moment.
+class DeploymentMeasurements final : public Measurements {
+ public:
+  DeploymentMeasurements(const World& world, const DeploymentId& deployment)
+      : world_{world}, deployment_{deployment} {}
+
+  [[nodiscard]] std::optional<double> measure(Signal signal, Second window) const override;
+
+ private:
+  const World& world_;
+  DeploymentId deployment_;
+};
+
+double errors_per_minute(const World& world, const DeploymentId& deployment, Second window);
+std::uint64_t recent_errors(const World& world, const DeploymentId& deployment);
+
+// Fewer than limits::healthy_events in limits::healthy_window.
+bool is_healthy(const World& world, const DeploymentId& deployment);
+
+// Healthy, and no rollback trigger above its threshold.
+bool is_stable(const World& world, const Deployment& deployment);
+
+// The first row with the action `rollback` that is above its threshold, whatever its `for`.
+std::optional<Reading> first_rollback_row(const World& world, const Deployment& deployment);
+
+}  // namespace rollbackd::rules
