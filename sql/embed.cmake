@@ -1,17 +1,17 @@
-# cmake -DOUTPUT=<file.cpp> -DFOLDER=<folder> -P embed.cmake
+# cmake -DOUTPUT=<file.cpp> "-DFILES=<file.sql>;..." -P embed.cmake
 #
-# Writes the folder's *.sql into a C++ source, in order of name. Raw string literals keep the text
+# Writes the files into a C++ source, in order of name. Raw string literals keep the text
 # readable there; compilers need not accept one beyond 64 KiB, so each is cut at a line's end well before.
 
 set(delimiter "embedded_sql")
 set(chunk_bytes 8000)
 
-# CMake compares names byte by byte, so 010 comes before 020 everywhere.
-file(GLOB files "${FOLDER}/*.sql")
-list(SORT files)
+# Byte by byte, so that 010 comes before 020 everywhere. The files are arguments, not globbed here: a
+# changed list is a changed command, which is how Ninja notices that one was removed.
+list(SORT FILES)
 
 set(entries "")
-foreach(file IN LISTS files)
+foreach(file IN LISTS FILES)
   get_filename_component(name "${file}" NAME)
   file(READ "${file}" rest)
   string(FIND "${rest}" ")${delimiter}\"" clash)
@@ -35,7 +35,7 @@ foreach(file IN LISTS files)
   string(APPEND entries "R\"${delimiter}(${rest})${delimiter}\"},\n")
 endforeach()
 
-list(LENGTH files count)
+list(LENGTH FILES count)
 file(WRITE "${OUTPUT}" "// Made by sql/embed.cmake from sql/triggers/; changes here are lost.
 #include \"engine/store/embedded_sql.hpp\"
 
