@@ -27,11 +27,14 @@ class Clock {
   [[nodiscard]] virtual rules::Instant now() const = 0;
 };
 
-// Runs each Commit as one transaction, in order, and posts CommitDone for each. Does not block.
+// Runs each Commit as one transaction, in order, and posts CommitDone for each. Does not block. After
+// one that failed it drops whatever it was handed, until read() has brought the truth back.
 class Journal {
  public:
   virtual ~Journal() = default;
   virtual void write(const rules::Commit& commit) = 0;
+  // Posts a JournalRead as soon as the database can be read.
+  virtual void read() = 0;
 };
 
 // Starts an action and posts its answer when there is one. Does not block.
@@ -39,6 +42,8 @@ class Actions {
  public:
   virtual ~Actions() = default;
   virtual void start(const rules::Action& action) = 0;
+  // The rollbacks whose deploy this process runs at this moment.
+  [[nodiscard]] virtual std::vector<rules::EventId> running() const = 0;
 };
 
 // Sees what went in and what came out, to log and count it; changes nothing.

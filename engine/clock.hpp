@@ -1,0 +1,35 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+#include "engine/ports.hpp"
+
+namespace rollbackd::engine {
+
+// A moment of this machine's steady clock, for time-outs and durations. Its own type, so that it is
+// never mixed up with the database's time.
+using SteadyTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::microseconds>;
+
+// This file's .cpp is the only place that reads the machine's clocks.
+SteadyTime steady_now();
+// The wall clock, for log lines only: nothing is decided by it.
+rules::Instant wall_now();
+
+// The database's time, kept by the steady clock between two measurements. Any thread.
+class DatabaseTime final : public Clock {
+ public:
+  // Never less than it was, except that a database whose clock was set back is followed at once.
+  [[nodiscard]] rules::Instant now() const override;
+
+  // The database said `told` between the two moments. The narrower they are, the better it is known.
+  void measured(rules::Instant told, SteadyTime asked, SteadyTime answered);
+
+ private:
+  std::atomic<std::int64_t> offset_us_{0};  // database minus steady
+  std::atomic<std::int64_t> width_us_{INT64_MAX};
+  std::atomic<std::int64_t> measured_at_us_{0};
+};
+
+}  // namespace rollbackd::engine

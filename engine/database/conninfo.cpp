@@ -1,0 +1,78 @@
+#include "engine/database/conninfo.hpp"
+
+#include <libpq-fe.h>
+
+#include <map>
+#include <memory>
+
+namespace rollbackd::engine {
+namespace {
+
+// A dead link has to be noticed within seconds; libpq's own defaults wait for hours.
+const std::map<std::string, std::string>& defaults() {
+  static const std::map<std::string, std::string> known{
+      {"connect_timeout", "3"},     {"keepalives_idle", "5"},
+      {"keepalives_interval", "2"}, {"keepalives_count", "3"},
+      {"tcp_user_timeout", "10000"}, {"target_session_attrs", "read-write"},
+      {"client_encoding", "UTF8"},
+  };
+  return known;
+}
+
+std::string quoted(std::string_view value) {
+  std::string out = "'";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') {
+      out += '\\';
+    }
+    out += c;
+  }
+  return out + "'";
+}
+
+}  // namespace
+
+Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_view purpose) {
+  char* problem = nullptr;
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options{
+      PQconninfoParse(info.conninfo.c_str(), &problem), &PQconninfoFree};
+  if (!options) {
+    const std::string why = problem == nullptr ? "out of memory" : one_line(problem);
+    PQfreemem(problem);
+    return Error{"database.conninfo cannot be read: " + why,
+                 "write it as libpq does: \"host=… dbname=… user=…\" or postgresql://…"};
+  }
+  std::map<std::string, std::string> keys = defaults();
+  for (const PQconninfoOption* o = options.get(); o->keyword != nullptr; ++o) {
+    if (o->val != nullptr) {
+      keys[o->keyword] = o->val;
+    }
+  }
+  if (!info.password.empty()) {
+    keys["password"] = info.password;
+  }
+  keys["application_name"] = "rollbackd " + std::string{purpose};
+  std::string text;
+  for (const auto& [key, value] : keys) {
+    text += (text.empty() ? "" : " ") + key + "=" + quoted(value);
+  }
+  return text;
+}
+
+std::string one_line(std::string_view message) {
+  std::string out;
+  for (const char c : message) {
+    const bool space = c == '\n' || c == '\r' || c == '\t' || c == ' ';
+    if (!space) {
+      out += c;
+    } else if (!out.empty() && out.back() != ' ') {
+      out += ' ';
+    }
+  }
+  while (!out.empty() && out.back() == ' ') {
+    out.pop_back();
+  }
+  return out;
+}
+
+}  // namespace rollbackd::engine

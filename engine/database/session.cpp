@@ -1,0 +1,169 @@
+#include "engine/database/session.hpp"
+
+#include <sys/socket.h>
+
+#include <chrono>
+
+#include "engine/database/backoff.hpp"
+
+namespace rollbackd::engine {
+
+namespace {
+
+// On every session: no query of ours may hang on a lock or hold one, and times are UTC.
+constexpr const char* session_settings =
+    "set statement_timeout = '8s'; set lock_timeout = '2s'; "
+    "set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC'; "
+    "set datestyle = 'ISO, YMD'; set search_path = pg_catalog, pg_temp";
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+// libpqxx 6 opens a lost connection anew inside the next statement, without its locks and LISTENs.
+// From 7 on it does not, and has no such function.
+template <class Connection>
+void stay_dead(Connection& connection) {
+  if constexpr (requires { connection.inhibit_reactivation(true); }) {
+    connection.inhibit_reactivation(true);
+  }
+}
+#pragma GCC diagnostic pop
+
+}  // namespace
+
+Session::Session(const ConnectionInfo& info, Options options, Log& log)
+    : options_{std::move(options)}, log_{log} {
+  if (auto conninfo = session_conninfo(info, options_.purpose)) {
+    conninfo_ = *conninfo;
+  } else {
+    log_.error("conninfo_unreadable", {{"what", conninfo.error().what}});
+  }
+  thread_ = std::thread{[this] { work(); }};
+}
+
+Session::~Session() {
+  {
+    const std::lock_guard lock{mutex_};
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Session::run(Job job, OnFailure on_failure) {
+  add({std::move(job), std::move(on_failure), false});
+}
+
+void Session::run_when_connected(Job job, OnFailure on_failure) {
+  add({std::move(job), std::move(on_failure), true});
+}
+
+void Session::add(Entry entry) {
+  {
+    const std::lock_guard lock{mutex_};
+    queue_.push_back(std::move(entry));
+  }
+  changed_.notify_one();
+}
+
+void Session::end_if_stuck(SteadyTime now) {
+  const std::lock_guard lock{mutex_};
+  if (busy_since_ && connection_ && now - *busy_since_ > options_.job_max) {
+    log_.error("session_stuck", {{"session", options_.purpose},
+                                 {"busy_seconds", rules::in_seconds(now - *busy_since_)}});
+    ::shutdown(connection_->sock(), SHUT_RDWR);
+    busy_since_ = now;
+  }
+}
+
+void Session::work() {
+  std::unique_lock lock{mutex_};
+  while (!stopping_) {
+    if (!connection_) {
+      lock.unlock();
+      const bool connected = try_to_connect();
+      lock.lock();
+      if (!connected) {
+        // What does not wait fails now; what waits stays.
+        for (std::size_t left = queue_.size(); left > 0 && !stopping_; --left) {
+          Entry entry = std::move(queue_.front());
+          queue_.pop_front();
+          if (entry.waits) {
+            queue_.push_back(std::move(entry));
+            continue;
+          }
+          lock.unlock();
+          entry.on_failure({"no connection to the database", "", true});
+          lock.lock();
+        }
+        changed_.wait_for(lock, reconnect_delay(++attempts_), [this] { return stopping_; });
+        continue;
+      }
+      attempts_ = 0;
+    }
+    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    if (stopping_) {
+      break;
+    }
+    const Entry entry = std::move(queue_.front());
+    queue_.pop_front();
+    busy_since_ = steady_now();
+    lock.unlock();
+    run_entry(entry);
+    lock.lock();
+    busy_since_.reset();
+  }
+  connection_.reset();
+}
+
+bool Session::try_to_connect() {
+  try {
+    auto connection = std::make_unique<pqxx::connection>(conninfo_);
+    stay_dead(*connection);
+    pqxx::nontransaction{*connection}.exec(session_settings);
+    {
+      const std::lock_guard lock{mutex_};
+      connection_ = std::move(connection);
+      busy_since_ = steady_now();
+    }
+    options_.on_connect(*connection_);
+    const std::lock_guard lock{mutex_};
+    busy_since_.reset();
+    return true;
+  } catch (const std::exception& e) {
+    drop_connection();
+    // The first attempt of a series speaks; the rest would only repeat it.
+    if (attempts_ == 0) {
+      log_.warning("database_unreachable",
+                   {{"session", options_.purpose}, {"what", one_line(e.what())}});
+    }
+    return false;
+  }
+}
+
+void Session::run_entry(const Entry& entry) {
+  const auto fail = [&](const char* what, const std::string& sqlstate, bool lost) {
+    if (lost || !connection_->is_open()) {
+      drop_connection();
+    }
+    entry.on_failure({one_line(what), sqlstate, lost});
+  };
+  try {
+    entry.job(*connection_);
+  } catch (const pqxx::broken_connection& e) {
+    fail(e.what(), "", true);
+  } catch (const pqxx::in_doubt_error& e) {
+    fail(e.what(), "", true);
+  } catch (const pqxx::sql_error& e) {
+    fail(e.what(), e.sqlstate(), !connection_->is_open());
+  } catch (const std::exception& e) {
+    fail(e.what(), "", !connection_->is_open());
+  }
+}
+
+void Session::drop_connection() {
+  const std::lock_guard lock{mutex_};
+  busy_since_.reset();
+  connection_.reset();
+}
+
+}  // namespace rollbackd::engine

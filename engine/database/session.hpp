@@ -1,0 +1,85 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <pqxx/pqxx>
+#include <string>
+#include <thread>
+
+#include "engine/clock.hpp"
+#include "engine/database/conninfo.hpp"
+#include "engine/ports.hpp"
+
+namespace rollbackd::engine {
+
+// Why a job of a session did not get through.
+struct SessionFailure {
+  std::string what;      // one line for people
+  std::string sqlstate;  // empty when the server said none
+  bool lost = false;     // the connection is gone, and what it was doing may or may not have happened
+};
+
+// One database connection with a thread of its own for blocking SQL. It is opened at the start and kept,
+// because at 100 % of max_connections there would be none to open. A lost one is thrown away, never
+// revived, and replaced with growing, jittered delays (50 ms to 5 s).
+class Session {
+ public:
+  using Job = std::function<void(pqxx::connection&)>;
+  using OnFailure = std::function<void(const SessionFailure&)>;
+
+  struct Options {
+    std::string purpose;                     // part of application_name and of log lines
+    rules::Duration job_max = rules::seconds{10};  // longer jobs have their socket shut down
+    // Runs on every new connection before any job; may throw.
+    Job on_connect = [](pqxx::connection&) {};
+  };
+
+  Session(const ConnectionInfo& info, Options options, Log& log);
+  // Waits for the job at hand, drops the others without telling.
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Runs the job on the session's thread, after those before it. While there is no connection it fails
+  // at once. Both functions run on the session's thread. Any thread may call.
+  void run(Job job, OnFailure on_failure);
+  // The same, but waits for the connection to come back instead of failing.
+  void run_when_connected(Job job, OnFailure on_failure);
+
+  // Shuts the socket of a job down that takes longer than job_max: libpq waits for ever for a server
+  // that has stopped without closing the connection. Called by a timer; any thread.
+  void end_if_stuck(SteadyTime now);
+
+ private:
+  struct Entry {
+    Job job;
+    OnFailure on_failure;
+    bool waits = false;
+  };
+
+  void work();
+  void add(Entry entry);
+  bool try_to_connect();
+  void run_entry(const Entry& entry);
+  void drop_connection();
+
+  std::string conninfo_;
+  Options options_;
+  Log& log_;
+
+  std::mutex mutex_;  // guards all below but connection_, whose lifetime it guards
+  std::condition_variable changed_;
+  std::deque<Entry> queue_;
+  bool stopping_ = false;
+  std::unique_ptr<pqxx::connection> connection_;
+  std::optional<SteadyTime> busy_since_;
+
+  int attempts_ = 0;  // thread only
+  std::thread thread_;
+};
+
+}  // namespace rollbackd::engine
