@@ -1,0 +1,295 @@
+#include "engine/settings.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+
+#include <simdjson.h>
+#include <yaml-cpp/yaml.h>
+
+#include "engine/settings_policy.hpp"
+#include "engine/settings_reader.hpp"
+#include "engine/settings_values.hpp"
+#include "rules/names.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+constexpr std::size_t file_max = 1024 * 1024;
+constexpr double services_max = 10'000;
+
+constexpr auto scopes = rules::names_of<Scope>({{Scope::read, "read"},
+                                                {Scope::record, "record"},
+                                                {Scope::rollback, "rollback"},
+                                                {Scope::override, "override"}});
+
+void read_database(const Value& value, DatabaseSettings& database) {
+  const Section section{value, {"conninfo", "password", "password_file"}};
+  if (const Value* conninfo = section.find("conninfo")) {
+    if (auto text = conninfo->text("a libpq connection string")) {
+      database.conninfo = Secret{std::move(*text)};
+    }
+  }
+  database.password = section.secret("password").value_or(Secret{});
+}
+
+std::vector<Scope> read_scopes(const Value& value) {
+  std::vector<Scope> granted;
+  const auto given = value.list("a list of read, record, rollback or override");
+  if (given && given->empty()) {
+    value.object("is empty", "at least one of read, record, rollback or override");
+  }
+  for (const Value& entry : given.value_or(std::vector<Value>{})) {
+    const auto scope = entry.word<Scope>({{"read", Scope::read},
+                                          {"record", Scope::record},
+                                          {"rollback", Scope::rollback},
+                                          {"override", Scope::override}});
+    if (scope && std::find(granted.begin(), granted.end(), *scope) != granted.end()) {
+      entry.object("is " + shown(name_of(*scope)) + " again", "each scope once");
+    } else if (scope) {
+      granted.push_back(*scope);
+    }
+  }
+  return granted;
+}
+
+HttpToken read_token(const Value& value) {
+  constexpr std::string_view a_name = "a name to know its user by";
+  constexpr std::string_view a_hash =
+      "the 64 hexadecimal digits of the token's SHA-256 (printf %s TOKEN | sha256sum)";
+  const Section section{value, {"name", "sha256", "scopes"}};
+  HttpToken token;
+  if (const Value* name = section.find("name")) {
+    token.name = name->text(a_name).value_or("");
+  } else {
+    value.object("has no name", a_name);
+  }
+  if (const Value* hash = section.find("sha256")) {
+    if (const auto text = hash->text(a_hash)) {
+      const auto bytes = sha256_named(*text);
+      if (!bytes) {
+        // It may be the token itself, so it is not shown.
+        hash->object("is not 64 hexadecimal digits", a_hash);
+      }
+      token.sha256 = bytes.value_or(token.sha256);
+    }
+  } else {
+    value.object("has no sha256", a_hash);
+  }
+  if (const Value* given = section.find("scopes")) {
+    token.scopes = read_scopes(*given);
+  } else {
+    value.object("has no scopes", "scopes: a list of read, record, rollback or override");
+  }
+  return token;
+}
+
+void read_http(const Value& value, HttpSettings& http) {
+  constexpr std::string_view an_address = "an IP address and a port such as 127.0.0.1:9641";
+  const Section section{value, {"listen", "tokens"}};
+  if (const Value* listen = section.find("listen")) {
+    if (const auto text = listen->text(an_address)) {
+      const auto address = listen_address_named(*text);
+      if (!address) {
+        listen->object("is " + shown(*text), an_address);
+      }
+      http.listen = address.value_or(http.listen);
+    }
+  }
+  const Value* tokens = section.find("tokens");
+  if (tokens == nullptr) {
+    return;
+  }
+  for (const Value& entry : tokens->list("a list of tokens").value_or(std::vector<Value>{})) {
+    HttpToken token = read_token(entry);
+    for (const HttpToken& other : http.tokens) {
+      if (other.name == token.name && !token.name.empty()) {
+        entry.object("has the name " + shown(token.name) + " of a token before it",
+                     "a name of its own");
+      }
+      if (other.sha256 == token.sha256 && token.sha256 != HttpToken{}.sha256) {
+        entry.object("has the sha256 of a token before it", "a token of its own");
+      }
+    }
+    http.tokens.push_back(std::move(token));
+  }
+}
+
+void read_notify(const Value& value, DiscordSettings& discord) {
+  const Section section{value, {"discord"}};
+  const Value* given = section.find("discord");
+  if (given == nullptr) {
+    return;
+  }
+  const Section inner{*given, {"webhook_url", "webhook_url_file"}};
+  discord.webhook_url = inner.secret("webhook_url").value_or(Secret{});
+  if (discord.webhook_url.empty()) {
+    return;
+  }
+  const auto objection = objection_to_url(discord.webhook_url.reveal());
+  if (!objection.empty()) {
+    const Value* place = inner.find("webhook_url");
+    (place != nullptr ? place : inner.find("webhook_url_file"))
+        ->object(objection, "an https URL (plain http only to this machine)");
+  }
+}
+
+void read_log(const Value& value, LogSettings& log) {
+  const Section section{value, {"level", "format"}};
+  if (const Value* level = section.find("level")) {
+    log.level = level
+                    ->word<LogLevel>({{"debug", LogLevel::debug},
+                                      {"info", LogLevel::info},
+                                      {"warning", LogLevel::warning},
+                                      {"error", LogLevel::error}})
+                    .value_or(log.level);
+  }
+  if (const Value* format = section.find("format")) {
+    log.format = format
+                     ->word<LogFormat>({{"logfmt", LogFormat::logfmt},
+                                        {"json", LogFormat::json},
+                                        {"journald", std::nullopt}})
+                     .value_or(log.format);
+  }
+}
+
+void read_metrics(const Value& value, std::size_t& max_services) {
+  const Section section{value, {"max_services"}};
+  if (const Value* given = section.find("max_services")) {
+    constexpr std::string_view expected = "a whole number from 0 to 10000";
+    const auto number = given->number(0, expected);
+    if (number && (*number > services_max ||
+                   *number != static_cast<double>(static_cast<std::size_t>(*number)))) {
+      given->object("is " + shown(given->text(expected).value_or("")), expected);
+    } else if (number) {
+      max_services = static_cast<std::size_t>(*number);
+    }
+  }
+}
+
+Settings read_file(const Value& whole) {
+  const Section file{whole,
+                     {"database",
+                      "http",
+                      "mode",
+                      "probation",
+                      "blame_window",
+                      "feed",
+                      "triggers",
+                      "environments",
+                      "rollback",
+                      "notify",
+                      "metrics",
+                      "log"},
+                     {"discord", "retention"}};
+  Settings settings;
+  const auto read = [&file](std::string_view key, auto&& reader, auto& into) {
+    if (const Value* given = file.find(key)) {
+      reader(*given, into);
+    }
+  };
+  read("database", read_database, settings.database);
+  read("http", read_http, settings.http);
+  read_policies(file, settings);
+  read("notify", read_notify, settings.discord);
+  read("metrics", read_metrics, settings.max_services);
+  read("log", read_log, settings.log);
+  if (const Value* feed = file.find("feed")) {
+    const Section section{*feed, {"doorbell"}};
+    if (const Value* doorbell = section.find("doorbell")) {
+      settings.doorbell =
+          doorbell
+              ->word<Doorbell>(
+                  {{"auto", Doorbell::automatic}, {"on", Doorbell::on}, {"off", Doorbell::off}})
+              .value_or(settings.doorbell);
+    }
+  }
+  return settings;
+}
+
+// The one document of the text; nothing when there is not exactly one, which is noted.
+std::optional<YAML::Node> parse(std::string_view yaml, SourceFile& source) {
+  if (yaml.size() > file_max || !simdjson::validate_utf8(yaml.data(), yaml.size())) {
+    source.problems.push_back({0,
+                               0,
+                               yaml.size() > file_max
+                                   ? "larger than 1 MiB, expected a configuration"
+                                   : "no UTF-8, expected YAML in UTF-8"});
+    return std::nullopt;
+  }
+  try {
+    const auto documents = YAML::LoadAll(std::string{yaml});
+    if (documents.empty() || documents.front().IsNull()) {
+      // A file cut off by accident must not turn everything back to the defaults.
+      source.problems.push_back({0,
+                                 0,
+                                 "no settings, expected at least one (for the defaults alone, "
+                                 "give no file)"});
+      return std::nullopt;
+    }
+    if (documents.size() > 1) {
+      source.note(documents[1].Mark(), "a second YAML document, expected one");
+    }
+    return documents.front();
+  } catch (const YAML::Exception& error) {
+    source.note(error.mark, "no YAML (" + error.msg + "), expected \"key: value\"");
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Scope scope) { return scopes.name_of(scope); }
+
+bool HttpToken::may(Scope scope) const {
+  return std::find(scopes.begin(), scopes.end(), scope) != scopes.end();
+}
+
+const ExecutionSettings& Settings::execution_of(const rules::Service& service) const {
+  if (const auto own = service_execution.find(service); own != service_execution.end()) {
+    return own->second;
+  }
+  const auto shared = environment_execution.find(service.environment);
+  return shared == environment_execution.end() ? execution : shared->second;
+}
+
+LoadedSettings read_settings(std::string_view yaml, const std::filesystem::path& folder) {
+  SourceFile source{folder, {}};
+  Settings settings;
+  if (const auto document = parse(yaml, source)) {
+    settings = read_file(Value{*document, YAML::Mark{}, "", source});
+  }
+  if (source.problems.empty()) {
+    return settings;
+  }
+  std::stable_sort(
+      source.problems.begin(), source.problems.end(), [](const auto& a, const auto& b) {
+        return std::pair{a.line, a.column} < std::pair{b.line, b.column};
+      });
+  return std::move(source.problems);
+}
+
+LoadedSettings load_settings(const std::filesystem::path& file) {
+  errno = 0;
+  std::ifstream in{file, std::ios::binary};
+  std::string yaml(file_max + 1, '\0');
+  in.read(yaml.data(), static_cast<std::streamsize>(yaml.size()));
+  if (in.bad() || !in.is_open() || std::filesystem::is_directory(file)) {
+    const std::string why = errno == 0 ? "it is no file" : std::strerror(errno);
+    return std::vector<SettingsProblem>{
+        {0, 0, "cannot be read (" + why + "), expected a YAML file"}};
+  }
+  yaml.resize(static_cast<std::size_t>(in.gcount()));
+  return read_settings(yaml, file.parent_path());
+}
+
+std::string describe(const std::filesystem::path& file, const SettingsProblem& problem) {
+  const std::string place =
+      problem.line == 0 ? ""
+                        : ":" + std::to_string(problem.line) + ":" + std::to_string(problem.column);
+  return file.string() + place + ": " + problem.text;
+}
+
+}  // namespace rollbackd::engine

@@ -1,0 +1,132 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "engine/ports.hpp"
+#include "rules/policy.hpp"
+
+// What an operator may set (DESIGN.md section 7). A default-constructed Settings is what the daemon
+// runs with when no file is given.
+namespace rollbackd::engine {
+
+// A text that must not be shown. It has no operator<< and no formatter, so logging one by mistake
+// does not compile; reveal() is the only way to the text and easy to search for.
+class Secret {
+ public:
+  Secret() = default;
+  explicit Secret(std::string text) : text_{std::move(text)} {}
+
+  [[nodiscard]] const std::string& reveal() const { return text_; }
+  [[nodiscard]] bool empty() const { return text_.empty(); }
+
+  friend bool operator==(const Secret&, const Secret&) = default;
+
+ private:
+  std::string text_;
+};
+
+struct DatabaseSettings {
+  // As libpq reads it, key=value pairs or a URI; empty: libpq's own environment variables (PGHOST,
+  // …).
+  Secret conninfo;  // it may hold a password
+  Secret password;
+};
+
+// Where the daemon listens. The host is an IP address, or empty for all addresses; port 0: any free
+// one.
+struct ListenAddress {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 9641;
+
+  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
+};
+
+enum class Scope { read, record, rollback, override };
+
+std::string_view name_of(Scope scope);
+
+// Who may use the API. The token itself is known to its owner only.
+struct HttpToken {
+  std::string name;
+  std::array<std::uint8_t, 32> sha256{};
+  std::vector<Scope> scopes;
+
+  [[nodiscard]] bool may(Scope scope) const;
+};
+
+struct HttpSettings {
+  ListenAddress listen;
+  std::vector<HttpToken> tokens;
+};
+
+enum class Doorbell { automatic, on, off };
+
+// How the command executor and the verification act for one service. What the rules need to know of
+// a service is in its rules::Policy.
+struct ExecutionSettings {
+  std::vector<std::string> argv;  // with placeholders; empty: none is configured
+  rules::Duration timeout = rules::minutes{10};
+  std::string health_url;  // empty: none
+
+  friend bool operator==(const ExecutionSettings&, const ExecutionSettings&) = default;
+};
+
+struct DiscordSettings {
+  Secret webhook_url;  // empty: nobody is notified
+};
+
+enum class LogFormat { logfmt, json };
+
+struct LogSettings {
+  LogLevel level = LogLevel::info;
+  LogFormat format = LogFormat::logfmt;
+};
+
+struct Settings {
+  DatabaseSettings database;
+  HttpSettings http;
+  Doorbell doorbell = Doorbell::automatic;
+  rules::PolicyBook policies;
+  DiscordSettings discord;
+  std::size_t max_services = 200;  // told about one by one in the metrics
+  LogSettings log;
+
+  // Each service's, where it or its environment has its own; everybody's in `execution`.
+  ExecutionSettings execution;
+  std::map<std::string, ExecutionSettings> environment_execution;
+  std::map<rules::Service, ExecutionSettings> service_execution;
+
+  [[nodiscard]] const ExecutionSettings& execution_of(const rules::Service& service) const;
+};
+
+// One mistake and where it is, counted from 1. Line 0: it is about the file as a whole.
+struct SettingsProblem {
+  int line = 0;
+  int column = 0;
+  std::string text;  // what was found, what was expected; never a secret
+
+  friend bool operator==(const SettingsProblem&, const SettingsProblem&) = default;
+};
+
+// The settings, or every mistake in the order of the file.
+using LoadedSettings = std::variant<Settings, std::vector<SettingsProblem>>;
+
+// Reads the file and the files of secrets that it names, a relative one from the folder of `file`.
+LoadedSettings load_settings(const std::filesystem::path& file);
+
+// The same from text; `folder` is where relative names of secret files begin.
+LoadedSettings read_settings(std::string_view yaml, const std::filesystem::path& folder = {});
+
+// "file:line:column: text", as compilers write it.
+std::string describe(const std::filesystem::path& file, const SettingsProblem& problem);
+
+}  // namespace rollbackd::engine
