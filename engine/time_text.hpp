@@ -1,6 +1,8 @@
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "rules/time.hpp"
 
@@ -11,5 +13,8 @@ std::string second_text(rules::Second second);
 
 // "2025-12-15T14:35:00.123456Z"; PostgreSQL reads it as a timestamptz.
 std::string instant_text(rules::Instant instant);
+
+// Reads what instant_text() and second_text() write; nothing: it is neither.
+std::optional<rules::Instant> parse_instant(std::string_view text);
 
 }  // namespace rollbackd::engine

@@ -65,6 +65,11 @@ void Session::add(Entry entry) {
   changed_.notify_one();
 }
 
+void Session::pause(rules::Duration delay) {
+  std::unique_lock lock{mutex_};
+  changed_.wait_for(lock, delay, [this] { return stopping_; });
+}
+
 void Session::end_if_stuck(SteadyTime now) {
   const std::lock_guard lock{mutex_};
   if (busy_since_ && connection_ && now - *busy_since_ > options_.job_max) {

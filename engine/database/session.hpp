@@ -50,6 +50,10 @@ class Session {
   // The same, but waits for the connection to come back instead of failing.
   void run_when_connected(Job job, OnFailure on_failure);
 
+  // For a failing job that will be tried again: waits this long, or until the session ends. The
+  // session's thread only.
+  void pause(rules::Duration delay);
+
   // Shuts the socket of a job down that takes longer than job_max: libpq waits for ever for a server
   // that has stopped without closing the connection. Called by a timer; any thread.
   void end_if_stuck(SteadyTime now);

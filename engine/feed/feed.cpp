@@ -28,14 +28,14 @@ std::string remedy_for(const SessionFailure& failure) {
 
 Feed::Feed(asio::io_context& reactor,
            const ConnectionInfo& info,
-           Bell bell,
+           Doorbell mode,
            DatabaseTime& time,
            Inbox& inbox,
            Log& log,
            Meter& meter,
            Board& board)
     : reactor_{reactor},
-      bell_{bell},
+      mode_{mode},
       time_{time},
       inbox_{inbox},
       log_{log},
@@ -76,7 +76,7 @@ Feed::Feed(asio::io_context& reactor,
 }
 
 void Feed::start() {
-  if (bell_ == Bell::off) {
+  if (mode_ == Doorbell::off) {
     by_design_ = "feed.doorbell is off";
     log_.info("feed_polls", {{"why", by_design_}});
   } else {

@@ -8,9 +8,10 @@
 #include "engine/clock.hpp"
 #include "engine/database/session.hpp"
 #include "engine/feed/difference.hpp"
-#include "engine/feed/doorbell.hpp"
+#include "engine/feed/doorbell_key.hpp"
 #include "engine/feed/listener.hpp"
 #include "engine/ports.hpp"
+#include "engine/settings.hpp"
 
 namespace rollbackd::engine {
 
@@ -18,11 +19,9 @@ namespace rollbackd::engine {
 // look is the difference of two snapshots. Posts FeedRebuilt, FeedBatch and FeedLost. Reactor thread.
 class Feed {
  public:
-  enum class Bell { automatic, on, off };
-
   Feed(asio::io_context& reactor,
        const ConnectionInfo& info,
-       Bell bell,
+       Doorbell mode,
        DatabaseTime& time,
        Inbox& inbox,
        Log& log,
@@ -49,7 +48,7 @@ class Feed {
   [[nodiscard]] rules::Duration until_next_look() const;
 
   asio::io_context& reactor_;
-  Bell bell_;
+  Doorbell mode_;
   DatabaseTime& time_;
   Inbox& inbox_;
   Log& log_;
@@ -69,7 +68,7 @@ class Feed {
 
   Difference difference_;  // the session's thread only
   Listener listener_;
-  Doorbell doorbell_;
+  DoorbellKey doorbell_;
   Session session_;  // last: its thread uses the others
 };
 

@@ -11,7 +11,7 @@ namespace rollbackd::engine {
 
 // Holds K, so that the bell rings, on a session of its own with a heartbeat: the server frees K when the
 // daemon is stopped or cut off, and writers go on in silence. Reactor thread.
-class Doorbell {
+class DoorbellKey {
  public:
   struct Handlers {
     // K is held from now on, and every writer that saw silence has ended: one more poll and the bell
@@ -21,7 +21,7 @@ class Doorbell {
     std::function<void()> on_canary_rung;
   };
 
-  Doorbell(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers, Log& log);
+  DoorbellKey(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers, Log& log);
 
   void start();
   void stop();
@@ -33,7 +33,7 @@ class Doorbell {
  private:
   void take();
   void beat();
-  void after(rules::Duration delay, void (Doorbell::*what)());
+  void after(rules::Duration delay, void (DoorbellKey::*what)());
   void silent(const std::string& why, bool by_design);
 
   asio::io_context& reactor_;

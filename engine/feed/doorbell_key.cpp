@@ -1,4 +1,4 @@
-#include "engine/feed/doorbell.hpp"
+#include "engine/feed/doorbell_key.hpp"
 
 #include "engine/database/doorbell_names.hpp"
 
@@ -14,7 +14,7 @@ constexpr rules::Duration by_design_retry = rules::seconds{60};
 
 }  // namespace
 
-Doorbell::Doorbell(asio::io_context& reactor,
+DoorbellKey::DoorbellKey(asio::io_context& reactor,
                    const ConnectionInfo& info,
                    Handlers handlers,
                    Log& log)
@@ -27,14 +27,14 @@ Doorbell::Doorbell(asio::io_context& reactor,
                 [](pqxx::connection& c) { pqxx::nontransaction{c}.exec(lease); }},
                log} {}
 
-void Doorbell::start() { take(); }
+void DoorbellKey::start() { take(); }
 
-void Doorbell::stop() {
+void DoorbellKey::stop() {
   stopping_ = true;
   timer_.cancel();
 }
 
-void Doorbell::after(rules::Duration delay, void (Doorbell::*what)()) {
+void DoorbellKey::after(rules::Duration delay, void (DoorbellKey::*what)()) {
   if (stopping_) {
     return;
   }
@@ -46,7 +46,7 @@ void Doorbell::after(rules::Duration delay, void (Doorbell::*what)()) {
   });
 }
 
-void Doorbell::take() {
+void DoorbellKey::take() {
   const auto job = [this](pqxx::connection& connection) {
     pqxx::nontransaction work{connection};
     if (work.exec("show max_prepared_transactions")[0][0].as<int>() > 0) {
@@ -61,7 +61,7 @@ void Doorbell::take() {
     asio::post(reactor_, [this] {
       held_ = true;
       handlers_.on_taken();
-      after(heartbeat_every, &Doorbell::beat);
+      after(heartbeat_every, &DoorbellKey::beat);
     });
   };
   session_.run_when_connected(job, [this](const SessionFailure& failure) {
@@ -69,18 +69,18 @@ void Doorbell::take() {
   });
 }
 
-void Doorbell::beat() {
+void DoorbellKey::beat() {
   session_.run(
       [this](pqxx::connection& connection) {
         pqxx::nontransaction{connection}.exec("select 1");
-        asio::post(reactor_, [this] { after(heartbeat_every, &Doorbell::beat); });
+        asio::post(reactor_, [this] { after(heartbeat_every, &DoorbellKey::beat); });
       },
       [this](const SessionFailure& failure) {
         asio::post(reactor_, [this, what = failure.what] { silent(what, false); });
       });
 }
 
-void Doorbell::ring_canary() {
+void DoorbellKey::ring_canary() {
   session_.run(
       [this](pqxx::connection& connection) {
         asio::post(reactor_, [this] { handlers_.on_canary_rung(); });
@@ -90,10 +90,10 @@ void Doorbell::ring_canary() {
       [](const SessionFailure&) {});
 }
 
-void Doorbell::silent(const std::string& why, bool by_design) {
+void DoorbellKey::silent(const std::string& why, bool by_design) {
   held_ = false;
   handlers_.on_silent(why, by_design);
-  after(by_design ? by_design_retry : retry_every, &Doorbell::take);
+  after(by_design ? by_design_retry : retry_every, &DoorbellKey::take);
 }
 
 }  // namespace rollbackd::engine

@@ -1,0 +1,99 @@
+#include "engine/store/journal.hpp"
+
+#include <algorithm>
+
+#include "engine/database/doorbell_names.hpp"
+#include "engine/store/journal_sql.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+// Between two attempts at a journal that cannot be read, for want of a right or a column.
+constexpr rules::Duration read_again_after = rules::seconds{1};
+
+bool has_alert(const rules::Commit& commit) {
+  return std::any_of(commit.entries.begin(), commit.entries.end(), [](const auto& entry) {
+    return std::holds_alternative<rules::Alert>(entry);
+  });
+}
+
+}  // namespace
+
+PostgresJournal::PostgresJournal(const ConnectionInfo& info,
+                                 Inbox& inbox,
+                                 Log& log,
+                                 Meter& meter,
+                                 Board& board,
+                                 std::function<void()> on_alert)
+    : inbox_{inbox},
+      log_{log},
+      meter_{meter},
+      board_{board},
+      on_alert_{std::move(on_alert)},
+      session_{info, {"journal", rules::seconds{10}, prepare_journal}, log} {}
+
+void PostgresJournal::write(const rules::Commit& commit) {
+  session_.run([this, commit](pqxx::connection& connection) { write_now(connection, commit); },
+               [this, commit](const SessionFailure& failure) { failed(commit, failure); });
+}
+
+void PostgresJournal::read() {
+  session_.run_when_connected(
+      [this](pqxx::connection& connection) { read_now(connection); },
+      [this](const SessionFailure& failure) {
+        log_.error("journal_unreadable", {{"why", failure.what}});
+        board_.report(Part::journal, "the journal cannot be read: " + failure.what);
+        session_.pause(read_again_after);
+        read();
+      });
+}
+
+void PostgresJournal::write_now(pqxx::connection& connection, const rules::Commit& commit) {
+  if (broken_) {
+    return;  // decided on a belief that has been dropped
+  }
+  const SteadyTime begun = steady_now();
+  pqxx::work work{connection};
+  work.exec(std::string{"select set_config('"} + step_setting + "', 'on', true)");
+  for (const rules::JournalEntry& entry : commit.entries) {
+    write_entry(work, entry);
+  }
+  work.commit();
+  inbox_.post(rules::CommitDone{commit.id, true, {}});
+  meter_.count(Count::journal_commits);
+  meter_.observe(Timing::journal_commit, rules::in_seconds(steady_now() - begun));
+  if (has_alert(commit)) {
+    on_alert_();
+  }
+}
+
+void PostgresJournal::failed(const rules::Commit& commit, const SessionFailure& failure) {
+  if (broken_) {
+    return;
+  }
+  broken_ = true;
+  meter_.count(Count::journal_failures);
+  log_.error("journal_write_failed", {{"why", failure.what}, {"sqlstate", failure.sqlstate}});
+  board_.report(Part::journal, "a write to the journal failed: " + failure.what);
+  inbox_.post(rules::CommitDone{commit.id, false, failure.what});
+}
+
+void PostgresJournal::read_now(pqxx::connection& connection) {
+  rules::JournalRead journal;
+  std::vector<std::string> problems;
+  {
+    pqxx::work work{connection};
+    journal.active = read_active(work, problems);
+    journal.histories = read_histories(work);
+    work.commit();
+  }
+  for (const std::string& problem : problems) {
+    log_.error("rollback_unreadable", {{"what", problem}});
+  }
+  broken_ = false;
+  log_.info("journal_read", {{"active", static_cast<std::int64_t>(journal.active.size())}});
+  board_.report(Part::journal, "");
+  inbox_.post(std::move(journal));
+}
+
+}  // namespace rollbackd::engine

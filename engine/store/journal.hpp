@@ -1,0 +1,41 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+
+#include "engine/database/session.hpp"
+#include "engine/ports.hpp"
+
+namespace rollbackd::engine {
+
+// The journal in PostgreSQL: ops.rollback_events, ops.deployments, ops.roman_events and ops.outbox.
+// Each Commit is one transaction. Any thread; the SQL runs on a session of its own.
+class PostgresJournal final : public Journal {
+ public:
+  // `on_alert`: a message for people was committed; any thread.
+  PostgresJournal(const ConnectionInfo& info,
+                  Inbox& inbox,
+                  Log& log,
+                  Meter& meter,
+                  Board& board,
+                  std::function<void()> on_alert);
+
+  void write(const rules::Commit& commit) override;
+  void read() override;
+  void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
+
+ private:
+  void write_now(pqxx::connection& connection, const rules::Commit& commit);
+  void read_now(pqxx::connection& connection);
+  void failed(const rules::Commit& commit, const SessionFailure& failure);
+
+  Inbox& inbox_;
+  Log& log_;
+  Meter& meter_;
+  Board& board_;
+  std::function<void()> on_alert_;
+  bool broken_ = false;  // the session's thread only
+  Session session_;      // last: its thread uses the others
+};
+
+}  // namespace rollbackd::engine

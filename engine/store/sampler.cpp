@@ -1,0 +1,101 @@
+#include "engine/store/sampler.hpp"
+
+#include "engine/memory_use.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+constexpr rules::Duration sample_every = rules::seconds{1};
+
+// A role without pg_read_all_stats sees other sessions as rows without a type; then the number of
+// backends of all databases has to do. From PostgreSQL 16 on some connections are reserved for
+// pg_use_reserved_connections, too.
+constexpr const char* sample_sql =
+    "select coalesce(pg_has_role(current_user, 'pg_read_all_stats', 'usage'), false) as sees_all,"
+    " (select count(*) from pg_stat_activity where backend_type = 'client backend'),"
+    " (select count(*) from pg_stat_activity where backend_type = 'client backend'"
+    "    and state = 'active' and pid <> pg_backend_pid()),"
+    " (select coalesce(sum(numbackends), 0) from pg_stat_database),"
+    " current_setting('max_connections')::int"
+    "   - current_setting('superuser_reserved_connections')::int"
+    "   - coalesce(current_setting('reserved_connections', true)::int, 0),"
+    " pg_notification_queue_usage(),"
+    " (select count(*) from pg_locks where locktype = 'object' and classid = 1262"
+    "    and objid = 0 and not granted)";
+
+}  // namespace
+
+Sampler::Sampler(asio::io_context& reactor,
+                 const ConnectionInfo& info,
+                 Inbox& inbox,
+                 Log& log,
+                 Meter& meter,
+                 Board& board)
+    : reactor_{reactor},
+      inbox_{inbox},
+      log_{log},
+      meter_{meter},
+      board_{board},
+      timer_{reactor},
+      session_{info,
+               {"sampler", rules::seconds{5},
+                [](pqxx::connection& connection) { connection.prepare("sample", sample_sql); }},
+               log} {}
+
+void Sampler::stop() {
+  stopping_ = true;
+  timer_.cancel();
+}
+
+void Sampler::sample() {
+  session_.run_when_connected(
+      [this](pqxx::connection& connection) {
+        inbox_.post(measure(connection));
+        board_.report(Part::sampler, "");
+        asio::post(reactor_, [this] { again(); });
+      },
+      [this](const SessionFailure& failure) {
+        board_.report(Part::sampler, "connections cannot be counted: " + failure.what);
+        asio::post(reactor_, [this] { again(); });
+      });
+}
+
+void Sampler::again() {
+  if (stopping_) {
+    return;
+  }
+  timer_.expires_after(sample_every);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) {
+      sample();
+    }
+  });
+}
+
+rules::Sampled Sampler::measure(pqxx::connection& connection) {
+  pqxx::nontransaction work{connection};
+  const pqxx::row row = work.exec_prepared("sample")[0];
+  const bool sees_all = row[0].as<bool>();
+  if (!sees_all && !told_blind_) {
+    told_blind_ = true;
+    log_.warning("statistics_hidden",
+                 {{"remedy", std::string{"grant pg_read_all_stats to the daemon's role; until then "
+                                         "connections are counted by pg_stat_database"}}});
+  }
+  rules::Sampled sampled;
+  sampled.connections = sees_all ? row[1].as<std::int64_t>() : row[3].as<std::int64_t>();
+  sampled.active_queries = row[2].as<std::int64_t>();
+  const auto usable = row[4].as<std::int64_t>();
+  sampled.connection_utilisation =
+      usable > 0 ? 100.0 * static_cast<double>(sampled.connections) / static_cast<double>(usable)
+                 : 100.0;
+  sampled.memory_utilisation = memory_utilisation();
+  meter_.count(Count::samples);
+  meter_.set(Level::connection_utilisation_percent, sampled.connection_utilisation);
+  meter_.set(Level::memory_utilisation_percent, sampled.memory_utilisation.value_or(0));
+  meter_.set(Level::notify_queue_usage_ratio, row[5].as<double>());
+  meter_.set(Level::notify_lock_waiters, row[6].as<double>());
+  return sampled;
+}
+
+}  // namespace rollbackd::engine
