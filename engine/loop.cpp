@@ -27,6 +27,9 @@ void Loop::take(const rules::Input& input) {
   if (const auto* done = std::get_if<rules::CommitDone>(&input)) {
     finish(*done, moment);
   }
+  if (std::holds_alternative<rules::LeadershipLost>(input)) {
+    pending_.clear();
+  }
   if (const auto* journal = std::get_if<rules::JournalRead>(&input)) {
     rules::JournalRead with_running = *journal;
     with_running.running = actions_.running();

@@ -31,6 +31,9 @@ class Loop final : public View {
   [[nodiscard]] rules::Second as_of() const override { return decider_.world().windows.now(); }
   [[nodiscard]] std::size_t active_rollbacks() const override { return decider_.active_rollbacks(); }
 
+  // A transaction is on its way whose outcome is not known yet.
+  [[nodiscard]] bool is_writing() const { return !pending_.empty(); }
+
   [[nodiscard]] const rules::Decider& decider() const { return decider_; }
 
  private:

@@ -89,11 +89,7 @@ void Decider::on(const CommitDone& done, Instant now, Output& output) {
   const Sent sent = found->second;
   sent_.erase(found);
   if (!done.committed) {
-    executions_.clear();
-    sent_.clear();
-    verified_.clear();
-    snapshots_asked_.clear();
-    world_.journal_known = false;
+    forget_journal();
     return;
   }
   if (sent.execution) {
@@ -101,6 +97,18 @@ void Decider::on(const CommitDone& done, Instant now, Output& output) {
     conclude(*sent.execution);
     drive(*sent.execution, now, output);
   }
+}
+
+void Decider::on(const LeadershipLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
+  forget_journal();
+}
+
+void Decider::forget_journal() {
+  executions_.clear();
+  sent_.clear();
+  verified_.clear();
+  snapshots_asked_.clear();
+  world_.journal_known = false;
 }
 
 // A rollback whose end is committed becomes part of its service's past.

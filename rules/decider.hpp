@@ -43,6 +43,7 @@ class Decider {
   void on(const FeedLost& lost, Instant now, Output& output);
   void on(const JournalRead& journal, Instant now, Output& output);
   void on(const CommitDone& done, Instant now, Output& output);
+  void on(const LeadershipLost& lost, Instant now, Output& output);
   void on(const Sampled& samples, Instant now, Output& output);
   void on(const SnapshotTaken& answer, Instant now, Output& output);
   void on(const DeployStarted& answer, Instant now, Output& output);
@@ -70,6 +71,7 @@ class Decider {
   void drive_all(Instant now, Output& output);
   void drive(const Service& service, Instant now, Output& output);
   void conclude(const Service& service);
+  void forget_journal();
 
   [[nodiscard]] bool can_judge() const { return world_.complete && world_.journal_known; }
   [[nodiscard]] Execution* execution_of(const EventId& event);

@@ -79,6 +79,10 @@ struct CommitDone {
   std::string error;
 };
 
+// Another daemon may lead from now on: what was believed about rollbacks is dropped until the next
+// JournalRead.
+struct LeadershipLost {};
+
 struct Sampled {
   double connection_utilisation = 0;  // percent of the usable connections
   std::int64_t connections = 0;       // client backends
@@ -127,6 +131,7 @@ using Input = std::variant<FeedBatch,
                            FeedLost,
                            JournalRead,
                            CommitDone,
+                           LeadershipLost,
                            Sampled,
                            SnapshotTaken,
                            DeployStarted,

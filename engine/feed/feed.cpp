@@ -81,10 +81,15 @@ void Feed::start() {
     log_.info("feed_polls", {{"why", by_design_}});
   } else {
     listener_.start();
-    doorbell_.start();
     watch_canary();
   }
   look();
+}
+
+void Feed::take_bell() {
+  if (mode_ != Doorbell::off) {
+    doorbell_.start();
+  }
 }
 
 void Feed::stop() {

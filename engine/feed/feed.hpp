@@ -30,6 +30,9 @@ class Feed {
 
   void start();
   void stop();
+  // Makes the bell ring for this daemon. Only for the one that leads: a second holder would only wait,
+  // and a waiting one makes it ring as well.
+  void take_bell();
   // Counts the service anew with the next poll, which comes at once.
   void rebuild(const rules::Service& service);
   void end_if_stuck(SteadyTime now);

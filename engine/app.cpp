@@ -1,0 +1,192 @@
+#include "engine/app.hpp"
+
+#include <csignal>
+
+#include "engine/actions/command.hpp"
+#include "engine/clock.hpp"
+#include "engine/feed/feed.hpp"
+#include "engine/loop.hpp"
+#include "engine/store/journal.hpp"
+#include "engine/store/leadership.hpp"
+#include "engine/store/sampler.hpp"
+#include "engine/store/snapshots.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+// A call that libpq never returns from is ended within its own limit and this.
+constexpr rules::Duration watchdog_every{250'000};
+// How often a stopping daemon looks whether its last deploy has ended and is journaled.
+constexpr rules::Duration stop_look_every{50'000};
+
+ConnectionInfo connection_info(const Settings& settings) {
+  return {settings.database.conninfo.reveal(), settings.database.password.reveal()};
+}
+
+}  // namespace
+
+// In the order of construction: what is below is destroyed before what it uses.
+struct App::Parts final : Inbox, Actions {
+  Parts(const Settings& chosen, const Telemetry& telemetry);
+
+  void post(rules::Input input) override;
+  void start(const rules::Action& action) override;
+  [[nodiscard]] std::vector<rules::EventId> running() const override { return command.running(); }
+
+  void begin();
+  void lead();
+  void take(const rules::Input& input);
+  void arm();
+  void watch();
+  void stop(int signal);
+  void stop_when_idle();
+
+  Settings settings;
+  Log& log;
+  asio::io_context reactor{1};
+  DatabaseTime time;
+  asio::steady_timer wake{reactor};
+  asio::steady_timer watchdog{reactor};
+  asio::steady_timer stopping{reactor};
+  asio::signal_set signals{reactor, SIGTERM, SIGINT};
+  PostgresJournal journal;
+  Loop loop;
+  Command command;
+  Snapshots snapshots;
+  Sampler sampler;
+  Feed feed;
+  Leadership leadership;
+};
+
+App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
+    : settings{chosen},
+      log{telemetry.log},
+      journal{connection_info(settings), *this,           log,
+              telemetry.meter,           telemetry.board, [] {}},
+      loop{settings.policies, time, journal, *this, telemetry.observer},
+      command{reactor, *this, log,
+              [this](const rules::Service& service) {
+                const ExecutionSettings& own = settings.execution_of(service);
+                CommandSettings command_settings;
+                command_settings.argv = own.argv;
+                command_settings.timeout = own.timeout;
+                return command_settings;
+              }},
+      snapshots{connection_info(settings), *this, log, telemetry.meter},
+      sampler{reactor, connection_info(settings), *this, log, telemetry.meter, telemetry.board},
+      feed{reactor, connection_info(settings), settings.doorbell, time,
+           *this,   log,                       telemetry.meter,   telemetry.board},
+      leadership{reactor,
+                 connection_info(settings),
+                 {[this] { lead(); }, [this] { post(rules::LeadershipLost{}); }},
+                 log,
+                 telemetry.meter,
+                 telemetry.board} {}
+
+void App::Parts::post(rules::Input input) {
+  asio::post(reactor, [this, input = std::move(input)] { take(input); });
+}
+
+void App::Parts::take(const rules::Input& input) {
+  loop.take(input);
+  arm();
+}
+
+void App::Parts::start(const rules::Action& action) {
+  struct Start {
+    Parts& parts;
+    void operator()(const rules::TakeSnapshot& wanted) const { parts.snapshots.take(wanted); }
+    void operator()(const rules::Deploy& wanted) const { parts.command.deploy(wanted); }
+    void operator()(const rules::RebuildWindows& wanted) const { parts.feed.rebuild(wanted.service); }
+    void operator()(const rules::ProbeHealth& wanted) const { static_cast<void>(wanted); }
+  };
+  std::visit(Start{*this}, action);
+}
+
+// The timer that brings the rules back when nothing happens but time.
+void App::Parts::arm() {
+  const auto at = loop.wake_at();
+  if (!at) {
+    wake.cancel();
+    return;
+  }
+  wake.expires_after(std::max(rules::Duration{0}, *at - time.now()));
+  wake.async_wait([this](const boost::system::error_code& error) {
+    if (!error) {
+      take(rules::Tick{});
+    }
+  });
+}
+
+void App::Parts::begin() {
+  signals.async_wait([this](const boost::system::error_code& error, int signal) {
+    if (!error) {
+      stop(signal);
+    }
+  });
+  watch();
+  sampler.start();
+  feed.start();
+  leadership.start();
+}
+
+void App::Parts::lead() {
+  feed.take_bell();
+  journal.read();
+}
+
+void App::Parts::watch() {
+  const SteadyTime now = steady_now();
+  journal.end_if_stuck(now);
+  snapshots.end_if_stuck(now);
+  sampler.end_if_stuck(now);
+  feed.end_if_stuck(now);
+  leadership.end_if_stuck(now);
+  watchdog.expires_after(watchdog_every);
+  watchdog.async_wait([this](const boost::system::error_code& error) {
+    if (!error) {
+      watch();
+    }
+  });
+}
+
+void App::Parts::stop(int signal) {
+  log.info("stopping", {{"signal", std::int64_t{signal}},
+                        {"deploys_running", static_cast<std::int64_t>(command.running_count())}});
+  command.stop_starting();
+  stop_when_idle();
+}
+
+// A deploy that runs is waited for, and its end is journaled; everything else is left to the journal.
+void App::Parts::stop_when_idle() {
+  if (command.running_count() == 0 && !loop.is_writing()) {
+    reactor.stop();
+    return;
+  }
+  stopping.expires_after(stop_look_every);
+  stopping.async_wait([this](const boost::system::error_code& error) {
+    if (!error) {
+      stop_when_idle();
+    }
+  });
+}
+
+App::App(const Settings& settings, const Telemetry& telemetry)
+    : parts_{std::make_unique<Parts>(settings, telemetry)} {}
+
+App::~App() = default;
+
+void App::run() {
+  parts_->begin();
+  parts_->reactor.run();
+  parts_->feed.stop();
+  parts_->sampler.stop();
+  parts_->leadership.stop();
+}
+
+const View& App::view() const { return parts_->loop; }
+const Clock& App::clock() const { return parts_->time; }
+asio::io_context& App::reactor() { return parts_->reactor; }
+std::string App::polls_by_design() const { return parts_->feed.polls_by_design(); }
+
+}  // namespace rollbackd::engine

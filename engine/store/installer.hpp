@@ -1,0 +1,59 @@
+#pragma once
+
+#include <memory>
+#include <ostream>
+#include <pqxx/pqxx>
+#include <string>
+#include <vector>
+
+#include "engine/database/conninfo.hpp"
+#include "engine/result.hpp"
+#include "engine/store/sql_script.hpp"
+
+namespace rollbackd::engine {
+
+// What a step came to.
+struct StepOutcome {
+  bool changed = false;
+  std::vector<std::string> refused;  // statements this user may not run
+};
+
+// A connection on which SQL files are run as one installer. A broken connection throws
+// pqxx::broken_connection, other failures pqxx::failure; `install` and `uninstall` catch them.
+class Installer {
+ public:
+  static Result<std::unique_ptr<Installer>> open(const ConnectionInfo& info, std::ostream& out);
+
+  // Waits until no other installer is at work.
+  Status take_turn();
+
+  // Runs a file in one transaction. A statement that is not allowed is left out, and so is what cannot
+  // work without one that was; anything else that goes wrong undoes the whole file. Where a table is
+  // locked for longer than 2 s, it lets everybody else pass and tries again.
+  Result<StepOutcome> run_file(const EmbeddedSql& file);
+
+  // Builds an index without blocking anybody, also on a partitioned table; an invalid one is dropped
+  // first.
+  Result<StepOutcome> build(const IndexStatement& index);
+
+  // The first field of the first row, empty for null and for no row.
+  std::string ask(const std::string& sql);
+  void run(const std::string& sql);
+
+ private:
+  class Warnings;
+
+  Installer(std::unique_ptr<pqxx::connection> connection, std::ostream& out);
+
+  StepOutcome run_statements(const EmbeddedSql& file);
+  std::string fingerprint();
+  Result<StepOutcome> build_on(const std::string& table, const IndexStatement& index);
+  Result<StepOutcome> build_partitioned(const IndexStatement& index);
+
+  std::unique_ptr<pqxx::connection> connection_;
+  std::unique_ptr<Warnings> warnings_;
+  std::ostream& out_;
+  bool was_refused_ = false;  // so what depends on it may be missing
+};
+
+}  // namespace rollbackd::engine
