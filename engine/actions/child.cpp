@@ -1,12 +1,12 @@
 #include "engine/actions/child.hpp"
 
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -18,8 +18,6 @@ namespace {
 
 // More than a pipe holds, and a bound for one that is written to faster than it is read.
 constexpr std::size_t read_at_once_max = 256U << 10U;
-
-std::string text_of(int error) { return std::strerror(error); }
 
 // argv and envp as exec wants them; valid as long as the strings are.
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
@@ -71,7 +69,8 @@ class SpawnPlan {
 };
 
 Error cannot_start(const std::string& program, int error) {
-  Error failure{"cannot start " + plain_text(program) + ": " + text_of(error), {}};
+  Error failure{
+      "cannot start " + plain_text(program) + ": " + std::generic_category().message(error), {}};
   if (error == ENOENT || error == EACCES || error == ENOEXEC || error == ENOTDIR) {
     failure.remedy =
         "the program named in argv must exist and be executable for the user rollbackd runs as, "
@@ -217,7 +216,7 @@ void Child::read_output() {
 
 // False: there will never be more.
 bool Child::read_some() {
-  std::array<char, 16384> buffer;
+  std::array<char, 16384> buffer{};
   for (std::size_t total = 0; total < read_at_once_max;) {
     const ssize_t size = ::read(pipe_.native_handle(), buffer.data(), buffer.size());
     if (size < 0 && errno == EINTR) {

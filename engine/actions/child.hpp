@@ -68,6 +68,7 @@ class Child : public std::enable_shared_from_this<Child> {
                                               const ChildOptions& options, Ended ended);
 
   explicit Child(asio::io_context& reactor);
+  ~Child() = default;
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
