@@ -171,18 +171,8 @@ void read_metrics(const Value& value, std::size_t& max_services) {
 
 Settings read_file(const Value& whole) {
   const Section file{whole,
-                     {"database",
-                      "http",
-                      "mode",
-                      "probation",
-                      "blame_window",
-                      "feed",
-                      "triggers",
-                      "environments",
-                      "rollback",
-                      "notify",
-                      "metrics",
-                      "log"},
+                     {"database", "http", "mode", "probation", "blame_window", "feed", "triggers",
+                      "environments", "rollback", "notify", "metrics", "log"},
                      {"discord", "retention"}};
   Settings settings;
   const auto read = [&file](std::string_view key, auto&& reader, auto& into) {
@@ -212,8 +202,7 @@ Settings read_file(const Value& whole) {
 // The one document of the text; nothing when there is not exactly one, which is noted.
 std::optional<YAML::Node> parse(std::string_view yaml, SourceFile& source) {
   if (yaml.size() > file_max || !simdjson::validate_utf8(yaml.data(), yaml.size())) {
-    source.problems.push_back({0,
-                               0,
+    source.problems.push_back({0, 0,
                                yaml.size() > file_max
                                    ? "larger than 1 MiB, expected a configuration"
                                    : "no UTF-8, expected YAML in UTF-8"});
@@ -223,8 +212,7 @@ std::optional<YAML::Node> parse(std::string_view yaml, SourceFile& source) {
     const auto documents = YAML::LoadAll(std::string{yaml});
     if (documents.empty() || documents.front().IsNull()) {
       // A file cut off by accident must not turn everything back to the defaults.
-      source.problems.push_back({0,
-                                 0,
+      source.problems.push_back({0, 0,
                                  "no settings, expected at least one (for the defaults alone, "
                                  "give no file)"});
       return std::nullopt;
@@ -264,10 +252,10 @@ LoadedSettings read_settings(std::string_view yaml, const std::filesystem::path&
   if (source.problems.empty()) {
     return settings;
   }
-  std::stable_sort(
-      source.problems.begin(), source.problems.end(), [](const auto& a, const auto& b) {
-        return std::pair{a.line, a.column} < std::pair{b.line, b.column};
-      });
+  std::stable_sort(source.problems.begin(), source.problems.end(),
+                   [](const auto& a, const auto& b) {
+                     return std::pair{a.line, a.column} < std::pair{b.line, b.column};
+                   });
   return std::move(source.problems);
 }
 

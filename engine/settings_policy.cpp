@@ -20,8 +20,8 @@ constexpr DurationRange any_window{seconds{1}, seconds{rules::limits::window_max
 // A rate over less than a minute would be extrapolated from a few events.
 constexpr DurationRange rate_window{seconds{60}, seconds{rules::limits::window_max}};
 
-const std::vector<std::string_view> placeholders{
-    "event_id", "deployment_id", "environment", "service", "version", "git_commit"};
+const std::vector<std::string_view> placeholders{"event_id", "deployment_id", "environment",
+                                                 "service",  "version",       "git_commit"};
 
 // What one service, one environment or everybody has.
 struct Layer {
@@ -47,9 +47,8 @@ void read_trigger_window(const Section& section, rules::Trigger& trigger, Window
   const DurationRange& range =
       trigger.signal == Signal::errors_per_minute ? rate_window : any_window;
   if (window == nullptr) {
-    section.whole().object(
-        "has no window",
-        "window: " + duration_text(range.least) + " to " + duration_text(*range.greatest));
+    section.whole().object("has no window", "window: " + duration_text(range.least) + " to " +
+                                                duration_text(*range.greatest));
     return;
   }
   if (const auto length = window->whole_seconds(range)) {
@@ -154,9 +153,8 @@ void read_argv(const Value& value, std::vector<std::string>& argv) {
       } else if (std::find(placeholders.begin(), placeholders.end(), placeholder) ==
                  placeholders.end()) {
         const auto near = closest(placeholder, placeholders);
-        argument.object(
-            found,
-            listed(placeholders) + (near.empty() ? "" : "; did you mean " + shown(near) + "?"));
+        argument.object(found, listed(placeholders) +
+                                   (near.empty() ? "" : "; did you mean " + shown(near) + "?"));
       }
     }
     given.push_back(text);
@@ -243,9 +241,7 @@ Section section_of(const Value& value) {
   return Section{value, {"mode", "probation", "blame_window", "triggers", "rollback"}};
 }
 
-void read_environments(const Value& value,
-                       const Layer& everybody,
-                       Settings& settings,
+void read_environments(const Value& value, const Layer& everybody, Settings& settings,
                        WindowLengths& lengths) {
   const auto pairs = value.pairs();
   std::map<std::string, Layer> environments;
@@ -290,9 +286,8 @@ void WindowLengths::take(Second window, const Value& place) {
   constexpr std::size_t most = rules::limits::window_lengths_max;
   if (lengths_.insert(window).second && lengths_.size() > most && !told_) {
     told_ = true;
-    place.object("is one more different window",
-                 "at most " + std::to_string(most) + " of them, " +
-                     "those of healthy (60s and 5m) included");
+    place.object("is one more different window", "at most " + std::to_string(most) + " of them, " +
+                                                     "those of healthy (60s and 5m) included");
   }
 }
 

@@ -93,9 +93,8 @@ Value::Value(YAML::Node node, YAML::Mark key, std::string name, SourceFile& sour
       source_{&source} {}
 
 void Value::object(std::string_view found, std::string_view expected) const {
-  source_->note(mark_,
-                (name_.empty() ? "the file" : name_) + " " + std::string{found} + ", expected " +
-                    std::string{expected});
+  source_->note(mark_, (name_.empty() ? "the file" : name_) + " " + std::string{found} +
+                           ", expected " + std::string{expected});
 }
 
 void Value::note_later() const {
@@ -208,9 +207,8 @@ std::vector<std::pair<std::string, Value>> Value::pairs() const {
     const std::string key = pair.first.Scalar();
     const auto [first, is_new] = lines.emplace(key, mark.line + 1);
     if (!is_new) {
-      source_->note(mark,
-                    "duplicate key " + shown(key) + ", expected it once (it is in line " +
-                        std::to_string(first->second) + ")");
+      source_->note(mark, "duplicate key " + shown(key) + ", expected it once (it is in line " +
+                              std::to_string(first->second) + ")");
       continue;
     }
     const std::string place = name_.empty() ? key : name_ + "." + key;
@@ -228,8 +226,7 @@ void Value::object_to_word(std::string_view given,
   object("is " + shown(given), listed(names) + meant(closest(given, names)));
 }
 
-Section::Section(const Value& value,
-                 const std::vector<std::string_view>& keys,
+Section::Section(const Value& value, const std::vector<std::string_view>& keys,
                  const std::vector<std::string_view>& later)
     : whole_{value} {
   for (auto& [key, entry] : value.pairs()) {

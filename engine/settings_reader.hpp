@@ -109,8 +109,7 @@ class Value {
 // built.
 class Section {
  public:
-  Section(const Value& value,
-          const std::vector<std::string_view>& keys,
+  Section(const Value& value, const std::vector<std::string_view>& keys,
           const std::vector<std::string_view>& later = {});
 
   [[nodiscard]] const Value* find(std::string_view key) const;

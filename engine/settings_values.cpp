@@ -106,8 +106,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
 std::optional<rules::Duration> duration_named(std::string_view text) {
   const std::size_t end = std::min(text.find_first_not_of(digits), text.size());
   const auto number = whole<std::int64_t>(text.substr(0, end));
-  const auto unit = std::find_if(
-      units.begin(), units.end(), [&](const Unit& u) { return u.name == text.substr(end); });
+  const auto unit = std::find_if(units.begin(), units.end(),
+                                 [&](const Unit& u) { return u.name == text.substr(end); });
   if (!number || unit == units.end() || *number > duration_max / unit->microseconds) {
     return std::nullopt;
   }

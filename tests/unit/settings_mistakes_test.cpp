@@ -220,21 +220,14 @@ TEST_CASE("settings: what is wrong is named with its place and what was expected
 }
 
 TEST_CASE("settings: what the contract has and this version has not is refused, not ignored") {
-  for (const std::string key : {"discord: {public_key: x}",
-                                "retention: {snapshots: 90d}",
-                                "rollback: {max_per_hour: 5}",
-                                "rollback: {max_age: 24h}",
-                                "rollback: {ask_expires: 30m}",
-                                "rollback: {migration_role: null}",
-                                "rollback: {github: {repository: a/b}}",
-                                "rollback: {webhook: {url: x}}",
-                                "rollback: {executor: github}",
-                                "rollback: {executor: webhook}",
-                                "mode: ask",
-                                "mode: shadow",
-                                "log: {format: journald}",
-                                "environments: {staging: {mode: shadow}}",
-                                "triggers: [{name: a, signal: alert, above: 0}]"}) {
+  for (const std::string key :
+       {"discord: {public_key: x}", "retention: {snapshots: 90d}", "rollback: {max_per_hour: 5}",
+        "rollback: {max_age: 24h}", "rollback: {ask_expires: 30m}",
+        "rollback: {migration_role: null}", "rollback: {github: {repository: a/b}}",
+        "rollback: {webhook: {url: x}}", "rollback: {executor: github}",
+        "rollback: {executor: webhook}", "mode: ask", "mode: shadow", "log: {format: journald}",
+        "environments: {staging: {mode: shadow}}",
+        "triggers: [{name: a, signal: alert, above: 0}]"}) {
     CAPTURE(key);
     CHECK(bad(key).find("known, but not in this version yet") != std::string::npos);
   }

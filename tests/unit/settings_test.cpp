@@ -103,10 +103,7 @@ log: {level: debug, format: json}
   CHECK(policy.probation == seconds{90});
   CHECK(policy.blame_window == minutes{24 * 60});
   REQUIRE(policy.triggers.size() == 1);
-  CHECK(policy.triggers[0] == rules::Trigger{"few",
-                                             rules::Signal::errors,
-                                             1,
-                                             0.5,
+  CHECK(policy.triggers[0] == rules::Trigger{"few", rules::Signal::errors, 1, 0.5,
                                              std::chrono::milliseconds{250},
                                              rules::TriggerAction::warn});
   CHECK(policy.confirm == seconds{0});

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "engine/ports.hpp"
+
+namespace rollbackd::engine {
+
+// All metrics of the daemon. Every series that can exist is there from the start, at 0; their
+// number depends on max_services and on nothing else. The Meter is for any thread, the rest for the
+// reactor's.
+class Metrics final : public Meter, public Observer {
+ public:
+  explicit Metrics(std::size_t max_services);
+  ~Metrics() override;
+
+  void count(Count what, double n = 1) override;
+  void set(Level what, double value) override;
+  void observe(Timing what, double seconds) override;
+
+  void took(const rules::Input& input) override;
+  void decided(const rules::Output& output) override;
+  void committed(const rules::Commit& commit, rules::Duration waited) override;
+
+  // Takes effect with the next scrape.
+  void set_max_services(std::size_t max_services);
+
+  // The text for Prometheus, format 0.0.4.
+  [[nodiscard]] std::string scrape(const View& view) const;
+
+ private:
+  class Series;
+  std::unique_ptr<Series> series_;
+  std::size_t max_services_;
+};
+
+}  // namespace rollbackd::engine
