@@ -43,7 +43,7 @@ void Windows::add(const DeploymentId& deployment, Second at, std::uint64_t n) {
       }
       return;
     }
-    calendar_entries_ += known == page.end() ? 1 : 0;
+    calendar_entries_ += known == page.end() ? 1U : 0U;
     page[deployment] += n;
     waiting_ += n;
     return;

@@ -1,0 +1,332 @@
+#include "tests/scenarios/scenario.hpp"
+
+#include <cstdio>
+#include <map>
+#include <sstream>
+#include <stdexcept>
+
+#include "tests/support/sim_world.hpp"
+
+namespace rollbackd::tests {
+namespace {
+
+using rules::Instant;
+
+// The day of the procedures' example.
+const Instant midnight = rules::instant_of(1765756800);  // 2025-12-15 00:00 UTC
+
+std::string clock_text(Instant moment) {
+  const auto us = (moment - midnight).count();
+  char text[32];
+  std::snprintf(text, sizeof text, "%02d:%02d:%02d.%03d", static_cast<int>(us / 3'600'000'000),
+                static_cast<int>(us / 60'000'000 % 60), static_cast<int>(us / 1'000'000 % 60),
+                static_cast<int>(us / 1000 % 1000));
+  return text;
+}
+
+Instant clock_of(const std::string& text) {
+  int h = 0;
+  int m = 0;
+  int s = 0;
+  if (std::sscanf(text.c_str(), "%d:%d:%d", &h, &m, &s) != 3) {
+    throw std::runtime_error{"'" + text + "' is no HH:MM:SS"};
+  }
+  return midnight + rules::seconds{h * 3600 + m * 60 + s};
+}
+
+rules::Duration seconds_of(const std::string& text) {
+  return rules::Duration{static_cast<std::int64_t>(std::stod(text) * 1e6)};
+}
+
+std::vector<std::string> words_of(const std::string& line) {
+  std::istringstream in{line};
+  std::vector<std::string> words;
+  for (std::string word; in >> word;) {
+    words.push_back(word);
+  }
+  return words;
+}
+
+rules::Trigger trigger_of(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream in{text};
+  for (std::string part; std::getline(in, part, ':');) {
+    parts.push_back(part);
+  }
+  return {parts.at(0), rules::signal_named(parts.at(1)).value(), std::stoll(parts.at(2)),
+          std::stod(parts.at(3)), seconds_of(parts.at(4)),
+          parts.at(5) == "warn" ? rules::TriggerAction::warn : rules::TriggerAction::rollback};
+}
+
+void set_policy(rules::Policy& policy, const std::string& setting) {
+  const auto equals = setting.find('=');
+  const std::string key = setting.substr(0, equals);
+  const std::string value = equals == std::string::npos ? "" : setting.substr(equals + 1);
+  const std::map<std::string, rules::Duration rules::Policy::*> durations{
+      {"confirm", &rules::Policy::confirm},         {"settle", &rules::Policy::settle},
+      {"cooldown", &rules::Policy::cooldown},       {"probation", &rules::Policy::probation},
+      {"stale_after", &rules::Policy::stale_after}, {"blame_window", &rules::Policy::blame_window},
+  };
+  if (const auto known = durations.find(key); known != durations.end()) {
+    policy.*(known->second) = seconds_of(value);
+  } else if (key == "verify_window") {
+    policy.verify_window = std::stoll(value);
+  } else if (key == "healthy_below") {
+    policy.verify_healthy_below = std::stod(value);
+  } else if (key == "no_triggers") {
+    policy.triggers.clear();
+  } else if (key == "trigger") {
+    policy.triggers.push_back(trigger_of(value));
+  } else if (key == "health_url") {
+    policy.verify_health_url = true;
+  } else {
+    throw std::runtime_error{"unknown policy '" + key + "'"};
+  }
+}
+
+// The words behind the verb, with `in ENV/SERVICE` and the like taken out.
+struct Arguments {
+  std::vector<std::string> words;
+  rules::Service service{"production", "app"};
+  std::map<std::string, std::string> options;
+
+  explicit Arguments(const std::vector<std::string>& all, std::size_t from) {
+    for (std::size_t i = from; i < all.size(); ++i) {
+      const std::string& word = all[i];
+      const bool option = word == "in" || word == "over" || word == "of" || word == "stamped" ||
+                          word == "after";
+      if (option && i + 1 < all.size()) {
+        options[word] = all[++i];
+      } else {
+        words.push_back(word);
+      }
+    }
+    if (const auto in = options.find("in"); in != options.end()) {
+      const auto slash = in->second.find('/');
+      service = {in->second.substr(0, slash), in->second.substr(slash + 1)};
+    }
+  }
+};
+
+class Teller {
+ public:
+  explicit Teller(const rules::Policy& policy)
+      : world_{rules::PolicyBook{policy}, midnight + rules::seconds{13 * 3600}} {
+    world_.on_entry = [this](const rules::JournalEntry& entry) { tell_entry(entry); };
+    world_.on_action = [this](const rules::Action& action) { tell_action(action); };
+    world_.on_explanation = [this](const rules::Explanation& e) {
+      if (e.reason != rules::Reason::rollback) {
+        say("decided " + std::string{name_of(e.reason)} + ": " + e.trigger + " " +
+            rules::number_text(e.measured) + " above " + rules::number_text(e.above));
+      }
+    };
+  }
+
+  void line(const std::vector<std::string>& words);
+  [[nodiscard]] std::string told() const { return told_; }
+
+ private:
+  void say(const std::string& text) { told_ += clock_text(world_.now()) + " " + text + "\n"; }
+  void tell_entry(const rules::JournalEntry& entry);
+  void tell_action(const rules::Action& action);
+  void errors(const Arguments& arguments);
+  void check(const std::string& version);
+  void sum_up();
+  [[nodiscard]] rules::DeploymentId newest(const std::string& version) const;
+  [[nodiscard]] std::string name_of_row(const rules::DeploymentId& id) const;
+
+  SimWorld world_;
+  rules::Sampled samples_{10, 10, 1, 20.0};
+  SimDeploy behaviour_;
+  std::string told_;
+};
+
+std::string Teller::name_of_row(const rules::DeploymentId& id) const {
+  const auto row = world_.deployments().find(id);
+  if (row == world_.deployments().end()) {
+    return "unknown";
+  }
+  return row->second.version + (row->second.rollback_from ? " (replacement)" : "");
+}
+
+rules::DeploymentId Teller::newest(const std::string& version) const {
+  const rules::Deployment* found = nullptr;
+  for (const auto& [id, row] : world_.deployments()) {
+    if (row.version == version && (found == nullptr || row.row > found->row)) {
+      found = &row;
+    }
+  }
+  if (found == nullptr) {
+    throw std::runtime_error{"no deployment of " + version};
+  }
+  return found->id;
+}
+
+void Teller::tell_entry(const rules::JournalEntry& entry) {
+  if (const auto* event = std::get_if<rules::RomanEvent>(&entry)) {
+    say("event " + event->event_type + " [" + event->severity + "] " + event->description);
+  } else if (const auto* alert = std::get_if<rules::Alert>(&entry)) {
+    say("alert " + std::string{rules::name_of(alert->kind)});
+  } else if (const auto* passed = std::get_if<rules::PassProbation>(&entry)) {
+    say("health_check_passed " + name_of_row(passed->deployment) + " by " +
+        rules::value_text(passed->details.front().value));
+  } else if (const auto* restored = std::get_if<rules::RestoreDeployment>(&entry)) {
+    say("restored " + name_of_row(restored->deployment) + " to " +
+        std::string{rules::name_of(restored->status)});
+  } else if (const auto* serving = std::get_if<rules::PutInService>(&entry)) {
+    say("in service " + name_of_row(serving->replacement) + " from " +
+        clock_text(serving->deployed_at));
+  }
+}
+
+void Teller::tell_action(const rules::Action& action) {
+  if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
+    say("DEPLOY " + deploy->version + " " + deploy->git_commit + " to " +
+        deploy->service.environment + "/" + deploy->service.name);
+  } else if (const auto* snapshot = std::get_if<rules::TakeSnapshot>(&action)) {
+    say("snapshot " + std::string{rules::name_of(snapshot->type)} + " of " +
+        name_of_row(snapshot->deployment));
+  }
+}
+
+void Teller::errors(const Arguments& arguments) {
+  std::int64_t count = 1;
+  for (const std::string& word : arguments.words) {
+    if (word.front() == 'x') {
+      count = std::stoll(word.substr(1));
+    }
+  }
+  const auto option = [&](const char* name) -> std::optional<std::string> {
+    const auto found = arguments.options.find(name);
+    return found == arguments.options.end() ? std::nullopt : std::optional{found->second};
+  };
+  const rules::Duration span = seconds_of(option("over").value_or("0"));
+  const Instant start = world_.now();
+  for (std::int64_t i = 0; i < count; ++i) {
+    world_.run_until(start + span * i / count);
+    const auto version = option("of");
+    const auto stamp = option("stamped");
+    world_.log_error(arguments.service, stamp ? clock_of(*stamp) : world_.now(),
+                     version ? std::optional{newest(*version)} : std::nullopt);
+  }
+}
+
+void Teller::check(const std::string& version) {
+  const auto view = world_.loop().check(newest(version));
+  if (!view) {
+    say("check " + version + ": unknown");
+    return;
+  }
+  say("check " + version + ": " + (view->should_rollback ? "roll back, " : "") + view->reason +
+      "; " + rules::number_text(view->error_rate_per_minute) + " errors/minute, " +
+      std::to_string(view->recent_errors) + " recent, " + (view->healthy ? "healthy" : "unhealthy") +
+      ", " + std::string{rules::name_of(view->state)});
+}
+
+void Teller::sum_up() {
+  told_ += "deployments:\n";
+  std::map<std::int64_t, const rules::Deployment*> rows;
+  for (const auto& [id, row] : world_.deployments()) {
+    rows[row.row] = &row;
+  }
+  for (const auto& [number, row] : rows) {
+    told_ += "  " + row->service.environment + "/" + row->service.name + " " + row->version + " " +
+             std::string{rules::name_of(row->status)} +
+             (row->health_check_passed ? " health_check_passed" : "") +
+             (row->rollback_from ? " rollback_from=" + name_of_row(*row->rollback_from) : "") + "\n";
+  }
+  told_ += "rollbacks:\n";
+  std::map<Instant, const rules::Rollback*> rollbacks;
+  for (const auto& [id, rollback] : world_.rollbacks()) {
+    rollbacks[rollback.decided_at] = &rollback;
+  }
+  for (const auto& [at, r] : rollbacks) {
+    told_ += "  " + r->version + " -> " + (r->target ? r->target->version : "none") + " " +
+             std::string{rules::name_of(r->type)} + " " + std::string{rules::name_of(r->status)} +
+             (r->ended_by ? " " + std::string{rules::name_of(*r->ended_by)} : "") + ": " + r->reason +
+             "\n";
+  }
+}
+
+void Teller::line(const std::vector<std::string>& words) {
+  world_.run_until(clock_of(words.at(0)));
+  const std::string& verb = words.at(1);
+  const Arguments arguments{words, 2};
+  if (verb == "deploy") {
+    const auto status = arguments.words.size() > 2
+                            ? rules::deployment_status_named(arguments.words[2]).value()
+                            : rules::DeploymentStatus::in_progress;
+    say("-- " + arguments.words.at(0) + " is deployed (" + std::string{rules::name_of(status)} + ")");
+    world_.deploy(arguments.service, arguments.words.at(0), arguments.words.at(1), status);
+  } else if (verb == "status") {
+    world_.set_status(newest(arguments.words.at(0)),
+                      rules::deployment_status_named(arguments.words.at(1)).value());
+  } else if (verb == "error") {
+    errors(arguments);
+  } else if (verb == "connections" || verb == "memory") {
+    const double percent = std::stod(arguments.words.at(0));
+    (verb == "memory" ? *samples_.memory_utilisation : samples_.connection_utilisation) = percent;
+    world_.set_samples(samples_);
+  } else if (verb == "next") {
+    const std::string& how = arguments.words.at(1);
+    behaviour_.outcome = how == "succeeds"  ? rules::DeployOutcome::succeeded
+                         : how == "refused" ? rules::DeployOutcome::not_started
+                         : how == "unknown" ? rules::DeployOutcome::unknown
+                                            : rules::DeployOutcome::failed;
+    if (const auto after = arguments.options.find("after"); after != arguments.options.end()) {
+      behaviour_.takes = seconds_of(after->second);
+    }
+    behaviour_.detail = how;
+    world_.next_deploys(behaviour_);
+  } else if (verb == "health_url") {
+    world_.health_url_answers(arguments.words.at(0) == "ok");
+  } else if (verb == "request") {
+    std::string reason;
+    for (std::size_t i = 3; i < words.size(); ++i) {
+      reason += (reason.empty() ? "" : " ") + words[i];
+    }
+    world_.request_rollback(newest(words.at(2)), reason);
+  } else if (verb == "restart") {
+    say("-- the daemon is killed and started again");
+    world_.restart();
+  } else if (verb == "check") {
+    check(arguments.words.at(0));
+  } else if (verb == "end") {
+    sum_up();
+  } else {
+    throw std::runtime_error{"unknown word '" + verb + "'"};
+  }
+}
+
+}  // namespace
+
+std::string tell_scenario(const std::string& script) {
+  std::istringstream in{script};
+  rules::Policy policy;
+  std::optional<Teller> teller;
+  int number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    const auto words = words_of(line);
+    if (words.empty() || words[0][0] == '#') {
+      continue;
+    }
+    try {
+      if (words[0] == "policy") {
+        for (std::size_t i = 1; i < words.size(); ++i) {
+          set_policy(policy, words[i]);
+        }
+        continue;
+      }
+      if (!teller) {
+        teller.emplace(policy);
+      }
+      teller->line(words);
+    } catch (const std::exception& e) {
+      throw std::runtime_error{"line " + std::to_string(number) + ": " + e.what()};
+    }
+  }
+  return teller ? teller->told() : std::string{};
+}
+
+}  // namespace rollbackd::tests
