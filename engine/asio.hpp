@@ -1,7 +1,7 @@
 #pragma once
 
-// The one way to Asio: nobody includes it directly. g++ 12 cannot compile Boost's asio/awaitable.hpp
-// unless <utility> came before it, and no formatter may sort that away.
+// The one way to Asio: nobody includes it directly. g++ 12 cannot compile Boost's
+// asio/awaitable.hpp unless <utility> came before it, and no formatter may sort that away.
 // clang-format off
 #include <utility>
 

@@ -68,6 +68,7 @@ REFUSED = [
     ("engine/feed/feed.cpp", '"engine/app.hpp"'),
     ("engine/feed/feed.cpp", "<boost/asio/post.hpp>"),
     ("engine/feed/feed.cpp", "<boost/beast/http.hpp>"),
+    ("engine/feed/feed.cpp", "<boost/optional.hpp>"),
     ("engine/actions/github.cpp", "<pqxx/pqxx>"),
     ("engine/actions/github.cpp", "<curl/curl.h>"),
     ("engine/http/server.cpp", "<spdlog/spdlog.h>"),
