@@ -1,0 +1,56 @@
+-- Schema ops and the table that says which of these files ran. Needs CREATE on the database if the
+-- schema does not exist yet.
+
+do $$
+begin
+  if to_regnamespace('ops') is null then
+    create schema ops;
+    if exists (select from pg_roles where rolname = 'rollbackd_owner'
+               and pg_has_role(current_user, oid, 'member')) then
+      alter schema ops owner to rollbackd_owner;
+    end if;
+  end if;
+end
+$$;
+
+-- In a schema of somebody else the owner of our objects must be allowed to have them there.
+do $$
+begin
+  if exists (select from pg_roles where rolname = 'rollbackd_owner'
+             and not (has_schema_privilege(oid, 'ops', 'create')
+                      and has_schema_privilege(oid, 'ops', 'usage'))) then
+    grant create, usage on schema ops to rollbackd_owner;
+  end if;
+end
+$$;
+
+do $$
+begin
+  if to_regclass('ops.rollbackd_schema') is null then
+    create table ops.rollbackd_schema (
+      version integer primary key,
+      name text not null,
+      installed_at timestamptz not null default now(),
+      by text not null default session_user
+    );
+  end if;
+end
+$$;
+
+-- For the files after this one: runs a statement, and if that is not allowed, says so and remembers
+-- it in the setting rollbackd.refused, for whoever may. It does nothing the caller could not do.
+create or replace function ops.rollbackd_try(p_statement text) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute p_statement;
+exception when insufficient_privilege then
+  raise warning 'not allowed: %', p_statement;
+  perform set_config('rollbackd.refused',
+    concat(current_setting('rollbackd.refused', true), p_statement, E';\n'), false);
+end
+$$;
+
+comment on function ops.rollbackd_try(text) is
+  'rollbackd install: runs a statement or remembers it';

@@ -1,0 +1,58 @@
+-- Tables that only the daemon writes to.
+
+-- What people are still to be told. A row stays until it is sent, across restarts.
+do $$
+begin
+  if to_regclass('ops.outbox') is null then
+    create table ops.outbox (
+      id bigserial primary key,
+      created_at timestamptz default now(),
+      kind text not null,
+      event_id uuid,
+      payload jsonb not null,
+      attempts integer not null default 0,
+      next_attempt_at timestamptz not null default now(),
+      sent_at timestamptz,
+      last_error text
+    );
+    create index rollbackd_outbox_unsent on ops.outbox (next_attempt_at, id) where sent_at is null;
+  end if;
+end
+$$;
+
+-- The pause. Exactly one row: the index over a constant keeps it at one.
+do $$
+begin
+  if to_regclass('ops.control') is null then
+    create table ops.control (
+      paused boolean not null default false,
+      paused_by text,
+      reason text,
+      since timestamptz
+    );
+    create unique index rollbackd_control_one_row on ops.control ((true));
+  end if;
+  if not exists (select from ops.control) then
+    insert into ops.control (paused) values (false);
+  end if;
+end
+$$;
+
+do $$
+declare
+  v_table text;
+begin
+  for v_table in
+    select c.relname
+    from pg_class c
+    join pg_roles o on o.rolname = 'rollbackd_owner' and o.oid <> c.relowner
+    where c.relnamespace = 'ops'::regnamespace and c.relkind = 'r'
+      and c.relname in ('outbox', 'control', 'rollbackd_schema')
+      and pg_has_role(current_user, c.relowner, 'member')
+      and pg_has_role(current_user, o.oid, 'member')
+      and has_schema_privilege(o.oid, 'ops', 'create')
+  loop
+    execute format('alter table ops.%I owner to rollbackd_owner', v_table);
+  end loop;
+end
+$$;
