@@ -25,15 +25,16 @@ select md5(string_agg(line, E'\n' order by line collate "C")) from (
                     from pg_auth_members m where m.member = r.oid)) as line
   from pg_roles r where r.rolname like 'rollbackd%' or r.rolname = current_user
   union all
-  select concat_ws(' ', 'database', d.datacl) from pg_database d where d.datname = current_database()
+  select concat_ws(' ', 'database', d.datacl) from pg_database d
+  where d.datname = current_database()
   union all
   select concat_ws(' ', 'schema', n.nspowner, n.nspacl) from pg_namespace n where n.nspname = 'ops'
   union all
   select concat_ws(' ', 'relation', c.relname, c.relkind, c.relowner, c.relrowsecurity, c.relacl)
   from pg_class c where c.relnamespace = to_regnamespace('ops')
   union all
-  select concat_ws(' ', 'column', a.attrelid::regclass, a.attname, a.atttypid, a.attnotnull, a.attacl,
-                   pg_get_expr(d.adbin, d.adrelid))
+  select concat_ws(' ', 'column', a.attrelid::regclass, a.attname, a.atttypid, a.attnotnull,
+                   a.attacl, pg_get_expr(d.adbin, d.adrelid))
   from pg_class c join pg_attribute a on a.attrelid = c.oid and not a.attisdropped and a.attnum > 0
   left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where c.relnamespace = to_regnamespace('ops')
@@ -116,6 +117,8 @@ Installer::Installer(std::unique_ptr<pqxx::connection> connection, std::ostream&
       warnings_{std::make_unique<Warnings>(*connection_)},
       out_{out} {}
 
+Installer::~Installer() = default;
+
 Result<std::unique_ptr<Installer>> Installer::open(const ConnectionInfo& info, std::ostream& out) {
   const auto conninfo = session_conninfo(info, "install");
   if (!conninfo) {
@@ -154,14 +157,13 @@ std::string Installer::ask(const std::string& sql) {
 
 void Installer::run(const std::string& sql) { pqxx::nontransaction{*connection_}.exec(sql); }
 
-// Asks again and again instead of waiting inside the server: a waiting statement holds a snapshot, for
-// which the other installer's concurrent index would wait in turn.
+// Asks again and again instead of waiting inside the server: a waiting statement holds a snapshot,
+// for which the other installer's concurrent index would wait in turn.
 Status Installer::take_turn() {
-  const std::string ask_for =
-      "select pg_try_advisory_lock(" + std::to_string(installer_key) + ")";
+  const std::string ask_for = "select pg_try_advisory_lock(" + std::to_string(installer_key) + ")";
   const auto give_up = std::chrono::steady_clock::now() + turn_patience;
-  for (bool told = false; ask(ask_for) != "t"; told = true) {
-    if (!told) {
+  for (int asked = 0; ask(ask_for) != "t"; ++asked) {
+    if (asked == 5) {
       out_ << "waiting for another installer to finish" << std::endl;
     }
     if (std::chrono::steady_clock::now() > give_up) {
@@ -175,16 +177,17 @@ Status Installer::take_turn() {
 
 std::string Installer::fingerprint() { return ask(fingerprint_sql); }
 
-Result<StepOutcome> Installer::run_file(const EmbeddedSql& file) {
+Result<StepOutcome> Installer::run_file(const EmbeddedSql& file, std::string_view verb) {
   auto pause = 100ms;
   for (int attempt = 1;; ++attempt) {
     std::string why;
     try {
       const StepOutcome outcome = run_statements(file);
-      const char* said = !outcome.refused.empty() ? "not all of it is allowed to this user"
-                         : outcome.changed        ? "installed"
-                                                  : "already installed";
-      out_ << title_of(file) << ": " << said << std::endl;
+      out_ << title_of(file) << ": "
+           << (!outcome.refused.empty() ? "not all of it is allowed to this user"
+               : outcome.changed        ? std::string{verb}
+                                        : "already " + std::string{verb})
+           << std::endl;
       warnings_->show(out_);
       return outcome;
     } catch (const pqxx::sql_error& e) {
@@ -224,99 +227,14 @@ StepOutcome Installer::run_statements(const EmbeddedSql& file) {
       outcome.refused.push_back(std::string{statement} + ";\n");
     }
   }
-  if (const std::string more = ask("select current_setting('rollbackd.refused', true)"); !more.empty()) {
+  if (const std::string more = ask("select current_setting('rollbackd.refused', true)");
+      !more.empty()) {
     outcome.refused.push_back(more);
   }
   outcome.changed = fingerprint() != before;
   run("commit");
   was_refused_ = was_refused_ || !outcome.refused.empty();
   return outcome;
-}
-
-Result<StepOutcome> Installer::build(const IndexStatement& index) {
-  const std::string table = connection_->quote(index.table);
-  const std::string kind =
-      ask("select relkind from pg_class where oid = to_regclass(" + table + ")");
-  if (kind.empty() && was_refused_) {
-    return StepOutcome{false, {index.statement + ";\n"}};
-  }
-  return kind == "p" ? build_partitioned(index) : build_on(index.table, index);
-}
-
-Result<StepOutcome> Installer::build_on(const std::string& table, const IndexStatement& index) {
-  const std::string valid =
-      ask("select i.indisvalid from pg_index i where i.indexrelid = to_regclass(" +
-          connection_->quote("ops." + index.name) + ")");
-  if (valid == "t") {
-    return StepOutcome{};
-  }
-  out_ << "index " << index.name << ": " << (valid.empty() ? "building" : "rebuilding, it was left invalid")
-       << std::endl;
-  try {
-    if (!valid.empty()) {
-      run("drop index concurrently ops." + index.name);
-    }
-    run(index.statement);
-    return StepOutcome{true, {}};
-  } catch (const pqxx::sql_error& e) {
-    if (is_refusal(e)) {
-      return StepOutcome{false, {index.statement + ";\n"}};
-    }
-    return Error{"index " + index.name + " on " + table + ": " + one_line(e.what()),
-                 "mend that and install again"};
-  }
-}
-
-// CONCURRENTLY knows no partitioned tables. So: an index on the parent alone, which is quick and stays
-// invalid; one on each partition, concurrently; then each is attached, and the last makes the parent's
-// valid. The parent's index sees to partitions that come later.
-Result<StepOutcome> Installer::build_partitioned(const IndexStatement& index) {
-  if (ask("select i.indisvalid from pg_index i where i.indexrelid = to_regclass(" +
-          connection_->quote("ops." + index.name) + ")") == "t") {
-    return StepOutcome{};
-  }
-  const std::size_t definition = index.statement.find(index.table) + index.table.size();
-  const std::string rest = index.statement.substr(definition);
-  const std::string kind =
-      index.statement.find("unique") < index.statement.find("index") ? "unique index " : "index ";
-  const pqxx::result relations = pqxx::nontransaction{*connection_}.exec(
-      "select format('%I.%I', n.nspname, c.relname), t.isleaf, format('%I', n.nspname),"
-      " case when t.level = 0 then " + connection_->quote(index.name) +
-      " else " + connection_->quote(index.name) + " || '_' || c.oid end,"
-      " case when t.level = 0 then null when p.level = 0 then " + connection_->quote("ops." + index.name) +
-      " else format('%I', pn.nspname) || '.' || " + connection_->quote(index.name) +
-      " || '_' || pc.oid end"
-      " from pg_partition_tree(" + connection_->quote(index.table) + ") t"
-      " join pg_class c on c.oid = t.relid join pg_namespace n on n.oid = c.relnamespace"
-      " left join pg_partition_tree(" + connection_->quote(index.table) + ") p on p.relid = t.parentrelid"
-      " left join pg_class pc on pc.oid = p.relid left join pg_namespace pn on pn.oid = pc.relnamespace"
-      " order by t.level, c.oid");
-  for (const pqxx::row& relation : relations) {
-    const std::string table = relation[0].c_str();
-    const std::string name = relation[3].c_str();
-    const bool leaf = relation[1].as<bool>();
-    try {
-      if (leaf) {
-        const Result<StepOutcome> built = build_on(
-            table, {name, table, "create " + kind + "concurrently " + name + " on " + table + rest});
-        if (!built || !built->refused.empty()) {
-          return built;
-        }
-      } else {
-        run("begin; set local lock_timeout = '2s'; create " + kind + "if not exists " + name +
-            " on only " + table + rest + "; commit");
-      }
-      if (!relation[4].is_null()) {
-        run(std::string{"alter index "} + relation[4].c_str() + " attach partition " +
-            relation[2].c_str() + "." + name);
-      }
-    } catch (const pqxx::sql_error& e) {
-      run("rollback");
-      return Error{"index " + name + " on " + table + ": " + one_line(e.what()),
-                   "mend that and install again"};
-    }
-  }
-  return StepOutcome{true, {}};
 }
 
 }  // namespace rollbackd::engine

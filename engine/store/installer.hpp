@@ -2,9 +2,11 @@
 
 #include <memory>
 #include <ostream>
-#include <pqxx/pqxx>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include <pqxx/pqxx>
 
 #include "engine/database/conninfo.hpp"
 #include "engine/result.hpp"
@@ -23,22 +25,25 @@ struct StepOutcome {
 class Installer {
  public:
   static Result<std::unique_ptr<Installer>> open(const ConnectionInfo& info, std::ostream& out);
+  ~Installer();
 
   // Waits until no other installer is at work.
   Status take_turn();
 
-  // Runs a file in one transaction. A statement that is not allowed is left out, and so is what cannot
-  // work without one that was; anything else that goes wrong undoes the whole file. Where a table is
-  // locked for longer than 2 s, it lets everybody else pass and tries again.
-  Result<StepOutcome> run_file(const EmbeddedSql& file);
+  // Runs a file in one transaction. A statement that is not allowed is left out, and so is what
+  // cannot work without one that was; anything else that goes wrong undoes the whole file. Where a
+  // table is locked for longer than 2 s, it lets everybody else pass and tries again. Says
+  // "<title>: <verb>".
+  Result<StepOutcome> run_file(const EmbeddedSql& file, std::string_view verb);
 
-  // Builds an index without blocking anybody, also on a partitioned table; an invalid one is dropped
-  // first.
+  // Builds an index without blocking anybody, also on a partitioned table; an invalid one is
+  // dropped first.
   Result<StepOutcome> build(const IndexStatement& index);
 
   // The first field of the first row, empty for null and for no row.
   std::string ask(const std::string& sql);
   void run(const std::string& sql);
+  pqxx::connection& connection() { return *connection_; }
 
  private:
   class Warnings;
@@ -47,8 +52,10 @@ class Installer {
 
   StepOutcome run_statements(const EmbeddedSql& file);
   std::string fingerprint();
-  Result<StepOutcome> build_on(const std::string& table, const IndexStatement& index);
-  Result<StepOutcome> build_partitioned(const IndexStatement& index);
+  // The index's state in pg_index as t or f, empty if there is none. `schema` quoted where needed.
+  std::string is_valid(const std::string& schema, const std::string& name);
+  StepOutcome build_on(const std::string& schema, const IndexStatement& index);
+  StepOutcome build_partitioned(const IndexStatement& index);
 
   std::unique_ptr<pqxx::connection> connection_;
   std::unique_ptr<Warnings> warnings_;

@@ -1,15 +1,16 @@
 #pragma once
 
 #include <ostream>
-#include <pqxx/pqxx>
 #include <string>
 #include <vector>
+
+#include <pqxx/pqxx>
 
 #include "engine/database/conninfo.hpp"
 #include "engine/result.hpp"
 
-// Our part of the database: putting it there, taking it away, and looking whether it is there. What it
-// consists of is sql/triggers/, which is compiled in.
+// Our part of the database: putting it there, taking it away, and looking whether it is there. What
+// it consists of is sql/triggers/, which is compiled in.
 namespace rollbackd::engine {
 
 struct InstallOptions {
@@ -21,17 +22,16 @@ struct InstallOutcome {
   std::string left_over;  // SQL for whoever may run it; empty: nothing is left to do
 };
 
-// Brings the database up to date: tables made by the original procedures, an older version of ours, a
-// part that somebody removed. Loses nothing, locks nothing that is already right, and may run while
-// daemon and applications are at work. Says in a line per step what it did. What this user may not do
-// is written out as SQL, everything else is done; run again when somebody has run that. Two installers
-// at the same time take turns.
-Result<InstallOutcome> install(const ConnectionInfo& info,
-                               const InstallOptions& options,
+// Brings the database up to date: tables made by the original procedures, an older version of ours,
+// a part that somebody removed. Loses nothing, locks nothing that is already right, and may run
+// while daemon and applications are at work. Says in a line per step what it did. What this user
+// may not do is written out as SQL, everything else is done; run again when somebody has run that.
+// Two installers at the same time take turns.
+Result<InstallOutcome> install(const ConnectionInfo& info, const InstallOptions& options,
                                std::ostream& out);
 
-// Removes triggers, functions, our indexes, and the tables that only the daemon writes to; the others
-// stay with their rows unless `purge`. Roles stay: they belong to the whole cluster.
+// Removes triggers, functions, our indexes, and the tables that only the daemon writes to; the
+// others stay with their rows unless `purge`. Roles stay: they belong to the whole cluster.
 Result<InstallOutcome> uninstall(const ConnectionInfo& info, bool purge, std::ostream& out);
 
 // Whether the daemon can work with this database as this user.

@@ -14,7 +14,8 @@ bool is_tag_character(char c) {
   return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
 }
 
-// The end of what begins at `at` and in which a semicolon ends nothing; `at` itself if nothing does.
+// The end of what begins at `at` and in which a semicolon ends nothing; `at` itself if nothing
+// does.
 std::size_t end_of_quoted(std::string_view script, std::size_t at) {
   const auto after = [&](std::string_view end, std::size_t from) {
     const std::size_t found = script.find(end, from);

@@ -8,9 +8,9 @@
 
 namespace rollbackd::engine {
 
-// The statements of a script, each with the comments before it and without its semicolon. Knows what
-// our own files use: quoted strings and names, dollar quotes, line comments. No psql commands, no
-// E'' strings with escaped quotes, no nested comments.
+// The statements of a script, each with the comments before it and without its semicolon. Knows
+// what our own files use: quoted strings and names, dollar quotes, line comments. No psql commands,
+// no E'' strings with escaped quotes, no nested comments.
 std::vector<std::string_view> split_statements(std::string_view script);
 
 // A file that installs has a number, by which the version table knows it; others are 0.

@@ -1,21 +1,20 @@
 #include "tests/support/postgres.hpp"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <deque>
 #include <exception>
+#include <fcntl.h>
 #include <fstream>
+#include <grp.h>
 #include <iostream>
 #include <iterator>
+#include <pwd.h>
 #include <sstream>
 #include <stdexcept>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace rollbackd::tests {
 namespace {
@@ -52,8 +51,7 @@ void hand_over(const fs::path& path) {
 
 // In the child: nothing of the test program's terminal and descriptors may reach the server. A
 // server that holds a captured pipe open would hang whoever waits for its end.
-[[noreturn]] void become(const std::vector<std::string>& argv,
-                         const fs::path& input,
+[[noreturn]] void become(const std::vector<std::string>& argv, const fs::path& input,
                          const fs::path& output) {
   setsid();
   const int in = open(input.c_str(), O_RDONLY);

@@ -3,11 +3,12 @@
 #include <atomic>
 #include <filesystem>
 #include <memory>
-#include <pqxx/pqxx>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include <pqxx/pqxx>
 
 namespace rollbackd::tests {
 

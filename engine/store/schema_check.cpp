@@ -1,0 +1,185 @@
+#include "engine/store/schema_check.hpp"
+
+#include <string_view>
+
+#include "engine/store/schema.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+// In order: schema, tables, columns, triggers, the index that keeps rollbacks apart, functions,
+// rights, rows that row-level security would hide. $1 is the role. What is missing is told once:
+// without a table nothing is said about its columns.
+constexpr const char* missing_sql = R"sql(
+with needed (relation, privileges, columns) as (values
+  ('system_logs', '{select}',
+   'id timestamp severity source message metadata environment service deployment_id xid'),
+  ('response_times', '{select,delete}',
+   'timestamp environment service deployment_id duration_ms xid'),
+  ('deployments', '{select,insert,update}',
+   'id deployment_id environment service version git_commit git_branch deployed_at status '
+   'rollback_from health_check_passed health_check_details metadata completed_at '
+   'rolled_back_at xid'),
+  ('rollback_events', '{select,insert,update}',
+   'id event_id deployment_id trigger_type trigger_reason initiated_by initiated_at status '
+   'rollback_plan rollback_steps constitutional_validation completed_at metadata '
+   'environment service'),
+  ('system_snapshots', '{select,insert,delete}',
+   'id snapshot_id deployment_id snapshot_type key_metrics created_at'),
+  ('migration_history', '{select}',
+   'id deployment_id migration_name applied_at rolled_back_at rollback_successful error_message '
+   'rollback_script metadata'),
+  ('roman_events', '{select,insert,delete}',
+   'id timestamp event_type severity source description metadata'),
+  ('outbox', '{select,insert,update,delete}',
+   'id kind event_id payload attempts next_attempt_at sent_at last_error'),
+  ('control', '{select,update}', 'paused paused_by reason since')
+),
+me as (select * from pg_roles where rolname = $1),
+relation as (
+  select n.*, c.oid, c.relrowsecurity, c.relforcerowsecurity, c.relowner
+  from needed n left join pg_class c on c.oid = to_regclass('ops.' || n.relation)
+),
+found (place, text) as (
+  select 1, 'the schema ops' from me where to_regnamespace('ops') is null
+  union all
+  select 2, 'the right to use the schema ops' from me
+  where not has_schema_privilege(me.oid, to_regnamespace('ops')::oid, 'usage')
+  union all
+  select 3, 'the table ops.' || r.relation from me, relation r
+  where r.oid is null and to_regnamespace('ops') is not null
+  union all
+  select 4, 'the column ops.' || r.relation || '.' || c.name
+  from me, relation r, string_to_table(r.columns, ' ') as c (name)
+  where r.oid is not null
+    and not exists (select from pg_attribute a
+                    where a.attrelid = r.oid and a.attname = c.name and not a.attisdropped)
+  union all
+  select 5, 'the trigger ' || w.name || ' on ops.' || w.relation
+            || case t.tgenabled when 'D' then ' (it is disabled, not ENABLE ALWAYS)'
+                                when 'R' then ' (it is ENABLE REPLICA, not ENABLE ALWAYS)'
+                                when 'O' then ' as ENABLE ALWAYS' else '' end
+  from me, (values ('deployments', 'rollbackd_before_deployment'),
+                   ('deployments', 'rollbackd_ring'), ('system_logs', 'rollbackd_ring')) as w
+           (relation, name)
+  join relation r on r.relation = w.relation and r.oid is not null
+  left join pg_trigger t on t.tgrelid = r.oid and t.tgname = w.name
+  where t.tgenabled is distinct from 'A'
+    and (w.name <> 'rollbackd_ring'
+         or has_function_privilege('public', 'pg_try_advisory_xact_lock_shared(bigint)', 'execute'))
+  union all
+  select 6, 'the index rollbackd_rollback_events_active, valid' from me
+  where to_regclass('ops.rollback_events') is not null
+    and not exists (
+      select from pg_index i
+      where i.indexrelid = to_regclass('ops.rollbackd_rollback_events_active')
+        and i.indisvalid and i.indisunique)
+  union all
+  select 7, 'the function ops.' || w.name || ', with the right to call it'
+  from me, (values ('get_deployment_health(uuid)'), ('get_rollback_target(uuid)'),
+                   ('create_system_snapshot(uuid,text)'), ('rollbackd_connections()'),
+                   ('deployment_at(text,text,timestamptz)')) as w (name)
+  where to_regnamespace('ops') is not null
+    and has_function_privilege(me.oid, to_regprocedure('ops.' || w.name)::oid, 'execute')
+        is not true
+  union all
+  select 8, 'the right to ' || p.name || ' on ops.' || r.relation
+  from me, relation r, unnest(r.privileges::text[]) as p (name)
+  where not has_table_privilege(me.oid, r.oid, p.name)
+  union all
+  -- What a restrictive policy lets through is in its expression; here it is only named.
+  select 9, 'all rows of ops.' || r.relation || ': row-level security hides some'
+            || coalesce(', policy ' || min(p.polname) filter (where not p.polpermissive), '')
+  from me
+  join relation r on r.relrowsecurity
+    and (r.relforcerowsecurity or not pg_has_role(me.oid, r.relowner, 'usage'))
+  left join pg_policy p on p.polrelid = r.oid
+    and exists (select from unnest(p.polroles) as granted (oid)
+                where granted.oid = 0 or pg_has_role(me.oid, granted.oid, 'usage'))
+  where not me.rolsuper and not me.rolbypassrls
+  group by r.relation
+  having count(*) filter (where not p.polpermissive) > 0
+      or count(*) filter (where p.polpermissive and p.polcmd in ('*', 'r')
+                          and pg_get_expr(p.polqual, p.polrelid) = 'true') = 0
+)
+select text from found order by place, text)sql";
+
+constexpr const char* warnings_sql = R"sql(
+with found (text) as (
+  select 'this user is a superuser, which is not needed: use the role rollbackd'
+  from pg_roles where rolname = current_user and rolsuper
+  union all
+  select 'this user sees no other sessions: grant pg_read_all_stats to '
+         || quote_ident(current_user)
+  where not pg_has_role('pg_read_all_stats', 'usage')
+  union all
+  select 'the index ' || w.name || ' is missing or invalid: run `rollbackd install`'
+  from (values ('rollbackd_system_logs_xid'), ('rollbackd_system_logs_timestamp'),
+               ('rollbackd_deployments_xid'), ('rollbackd_deployments_service'),
+               ('rollbackd_response_times_xid'), ('rollbackd_response_times_timestamp')) as w (name)
+  where not exists (select from pg_index i
+                    where i.indisvalid and i.indexrelid = to_regclass('ops.' || w.name))
+  union all
+  select 'no doorbell, the daemon polls: pg_try_advisory_xact_lock_shared(bigint) is not for '
+         || 'everybody'
+  where not has_function_privilege('public', 'pg_try_advisory_xact_lock_shared(bigint)', 'execute')
+)
+select text from found order by text)sql";
+
+// Nobody's function of the same name may answer in place of the system's.
+constexpr const char* safe_path = "set local search_path = pg_catalog, pg_temp";
+
+}  // namespace
+
+std::vector<std::string> missing_for(pqxx::connection& connection, const std::string& role) {
+  std::vector<std::string> missing;
+  pqxx::work work{connection};
+  work.exec(safe_path);
+  for (const pqxx::row& row : work.exec_params(missing_sql, role)) {
+    missing.emplace_back(row[0].c_str());
+  }
+  work.commit();
+  return missing;
+}
+
+Result<SchemaState> check_schema(pqxx::connection& connection) {
+  try {
+    const std::string user =
+        pqxx::nontransaction{connection}.exec("select current_user")[0][0].c_str();
+    SchemaState state;
+    state.missing = missing_for(connection, user);
+    if (!state.is_complete()) {
+      return state;
+    }
+    pqxx::work work{connection};
+    work.exec(safe_path);
+    if (work.exec("select count(*) from ops.control")[0][0].as<int>() != 1) {
+      state.missing.emplace_back("exactly one row in ops.control");
+    }
+    for (const pqxx::row& row : work.exec(warnings_sql)) {
+      state.warnings.emplace_back(row[0].c_str());
+    }
+    work.commit();
+    return state;
+  } catch (const pqxx::failure& e) {
+    return Error{"the schema could not be looked at: " + one_line(e.what()),
+                 "see the server's log"};
+  }
+}
+
+// The first few are enough to know where to look, and /readyz is one line.
+std::string SchemaState::problem() const {
+  constexpr std::size_t told_max = 5;
+  std::string line;
+  for (std::size_t i = 0; i < missing.size() && i < told_max; ++i) {
+    line += (i == 0 ? "the database lacks " : ", ") + missing[i];
+  }
+  if (missing.size() > told_max) {
+    line += " and " + std::to_string(missing.size() - told_max) + " more";
+  }
+  return line.empty()
+             ? line
+             : line + "; run `rollbackd install` with the conninfo of an owner of the tables";
+}
+
+}  // namespace rollbackd::engine
