@@ -1,0 +1,161 @@
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <optional>
+
+#include "engine/app.hpp"
+#include "engine/board.hpp"
+#include "engine/database/conninfo.hpp"
+#include "engine/settings.hpp"
+#include "engine/store/schema.hpp"
+#include "engine/telemetry/decision_log.hpp"
+#include "engine/telemetry/log.hpp"
+#include "engine/telemetry/metrics.hpp"
+#include "engine/version.hpp"
+#include "rules/laws.hpp"
+
+namespace {
+
+using namespace rollbackd;          // NOLINT(google-build-using-namespace)
+using namespace rollbackd::engine;  // NOLINT(google-build-using-namespace)
+
+// The exit codes of DESIGN.md section 6; 78 is EX_CONFIG of sysexits.h.
+enum ExitCode : int { exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_config = 78 };
+
+struct Arguments {
+  std::string config;
+  std::string conninfo;
+  bool print = false;
+  bool purge = false;
+};
+
+// All mistakes of the file at once, on stderr; nothing: it has some.
+std::optional<Settings> settings_from(const std::string& file) {
+  if (file.empty()) {
+    return Settings{};
+  }
+  LoadedSettings loaded = load_settings(file);
+  if (auto* settings = std::get_if<Settings>(&loaded)) {
+    return std::move(*settings);
+  }
+  for (const SettingsProblem& problem : std::get<std::vector<SettingsProblem>>(loaded)) {
+    std::cerr << describe(file, problem) << '\n';
+  }
+  return std::nullopt;
+}
+
+ConnectionInfo connection_of(const Arguments& arguments, const Settings& settings) {
+  if (!arguments.conninfo.empty()) {
+    return {arguments.conninfo, {}};
+  }
+  return {settings.database.conninfo.reveal(), settings.database.password.reveal()};
+}
+
+int fail(const Error& error) {
+  std::cerr << "rollbackd: " << error.what << '\n';
+  if (!error.remedy.empty()) {
+    std::cerr << "  " << error.remedy << '\n';
+  }
+  return exit_failed;
+}
+
+int run(const Arguments& arguments) {
+  const auto settings = settings_from(arguments.config);
+  if (!settings) {
+    return exit_config;
+  }
+  StructuredLog log{settings->log};
+  if (const auto broken = rules::laws_self_test()) {
+    log.error("laws_self_test_failed", {{"what", *broken}});
+    return exit_failed;
+  }
+  StatusBoard board{{Part::database, Part::windows, Part::journal, Part::leadership}};
+  Metrics metrics{settings->max_services};
+  DecisionLog observer{log, metrics};
+  log.info("starting", {{"version", std::string{version()}}, {"commit", std::string{commit()}}});
+  try {
+    App app{*settings, {log, metrics, observer, board}};
+    app.run();
+  } catch (const std::exception& e) {
+    log.error("stopped_by_error", {{"what", std::string{e.what()}}});
+    return exit_failed;
+  }
+  log.info("stopped");
+  return exit_ok;
+}
+
+int check_config(const Arguments& arguments) {
+  if (!settings_from(arguments.config)) {
+    return exit_config;
+  }
+  std::cout << arguments.config << ": no mistakes found\n";
+  return exit_ok;
+}
+
+int run_install(const Arguments& arguments) {
+  const auto settings = settings_from(arguments.config);
+  if (!settings) {
+    return exit_config;
+  }
+  const auto outcome =
+      install(connection_of(arguments, *settings), InstallOptions{arguments.print}, std::cout);
+  if (!outcome) {
+    return fail(outcome.error());
+  }
+  if (!outcome->left_over.empty()) {
+    std::cout << outcome->left_over;
+  }
+  return exit_ok;
+}
+
+int run_uninstall(const Arguments& arguments) {
+  const auto settings = settings_from(arguments.config);
+  if (!settings) {
+    return exit_config;
+  }
+  const auto outcome =
+      uninstall(connection_of(arguments, *settings), arguments.purge, std::cout);
+  if (!outcome) {
+    return fail(outcome.error());
+  }
+  if (!outcome->left_over.empty()) {
+    std::cout << outcome->left_over;
+  }
+  return exit_ok;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app{"Watches deployments through their errors in PostgreSQL and rolls bad ones back."};
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string{version()} + " (" + std::string{commit()} + ")");
+  Arguments arguments;
+  int code = exit_ok;
+  const auto add = [&](const char* name, const char* help, int (*what)(const Arguments&)) {
+    CLI::App* command = app.add_subcommand(name, help);
+    command->add_option("--config", arguments.config, "configuration file (YAML)");
+    command->callback([&arguments, &code, what] { code = what(arguments); });
+    return command;
+  };
+  add("run", "watch, decide and roll back, until SIGTERM", run);
+  add("check-config", "say every mistake of the configuration file", check_config)
+      ->get_option("--config")
+      ->required();
+  CLI::App* installing = add("install", "put tables, functions and triggers into the database",
+                             run_install);
+  installing->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
+  installing->add_flag("--print", arguments.print, "print the SQL instead of running it");
+  CLI::App* removing = add("uninstall", "remove triggers, functions and our own tables",
+                           run_uninstall);
+  removing->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
+  removing->add_flag("--purge", arguments.purge, "remove the other tables and their rows, too");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? exit_ok : exit_usage;
+  }
+  return code;
+}
