@@ -1,0 +1,52 @@
+#include "engine/board.hpp"
+
+#include <utility>
+
+#include "rules/names.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+constexpr auto parts = rules::names_of<Part>({{Part::database, "database"},
+                                              {Part::schema, "schema"},
+                                              {Part::leadership, "leadership"},
+                                              {Part::listener, "listener"},
+                                              {Part::doorbell, "doorbell"},
+                                              {Part::windows, "windows"},
+                                              {Part::journal, "journal"},
+                                              {Part::sampler, "sampler"},
+                                              {Part::canary, "canary"}});
+
+}  // namespace
+
+std::string_view name_of(Part part) { return parts.name_of(part); }
+
+StatusBoard::StatusBoard(const std::vector<Part>& expected) {
+  for (const Part part : expected) {
+    problems_[part] = "has not reported yet; it is starting";
+  }
+}
+
+void StatusBoard::report(Part part, std::string problem) {
+  const std::lock_guard lock{mutex_};
+  problems_[part] = std::move(problem);
+}
+
+std::string StatusBoard::problem_of(Part part) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = problems_.find(part);
+  return found == problems_.end() ? "" : found->second;
+}
+
+std::vector<StatusBoard::Problem> StatusBoard::problems() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<Problem> all;
+  for (const auto& [part, text] : problems_) {
+    if (!text.empty()) {
+      all.push_back({part, text});
+    }
+  }
+  return all;
+}
+
+}  // namespace rollbackd::engine

@@ -1,0 +1,206 @@
+#include "engine/http/session.hpp"
+
+#include <utility>
+#include <variant>
+
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include "engine/http/hygiene.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
+// Room for a header and what a client may send ahead of its turn. Bodies are moved out as they
+// come.
+constexpr std::size_t read_ahead = 8 * 1024;
+constexpr std::size_t discarded_max = 256 * 1024;
+
+}  // namespace
+
+Session::Session(asio::ip::tcp::socket socket, std::shared_ptr<SessionHost> host)
+    : host_{std::move(host)},
+      socket_{std::move(socket)},
+      timer_{socket_.get_executor()},
+      buffer_{host_->limits().header_max + read_ahead} {
+  error_code error;
+  const auto peer = socket_.remote_endpoint(error);
+  if (!error) {
+    client_ = peer.address().to_string();
+  }
+  socket_.set_option(asio::ip::tcp::no_delay{true}, error);
+}
+
+Session::~Session() { host_->forget(*this); }
+
+void Session::close() {
+  error_code ignored;
+  timer_.cancel();
+  socket_.close(ignored);
+}
+
+// Cancelling alone is not enough: an operation of several parts may be between two of them. A
+// socket that is shut or closed answers the next part at once.
+void Session::arm(std::chrono::milliseconds deadline, OnDeadline action) {
+  timed_out_ = false;
+  timer_.expires_after(deadline);
+  timer_.async_wait(
+      [weak = weak_from_this(), number = ++deadlines_, action](const error_code& error) {
+        const auto self = weak.lock();
+        if (error || self == nullptr || self->deadlines_ != number) {
+          return;
+        }
+        error_code ignored;
+        self->timed_out_ = true;
+        if (action == OnDeadline::stop_reading) {
+          self->socket_.shutdown(asio::ip::tcp::socket::shutdown_receive, ignored);
+          self->socket_.cancel(ignored);
+        } else {
+          self->socket_.close(ignored);
+        }
+      });
+}
+
+asio::awaitable<void> Session::serve(std::shared_ptr<Session> self) {
+  bool alive = co_await self->wait_for_request();
+  while (alive) {
+    alive = co_await self->exchange();
+    if (alive) {
+      alive = co_await self->wait_for_request();
+    }
+  }
+  self->close();
+}
+
+asio::awaitable<bool> Session::wait_for_request() {
+  if (buffer_.size() > 0) {
+    co_return true;
+  }
+  idle_since_ = steady_now();
+  arm(host_->limits().idle_deadline, OnDeadline::close);
+  const auto [error] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_read, as_result);
+  idle_since_.reset();
+  co_return !error;
+}
+
+asio::awaitable<bool> Session::exchange() {
+  begun_ = steady_now();
+  Parser parser;
+  parser.header_limit(static_cast<std::uint32_t>(host_->limits().header_max));
+  parser.body_limit(host_->limits().body_max);
+  const bool has_header = co_await read_header(parser);
+  if (!has_header) {
+    co_return false;
+  }
+  auto cleaned = clean(parser.get(), host_->limits().fields_max);
+  if (auto* refused = std::get_if<HttpResponse>(&cleaned)) {
+    co_return co_await refuse(parser, *refused);
+  }
+  const bool has_body = co_await read_body(parser);
+  if (!has_body) {
+    co_return false;
+  }
+  begun_ = steady_now();
+  auto& request = std::get<HttpRequest>(cleaned);
+  request.body = std::move(parser.get().body());
+  const HttpResponse response = host_->answer(request);
+  // What failed inside may have left anything behind; a new connection is cheap.
+  const bool keep_alive = parser.get().keep_alive() && response.status != 500;
+  co_return co_await write(request, response, parser.get().version(), keep_alive);
+}
+
+// The client went away, or never said anything: there is nobody to answer.
+bool Session::is_gone(const error_code& error) const {
+  return !timed_out_ &&
+         (error == http::error::end_of_stream || error == http::error::partial_message ||
+          error.category() == boost::system::system_category());
+}
+
+asio::awaitable<bool> Session::read_header(Parser& parser) {
+  arm(host_->limits().header_deadline, OnDeadline::stop_reading);
+  const auto [error, bytes] = co_await http::async_read_header(socket_, buffer_, parser, as_result);
+  if (!error) {
+    co_return true;
+  }
+  if (!is_gone(error)) {
+    co_await refuse(parser, timed_out_
+                                ? refusal(408, "Request timeout", "The header took too long.")
+                                : refusal_of(error, !parser.get().target().empty()));
+  }
+  co_return false;
+}
+
+asio::awaitable<bool> Session::read_body(Parser& parser) {
+  arm(host_->limits().body_deadline, OnDeadline::stop_reading);
+  if (!parser.is_done() && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+    static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+    co_await asio::async_write(socket_, asio::buffer(go_on), as_result);
+  }
+  const auto [error, bytes] = co_await http::async_read(socket_, buffer_, parser, as_result);
+  if (!error) {
+    co_return true;
+  }
+  if (!is_gone(error)) {
+    co_await refuse(parser, timed_out_ ? refusal(408, "Request timeout", "The body took too long.")
+                                       : refusal_of(error, true));
+  }
+  co_return false;
+}
+
+asio::awaitable<bool> Session::refuse(const Parser& parser, const HttpResponse& response) {
+  HttpRequest request;
+  request.method = std::string{parser.get().method_string()};
+  request.path = std::string{parser.get().target()};
+  co_return co_await write(request, response, 11, false);
+}
+
+asio::awaitable<bool> Session::write(const HttpRequest& request, const HttpResponse& response,
+                                     unsigned version, bool keep_alive) {
+  const std::string request_id = host_->next_request_id();
+  http::response<http::string_body> out{static_cast<http::status>(response.status), version};
+  out.set(http::field::content_type, response.content_type);
+  out.set(http::field::cache_control, "no-store");
+  out.set("x-content-type-options", "nosniff");
+  out.set("x-request-id", request_id);
+  for (const auto& [name, value] : response.headers) {
+    out.set(name, value);
+  }
+  out.keep_alive(keep_alive);
+  out.content_length(response.body.size());
+  if (request.method != "HEAD") {
+    out.body() = response.body;
+  }
+  arm(host_->limits().body_deadline, OnDeadline::close);
+  const auto [error, bytes] = co_await http::async_write(socket_, out, as_result);
+  host_->answered(request, response, request_id, client_, steady_now() - begun_);
+  if (error) {
+    co_return false;
+  }
+  if (!keep_alive) {
+    co_await linger();
+  }
+  co_return keep_alive;
+}
+
+// Closing while bytes of the client are unread would reset the connection and could take our answer
+// from it before it was read.
+asio::awaitable<void> Session::linger() {
+  arm(host_->limits().linger, OnDeadline::close);
+  error_code error;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  buffer_.clear();
+  for (std::size_t discarded = 0; !error && discarded < discarded_max;) {
+    const auto [failed, bytes] =
+        co_await socket_.async_read_some(buffer_.prepare(read_ahead), as_result);
+    error = failed;
+    discarded += bytes;
+  }
+}
+
+}  // namespace rollbackd::engine

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/asio.hpp"
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "engine/clock.hpp"
+#include "engine/http/server.hpp"
+
+namespace rollbackd::engine {
+
+class Session;
+
+// What the connections of one server share.
+class SessionHost {
+ public:
+  virtual ~SessionHost() = default;
+  [[nodiscard]] virtual const HttpLimits& limits() const = 0;
+  [[nodiscard]] virtual std::string next_request_id() = 0;
+  [[nodiscard]] virtual HttpResponse answer(const HttpRequest& request) = 0;
+  // A request was answered; `request` is as empty as the refused one was unreadable.
+  virtual void answered(const HttpRequest& request, const HttpResponse& response,
+                        const std::string& request_id, const std::string& client,
+                        rules::Duration taken) = 0;
+  virtual void forget(Session& session) = 0;
+};
+
+// One connection: one request after the other until somebody has enough of it. Every wait has a
+// deadline.
+class Session final : public std::enable_shared_from_this<Session> {
+ public:
+  Session(asio::ip::tcp::socket socket, std::shared_ptr<SessionHost> host);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // `self` keeps it alive while it runs.
+  static asio::awaitable<void> serve(std::shared_ptr<Session> self);
+
+  // Makes everything that waits fail at once.
+  void close();
+
+  // Since when it has waited for a request; nothing: it is at work.
+  [[nodiscard]] std::optional<SteadyTime> idle_since() const { return idle_since_; }
+
+ private:
+  using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
+  enum class OnDeadline { stop_reading, close };
+
+  // Answers one request. False: the connection is to be closed.
+  asio::awaitable<bool> exchange();
+  asio::awaitable<bool> read_header(Parser& parser);
+  asio::awaitable<bool> read_body(Parser& parser);
+  asio::awaitable<bool> wait_for_request();
+  asio::awaitable<bool> write(const HttpRequest& request, const HttpResponse& response,
+                              unsigned version, bool keep_alive);
+  asio::awaitable<void> linger();
+  // After a refusal nothing more can be read from this connection.
+  asio::awaitable<bool> refuse(const Parser& parser, const HttpResponse& response);
+  [[nodiscard]] bool is_gone(const boost::system::error_code& error) const;
+
+  void arm(std::chrono::milliseconds deadline, OnDeadline action);
+
+  std::shared_ptr<SessionHost> host_;
+  asio::ip::tcp::socket socket_;
+  asio::steady_timer timer_;
+  boost::beast::flat_buffer buffer_;
+  std::string client_;
+  std::optional<SteadyTime> idle_since_;
+  SteadyTime begun_{};
+  std::uint64_t deadlines_ = 0;  // tells a late timer from the one that counts
+  bool timed_out_ = false;
+};
+
+}  // namespace rollbackd::engine

@@ -1,0 +1,92 @@
+#include "engine/http/tokens.hpp"
+
+#include <array>
+#include <string>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+#include "rules/invariant.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+constexpr std::string_view bearer = "bearer ";
+
+bool begins_with_bearer(std::string_view authorization) {
+  if (authorization.size() < bearer.size()) {
+    return false;
+  }
+  for (std::size_t i = 0; i < bearer.size(); ++i) {
+    const char c = authorization[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != bearer[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string_view credential_of(const HttpRequest& request) {
+  const std::string_view authorization = request.authorization;
+  if (!begins_with_bearer(authorization)) {
+    return request.apikey;
+  }
+  const std::size_t begin = authorization.find_first_not_of(' ', bearer.size());
+  return begin == std::string_view::npos ? "" : authorization.substr(begin);
+}
+
+std::array<std::uint8_t, 32> sha256(std::string_view text) {
+  std::array<std::uint8_t, 32> digest{};
+  unsigned int length = 0;
+  const int done =
+      EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr);
+  INVARIANT(done == 1 && length == digest.size());
+  return digest;
+}
+
+HttpResponse unauthorized(std::string_view error, std::string_view details) {
+  HttpResponse response = refusal(401, error, details);
+  response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  return response;
+}
+
+}  // namespace
+
+const HttpToken* Tokens::find(std::string_view credential) const {
+  const auto digest = sha256(credential);
+  const HttpToken* found = nullptr;
+  for (const HttpToken& token : known_) {
+    if (CRYPTO_memcmp(digest.data(), token.sha256.data(), digest.size()) == 0) {
+      found = &token;
+    }
+  }
+  return found;
+}
+
+std::optional<HttpResponse> Tokens::refuse(const HttpRequest& request, Scope scope) const {
+  const std::string_view credential = credential_of(request);
+  const std::string scope_name{name_of(scope)};
+  if (known_.empty()) {
+    return unauthorized("No token is configured",
+                        "Add one with the scope " + scope_name +
+                            " to http.tokens in the configuration: {name: ci, sha256: \"…\", "
+                            "scopes: [" +
+                            scope_name + "]}; printf %s TOKEN | sha256sum gives the hash.");
+  }
+  if (credential.empty()) {
+    return unauthorized("Missing token",
+                        "Send a token of http.tokens as Authorization: Bearer, or as apikey.");
+  }
+  const HttpToken* token = find(credential);
+  if (token == nullptr) {
+    return unauthorized("Unknown token", "No token in http.tokens has its SHA-256.");
+  }
+  if (!token->may(scope)) {
+    return refusal(403, "Missing scope " + scope_name,
+                   "The token " + token->name + " has not the scope " + scope_name +
+                       ": add it to the token's scopes in http.tokens.");
+  }
+  return std::nullopt;
+}
+
+}  // namespace rollbackd::engine

@@ -1,0 +1,27 @@
+#include "engine/board.hpp"
+
+#include <doctest/doctest.h>
+
+namespace rollbackd::engine {
+
+TEST_CASE("board: what was said last about a part counts") {
+  StatusBoard board;
+  CHECK(board.problems().empty());
+  board.report(Part::canary, "late");
+  board.report(Part::database, "gone");
+  REQUIRE(board.problems().size() == 2);
+  CHECK(board.problems()[0].part == Part::database);
+  CHECK(board.problem_of(Part::canary) == "late");
+  board.report(Part::database, "");
+  REQUIRE(board.problems().size() == 1);
+  CHECK(name_of(board.problems()[0].part) == "canary");
+}
+
+TEST_CASE("board: a part that has to report has a problem until it does") {
+  StatusBoard board{{Part::windows}};
+  CHECK(board.problem_of(Part::windows) == "has not reported yet; it is starting");
+  board.report(Part::windows, "");
+  CHECK(board.problems().empty());
+}
+
+}  // namespace rollbackd::engine
