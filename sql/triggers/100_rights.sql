@@ -78,6 +78,7 @@ begin
       ('{rollbackd}', 'table', 'deployments', 'select, insert, update', null),
       ('{rollbackd}', 'table', 'rollback_events', 'select, insert, update', null),
       ('{rollbackd}', 'table', 'system_snapshots', 'select, insert, delete', null),
+      ('{rollbackd}', 'table', 'system_snapshots', 'update', '{key_metrics}'),
       ('{rollbackd}', 'table', 'migration_history', 'select', null),
       ('{rollbackd}', 'table', 'migration_history', 'update',
        '{rolled_back_at,rollback_successful,execution_time_ms,error_message,metadata}'),

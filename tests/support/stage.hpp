@@ -1,0 +1,49 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tests/support/daemon.hpp"
+#include "tests/support/postgres.hpp"
+
+namespace rollbackd::tests {
+
+// What a test of the whole product needs: a server with our schema in it, a small program whose version
+// the command executor really changes, and the daemon with short timers.
+class Stage {
+ public:
+  // `more`: lines that are added to the configuration. `options`: of the server.
+  explicit Stage(const std::string& more = "", PostgresOptions options = {});
+
+  Postgres& postgres() { return postgres_; }
+  Daemon& daemon() { return *daemon_; }
+  // As the superuser.
+  std::string ask(const std::string& sql) { return query(*connection_, sql); }
+  pqxx::connection& connection() { return *connection_; }
+
+  // A row of ops.deployments; gives its deployment_id.
+  std::string deploy(const std::string& version,
+                     const std::string& status = "in_progress",
+                     const std::string& service = "app",
+                     const std::string& environment = "production");
+  // A good one that could be gone back to: declared so, an hour ago.
+  std::string deployed_long_ago(const std::string& version, const std::string& service = "app");
+  void log_errors(int count, const std::string& service = "app");
+  // Waits until the daemon knows the deployment as current and watches it.
+  void wait_until_watched(const std::string& deployment_id);
+  // Waits for a rollback of the deployment to end; gives its status.
+  std::string wait_for_end(const std::string& deployment_id, double seconds = 30);
+  // What the program was last told to run; empty: nothing.
+  [[nodiscard]] std::string running_version() const;
+  [[nodiscard]] std::filesystem::path program_file() const { return folder_ / "version"; }
+  [[nodiscard]] const std::string& configuration() const { return configuration_; }
+
+ private:
+  Postgres postgres_;
+  std::unique_ptr<pqxx::connection> connection_;
+  std::filesystem::path folder_;
+  std::string configuration_;
+  std::unique_ptr<Daemon> daemon_;
+};
+
+}  // namespace rollbackd::tests
