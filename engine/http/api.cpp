@@ -27,7 +27,7 @@ bool is_api(std::string_view path) {
 }
 
 // Browsers ask for these; supabase-js sends x-region where a region is chosen.
-void allow_browsers(HttpResponse& response) {
+void allow_browsers(ApiResponse& response) {
   response.headers.insert(
       response.headers.end(),
       {{"Access-Control-Allow-Origin", "*"},
@@ -37,8 +37,8 @@ void allow_browsers(HttpResponse& response) {
        {"Access-Control-Expose-Headers", "x-request-id, retry-after"}});
 }
 
-HttpResponse come_back(std::string_view error, std::string_view details) {
-  HttpResponse response = refusal(503, error, details);
+ApiResponse come_back(std::string_view error, std::string_view details) {
+  ApiResponse response = refusal(503, error, details);
   response.headers.emplace_back("Retry-After", "1");
   return response;
 }
@@ -53,12 +53,12 @@ const std::vector<Api::Route>& Api::routes() {
   return all;
 }
 
-HttpResponse Api::answer(const HttpRequest& request) const {
+ApiResponse Api::answer(const ApiRequest& request) const {
   const std::string_view path = canonical(request.path);
   if (!is_api(path)) {
     return route(request, path);
   }
-  HttpResponse response;
+  ApiResponse response;
   if (request.method == "OPTIONS") {
     response.content_type = plain_text_type;
     response.body = "ok";
@@ -69,7 +69,7 @@ HttpResponse Api::answer(const HttpRequest& request) const {
   return response;
 }
 
-HttpResponse Api::route(const HttpRequest& request, std::string_view path) const {
+ApiResponse Api::route(const ApiRequest& request, std::string_view path) const {
   std::string allowed;
   for (const Route& known : routes()) {
     if (known.path != path) {
@@ -89,39 +89,39 @@ HttpResponse Api::route(const HttpRequest& request, std::string_view path) const
     }
     return refusal(404, "Unknown endpoint", "There are: " + paths + ".");
   }
-  HttpResponse response =
+  ApiResponse response =
       refusal(405, "Method not allowed", "This path answers to " + allowed + ".");
   response.headers.emplace_back("Allow", allowed);
   return response;
 }
 
-HttpResponse Api::metrics(const HttpRequest& /*request*/) const {
-  HttpResponse response;
+ApiResponse Api::metrics(const ApiRequest& /*request*/) const {
+  ApiResponse response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   response.body = sources_.metrics();
   return response;
 }
 
-HttpResponse Api::health(const HttpRequest& /*request*/) const {
-  HttpResponse response;
+ApiResponse Api::health(const ApiRequest& /*request*/) const {
+  ApiResponse response;
   response.body = R"({"status":"ok"})";
   return response;
 }
 
-HttpResponse Api::readiness(const HttpRequest& /*request*/) const {
+ApiResponse Api::readiness(const ApiRequest& /*request*/) const {
   const Readiness readiness = sources_.readiness();
-  HttpResponse response;
+  ApiResponse response;
   response.status = readiness.ready ? 200 : 503;
   response.body = readiness_json(readiness);
   return response;
 }
 
-HttpResponse Api::check(const HttpRequest& request) const {
+ApiResponse Api::check(const ApiRequest& request) const {
   if (auto refused = tokens_.refuse(request, Scope::read)) {
     return std::move(*refused);
   }
   auto deployment = deployment_in(request.body);
-  if (auto* refused = std::get_if<HttpResponse>(&deployment)) {
+  if (auto* refused = std::get_if<ApiResponse>(&deployment)) {
     return std::move(*refused);
   }
   const View& view = sources_.view;
@@ -134,7 +134,7 @@ HttpResponse Api::check(const HttpRequest& request) const {
                      "read; /readyz says why.");
   }
   const auto found = view.check(std::get<rules::DeploymentId>(deployment));
-  HttpResponse response;
+  ApiResponse response;
   if (!found) {
     // Exactly the original's body: its clients compare it.
     response.status = 404;

@@ -33,10 +33,10 @@ class Api {
   Api(Sources sources, std::vector<HttpToken> tokens)
       : sources_{std::move(sources)}, tokens_{std::move(tokens)} {}
 
-  [[nodiscard]] HttpResponse answer(const HttpRequest& request) const;
+  [[nodiscard]] ApiResponse answer(const ApiRequest& request) const;
 
  private:
-  using Handler = HttpResponse (Api::*)(const HttpRequest&) const;
+  using Handler = ApiResponse (Api::*)(const ApiRequest&) const;
   struct Route {
     std::string_view method;
     std::string_view path;
@@ -44,11 +44,11 @@ class Api {
   };
   static const std::vector<Route>& routes();
 
-  [[nodiscard]] HttpResponse route(const HttpRequest& request, std::string_view path) const;
-  [[nodiscard]] HttpResponse metrics(const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse health(const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse readiness(const HttpRequest& request) const;
-  [[nodiscard]] HttpResponse check(const HttpRequest& request) const;
+  [[nodiscard]] ApiResponse route(const ApiRequest& request, std::string_view path) const;
+  [[nodiscard]] ApiResponse metrics(const ApiRequest& request) const;
+  [[nodiscard]] ApiResponse health(const ApiRequest& request) const;
+  [[nodiscard]] ApiResponse readiness(const ApiRequest& request) const;
+  [[nodiscard]] ApiResponse check(const ApiRequest& request) const;
 
   Sources sources_;
   Tokens tokens_;

@@ -8,18 +8,18 @@ namespace rollbackd::engine {
 namespace {
 
 // Exactly the original's body: its clients compare it.
-HttpResponse missing_deployment() {
-  HttpResponse response;
+ApiResponse missing_deployment() {
+  ApiResponse response;
   response.status = 400;
   response.body = R"({"error":"Missing deployment_id"})";
   return response;
 }
 
-HttpResponse malformed(std::string_view details) { return refusal(400, "Malformed JSON", details); }
+ApiResponse malformed(std::string_view details) { return refusal(400, "Malformed JSON", details); }
 
 }  // namespace
 
-std::variant<rules::DeploymentId, HttpResponse> deployment_in(std::string_view body) {
+std::variant<rules::DeploymentId, ApiResponse> deployment_in(std::string_view body) {
   // What lies behind the text must be zeros, or it could complete a document that is cut off.
   std::string padded{body};
   padded.append(simdjson::SIMDJSON_PADDING, '\0');

@@ -10,6 +10,6 @@ namespace rollbackd::engine {
 
 // The deployment_id of a request's body, or the 400 that says why there is none. The body is read
 // as JSON whatever its content type says: clients of the original send any.
-std::variant<rules::DeploymentId, HttpResponse> deployment_in(std::string_view body);
+std::variant<rules::DeploymentId, ApiResponse> deployment_in(std::string_view body);
 
 }  // namespace rollbackd::engine

@@ -42,7 +42,7 @@ std::string_view wrong_framing(const BeastHeader& header) {
 
 }  // namespace
 
-std::variant<HttpRequest, HttpResponse> clean(const BeastHeader& header, std::size_t fields_max) {
+std::variant<ApiRequest, ApiResponse> clean(const BeastHeader& header, std::size_t fields_max) {
   const auto fields = static_cast<std::size_t>(std::distance(header.begin(), header.end()));
   if (fields > fields_max) {
     return refusal(431, "Too many header fields",
@@ -58,7 +58,7 @@ std::variant<HttpRequest, HttpResponse> clean(const BeastHeader& header, std::si
         "The path has to be an absolute one in UTF-8, correctly percent-encoded, without "
         "control characters, encoded slashes, . and .. segments.");
   }
-  HttpRequest request;
+  ApiRequest request;
   request.method = text_of(header.method_string());
   request.path = std::move(*path);
   request.authorization = text_of(header[http::field::authorization]);
@@ -66,7 +66,7 @@ std::variant<HttpRequest, HttpResponse> clean(const BeastHeader& header, std::si
   return request;
 }
 
-HttpResponse refusal_of(const boost::system::error_code& error, bool has_target) {
+ApiResponse refusal_of(const boost::system::error_code& error, bool has_target) {
   if (error == http::error::body_limit) {
     return refusal(413, "Body too large", "At most 64 KiB are read.");
   }

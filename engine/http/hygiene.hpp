@@ -17,9 +17,9 @@ using BeastHeader = boost::beast::http::request_header<boost::beast::http::field
 // than `chunked`, two lengths, too many fields, a path that can be read in two ways. The header as
 // the API wants it, or the refusal, after which the connection must be closed: where the next
 // request would begin is then anybody's guess.
-std::variant<HttpRequest, HttpResponse> clean(const BeastHeader& header, std::size_t fields_max);
+std::variant<ApiRequest, ApiResponse> clean(const BeastHeader& header, std::size_t fields_max);
 
 // The refusal for what Beast itself found wrong. `has_target`: the first line was read whole.
-HttpResponse refusal_of(const boost::system::error_code& error, bool has_target);
+ApiResponse refusal_of(const boost::system::error_code& error, bool has_target);
 
 }  // namespace rollbackd::engine

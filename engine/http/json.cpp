@@ -28,8 +28,8 @@ std::string dump(const Json& json) {
 
 }  // namespace
 
-HttpResponse refusal(int status, std::string_view error, std::string_view details) {
-  HttpResponse response;
+ApiResponse refusal(int status, std::string_view error, std::string_view details) {
+  ApiResponse response;
   response.status = status;
   response.body = dump(Json{{"error", error}, {"details", details}});
   return response;

@@ -9,7 +9,7 @@
 namespace rollbackd::engine {
 
 // A request whose form has been checked: what the API looks at, whoever spoke HTTP.
-struct HttpRequest {
+struct ApiRequest {
   std::string method;  // as it came: an unknown one is refused by the route
   std::string path;    // decoded, without the query
   std::string authorization;
@@ -17,7 +17,7 @@ struct HttpRequest {
   std::string body;
 };
 
-struct HttpResponse {
+struct ApiResponse {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
@@ -27,6 +27,6 @@ struct HttpResponse {
 inline constexpr std::string_view plain_text_type = "text/plain; charset=utf-8";
 
 // {"error": …, "details": …}: every refusal says what was wrong, and what to do about it.
-HttpResponse refusal(int status, std::string_view error, std::string_view details);
+ApiResponse refusal(int status, std::string_view error, std::string_view details);
 
 }  // namespace rollbackd::engine

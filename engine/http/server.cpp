@@ -24,7 +24,7 @@ constexpr std::chrono::milliseconds accept_pause{200};
 
 // The answer to a connection that is one too many. It is written without waiting.
 std::string full_house() {
-  const HttpResponse response =
+  const ApiResponse response =
       refusal(503, "Too many connections", "Every connection is at work; try again later.");
   return fmt::format(
       "HTTP/1.1 503 Service Unavailable\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
@@ -54,8 +54,8 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   [[nodiscard]] std::string next_request_id() override {
     return fmt::format("{:08x}-{}", run_, ++requests_);
   }
-  [[nodiscard]] HttpResponse answer(const HttpRequest& request) override;
-  void answered(const HttpRequest& request, const HttpResponse& response,
+  [[nodiscard]] ApiResponse answer(const ApiRequest& request) override;
+  void answered(const ApiRequest& request, const ApiResponse& response,
                 const std::string& request_id, const std::string& client,
                 rules::Duration taken) override;
   void forget(Session& session) override { sessions_.erase(&session); }
@@ -168,7 +168,7 @@ bool HttpServer::Core::close_the_most_idle() {
   return true;
 }
 
-HttpResponse HttpServer::Core::answer(const HttpRequest& request) {
+ApiResponse HttpServer::Core::answer(const ApiRequest& request) {
   try {
     return api_.answer(request);
   } catch (const std::exception& thrown) {
@@ -178,7 +178,7 @@ HttpResponse HttpServer::Core::answer(const HttpRequest& request) {
   }
 }
 
-void HttpServer::Core::answered(const HttpRequest& request, const HttpResponse& response,
+void HttpServer::Core::answered(const ApiRequest& request, const ApiResponse& response,
                                 const std::string& request_id, const std::string& client,
                                 rules::Duration taken) {
   const bool refused = response.status >= 400;

@@ -99,7 +99,7 @@ asio::awaitable<bool> Session::exchange() {
     co_return false;
   }
   auto cleaned = clean(parser.get(), host_->limits().fields_max);
-  if (auto* refused = std::get_if<HttpResponse>(&cleaned)) {
+  if (auto* refused = std::get_if<ApiResponse>(&cleaned)) {
     co_return co_await refuse(parser, *refused);
   }
   const bool has_body = co_await read_body(parser);
@@ -107,9 +107,9 @@ asio::awaitable<bool> Session::exchange() {
     co_return false;
   }
   begun_ = steady_now();
-  auto& request = std::get<HttpRequest>(cleaned);
+  auto& request = std::get<ApiRequest>(cleaned);
   request.body = std::move(parser.get().body());
-  const HttpResponse response = host_->answer(request);
+  const ApiResponse response = host_->answer(request);
   // What failed inside may have left anything behind; a new connection is cheap.
   const bool keep_alive = parser.get().keep_alive() && response.status != 500;
   co_return co_await write(request, response, parser.get().version(), keep_alive);
@@ -153,14 +153,14 @@ asio::awaitable<bool> Session::read_body(Parser& parser) {
   co_return false;
 }
 
-asio::awaitable<bool> Session::refuse(const Parser& parser, const HttpResponse& response) {
-  HttpRequest request;
+asio::awaitable<bool> Session::refuse(const Parser& parser, const ApiResponse& response) {
+  ApiRequest request;
   request.method = std::string{parser.get().method_string()};
   request.path = std::string{parser.get().target()};
   co_return co_await write(request, response, 11, false);
 }
 
-asio::awaitable<bool> Session::write(const HttpRequest& request, const HttpResponse& response,
+asio::awaitable<bool> Session::write(const ApiRequest& request, const ApiResponse& response,
                                      unsigned version, bool keep_alive) {
   const std::string request_id = host_->next_request_id();
   http::response<http::string_body> out{static_cast<http::status>(response.status), version};

@@ -23,9 +23,9 @@ class SessionHost {
   virtual ~SessionHost() = default;
   [[nodiscard]] virtual const HttpLimits& limits() const = 0;
   [[nodiscard]] virtual std::string next_request_id() = 0;
-  [[nodiscard]] virtual HttpResponse answer(const HttpRequest& request) = 0;
+  [[nodiscard]] virtual ApiResponse answer(const ApiRequest& request) = 0;
   // A request was answered; `request` is as empty as the refused one was unreadable.
-  virtual void answered(const HttpRequest& request, const HttpResponse& response,
+  virtual void answered(const ApiRequest& request, const ApiResponse& response,
                         const std::string& request_id, const std::string& client,
                         rules::Duration taken) = 0;
   virtual void forget(Session& session) = 0;
@@ -58,11 +58,11 @@ class Session final : public std::enable_shared_from_this<Session> {
   asio::awaitable<bool> read_header(Parser& parser);
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> wait_for_request();
-  asio::awaitable<bool> write(const HttpRequest& request, const HttpResponse& response,
+  asio::awaitable<bool> write(const ApiRequest& request, const ApiResponse& response,
                               unsigned version, bool keep_alive);
   asio::awaitable<void> linger();
   // After a refusal nothing more can be read from this connection.
-  asio::awaitable<bool> refuse(const Parser& parser, const HttpResponse& response);
+  asio::awaitable<bool> refuse(const Parser& parser, const ApiResponse& response);
   [[nodiscard]] bool is_gone(const boost::system::error_code& error) const;
 
   void arm(std::chrono::milliseconds deadline, OnDeadline action);

@@ -26,7 +26,7 @@ bool begins_with_bearer(std::string_view authorization) {
   return true;
 }
 
-std::string_view credential_of(const HttpRequest& request) {
+std::string_view credential_of(const ApiRequest& request) {
   const std::string_view authorization = request.authorization;
   if (!begins_with_bearer(authorization)) {
     return request.apikey;
@@ -44,8 +44,8 @@ std::array<std::uint8_t, 32> sha256(std::string_view text) {
   return digest;
 }
 
-HttpResponse unauthorized(std::string_view error, std::string_view details) {
-  HttpResponse response = refusal(401, error, details);
+ApiResponse unauthorized(std::string_view error, std::string_view details) {
+  ApiResponse response = refusal(401, error, details);
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
 }
@@ -63,7 +63,7 @@ const HttpToken* Tokens::find(std::string_view credential) const {
   return found;
 }
 
-std::optional<HttpResponse> Tokens::refuse(const HttpRequest& request, Scope scope) const {
+std::optional<ApiResponse> Tokens::refuse(const ApiRequest& request, Scope scope) const {
   const std::string_view credential = credential_of(request);
   const std::string scope_name{name_of(scope)};
   if (known_.empty()) {

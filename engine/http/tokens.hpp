@@ -16,7 +16,7 @@ class Tokens {
 
   // Nothing: the request may. Otherwise the 401 or 403 to answer with. The credential is that of
   // `Authorization: Bearer`, else `apikey`.
-  [[nodiscard]] std::optional<HttpResponse> refuse(const HttpRequest& request, Scope scope) const;
+  [[nodiscard]] std::optional<ApiResponse> refuse(const ApiRequest& request, Scope scope) const;
 
  private:
   [[nodiscard]] const HttpToken* find(std::string_view credential) const;

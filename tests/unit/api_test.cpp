@@ -70,20 +70,20 @@ struct Stage {
   Readiness readiness{true, "leader", "listening", {}};
   std::vector<HttpToken> known_tokens = tokens();
 
-  [[nodiscard]] HttpResponse answer(const HttpRequest& request) const {
+  [[nodiscard]] ApiResponse answer(const ApiRequest& request) const {
     const Api api{{view, clock, [] { return std::string{"m 1\n"}; }, [this] { return readiness; }},
                   known_tokens};
     return api.answer(request);
   }
-  [[nodiscard]] HttpResponse get(std::string path) const {
+  [[nodiscard]] ApiResponse get(std::string path) const {
     return answer({"GET", path, "", "", ""});
   }
-  [[nodiscard]] HttpResponse check(std::string body) const {
+  [[nodiscard]] ApiResponse check(std::string body) const {
     return answer({"POST", std::string{check_path}, "Bearer reader", "", std::move(body)});
   }
 };
 
-std::string header(const HttpResponse& response, std::string_view name) {
+std::string header(const ApiResponse& response, std::string_view name) {
   for (const auto& [key, value] : response.headers) {
     if (key == name) {
       return value;
@@ -97,7 +97,7 @@ const std::string good_body = R"({"deployment_id":"11111111-2222-3333-4444-55555
 }  // namespace
 
 TEST_CASE("api: a check answers in the words of the original, and with ours") {
-  const HttpResponse response = Stage{}.check(good_body);
+  const ApiResponse response = Stage{}.check(good_body);
   CHECK(response.status == 200);
   CHECK(response.content_type == "application/json");
   CHECK(response.body ==
@@ -142,7 +142,7 @@ TEST_CASE("api: a body that names no deployment is refused with the reason") {
         std::string{"{\"n\":99999999999999999999}"}, std::string{"{\"a\0\":1}", 8}, deep,
         R"({"deployment_id":"a","deployment_id":"b"})" + std::string{}}) {
     CAPTURE(body);
-    const HttpResponse response = stage.check(body);
+    const ApiResponse response = stage.check(body);
     CHECK(response.status == 400);
     CHECK(response.body.starts_with(R"({"error":"Malformed JSON","details":")"));
   }
@@ -156,7 +156,7 @@ TEST_CASE("api: a body that names no deployment is refused with the reason") {
 }
 
 TEST_CASE("api: an unknown deployment is not found") {
-  const HttpResponse response =
+  const ApiResponse response =
       Stage{}.check(R"({"deployment_id":"00000000-0000-0000-0000-000000000000"})");
   CHECK(response.status == 404);
   CHECK(response.body == R"({"error":"Deployment not found"})");
@@ -194,10 +194,10 @@ TEST_CASE("api: a check wants a token with the scope read, as Bearer or else as 
   CHECK(status("Bearer ", "") == 401);
   CHECK(status("reader", "") == 401);
 
-  const HttpResponse missing = stage.answer({"POST", std::string{check_path}, "", "", good_body});
+  const ApiResponse missing = stage.answer({"POST", std::string{check_path}, "", "", good_body});
   CHECK(missing.body.starts_with(R"({"error":"Missing token","details":")"));
   CHECK(header(missing, "WWW-Authenticate") == "Bearer");
-  const HttpResponse scope =
+  const ApiResponse scope =
       stage.answer({"POST", std::string{check_path}, std::string{"Bearer "} + std::string{writer},
                     "", good_body});
   CHECK(scope.body.starts_with(R"({"error":"Missing scope read","details":"The token writer)"));
@@ -207,7 +207,7 @@ TEST_CASE("api: a check wants a token with the scope read, as Bearer or else as 
 TEST_CASE("api: without any token configured the refusal says how to add one") {
   Stage stage;
   stage.known_tokens.clear();
-  const HttpResponse response = stage.check(good_body);
+  const ApiResponse response = stage.check(good_body);
   CHECK(response.status == 401);
   CHECK(response.body.find("http.tokens") != std::string::npos);
   CHECK(response.body.find("sha256sum") != std::string::npos);
@@ -215,11 +215,11 @@ TEST_CASE("api: without any token configured the refusal says how to add one") {
 
 TEST_CASE("api: browsers may call the API, and only the API") {
   const Stage stage;
-  const HttpResponse preflight = stage.answer({"OPTIONS", std::string{check_path}, "", "", ""});
+  const ApiResponse preflight = stage.answer({"OPTIONS", std::string{check_path}, "", "", ""});
   CHECK(preflight.status == 200);
   CHECK(preflight.body == "ok");
   CHECK(preflight.content_type == "text/plain; charset=utf-8");
-  for (const HttpResponse& response :
+  for (const ApiResponse& response :
        {preflight, stage.check(good_body), stage.check("{"), stage.get("/auto-rollback/none"),
         stage.get(std::string{check_path})}) {
     CHECK(header(response, "Access-Control-Allow-Origin") == "*");
@@ -231,13 +231,13 @@ TEST_CASE("api: browsers may call the API, and only the API") {
 
 TEST_CASE("api: an unknown path is 404, a known one with another method 405 with what it allows") {
   const Stage stage;
-  const HttpResponse unknown = stage.get("/functions/v1/auto-rollback/nothing");
+  const ApiResponse unknown = stage.get("/functions/v1/auto-rollback/nothing");
   CHECK(unknown.status == 404);
   CHECK(unknown.body.starts_with(R"({"error":"Unknown endpoint","details":")"));
   CHECK(stage.get("/").status == 404);
   CHECK(header(stage.get(std::string{check_path}), "Allow") == "POST, OPTIONS");
   for (const char* method : {"POST", "DELETE", "TRACE", "OPTIONS", "NONSENSE", "get"}) {
-    const HttpResponse response = stage.answer({method, "/metrics", "", "", ""});
+    const ApiResponse response = stage.answer({method, "/metrics", "", "", ""});
     CHECK(response.status == 405);
     CHECK(header(response, "Allow") == "GET, HEAD");
   }
