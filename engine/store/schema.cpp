@@ -152,10 +152,11 @@ Result<InstallOutcome> with_installer(const ConnectionInfo& info, std::ostream& 
     Result<InstallOutcome> outcome = work(**installer);
     (*installer)->run("select pg_advisory_unlock_all()");
     if (outcome && !outcome->left_over.empty()) {
-      out << "\n-- The user " << (*installer)->ask("select current_user")
-          << " may not run the following. Let a superuser or the owner of these objects run it,\n"
-             "-- with search_path = pg_catalog, and then do this again.\n\n"
-          << outcome->left_over << std::flush;
+      outcome->left_over =
+          "-- The user " + (*installer)->ask("select current_user") +
+          " may not run the following. Let a superuser or the owner of these objects run it,\n"
+          "-- then do this again.\n\nset search_path = pg_catalog, pg_temp;\n\n" +
+          outcome->left_over;
     }
     return outcome;
   } catch (const pqxx::failure& e) {
