@@ -5,6 +5,7 @@
 #include "engine/actions/command.hpp"
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
+#include "engine/http/server.hpp"
 #include "engine/loop.hpp"
 #include "engine/store/journal.hpp"
 #include "engine/store/leadership.hpp"
@@ -33,8 +34,9 @@ struct App::Parts final : Inbox, Actions {
   void start(const rules::Action& action) override;
   [[nodiscard]] std::vector<rules::EventId> running() const override { return command.running(); }
 
-  void begin();
+  Status begin();
   void lead();
+  [[nodiscard]] Readiness readiness() const;
   void take(const rules::Input& input);
   void arm();
   void watch();
@@ -43,6 +45,8 @@ struct App::Parts final : Inbox, Actions {
 
   Settings settings;
   Log& log;
+  Metrics& metrics;
+  StatusBoard& board;
   asio::io_context reactor{1};
   DatabaseTime time;
   asio::steady_timer wake{reactor};
@@ -56,13 +60,15 @@ struct App::Parts final : Inbox, Actions {
   Sampler sampler;
   Feed feed;
   Leadership leadership;
+  HttpServer http;
 };
 
 App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
     : settings{chosen},
       log{telemetry.log},
-      journal{connection_info(settings), *this,           log,
-              telemetry.meter,           telemetry.board, [] {}},
+      metrics{telemetry.metrics},
+      board{telemetry.board},
+      journal{connection_info(settings), *this, log, metrics, board, [] {}},
       loop{settings.policies, time, journal, *this, telemetry.observer},
       command{reactor, *this, log,
               [this](const rules::Service& service) {
@@ -72,16 +78,19 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                 command_settings.timeout = own.timeout;
                 return command_settings;
               }},
-      snapshots{connection_info(settings), *this, log, telemetry.meter},
-      sampler{reactor, connection_info(settings), *this, log, telemetry.meter, telemetry.board},
-      feed{reactor, connection_info(settings), settings.doorbell, time,
-           *this,   log,                       telemetry.meter,   telemetry.board},
+      snapshots{connection_info(settings), *this, log, metrics},
+      sampler{reactor, connection_info(settings), *this, log, metrics, board},
+      feed{reactor, connection_info(settings), settings.doorbell, time, *this, log, metrics, board},
       leadership{reactor,
                  connection_info(settings),
                  {[this] { lead(); }, [this] { post(rules::LeadershipLost{}); }},
                  log,
-                 telemetry.meter,
-                 telemetry.board} {}
+                 metrics,
+                 board},
+      http{reactor,
+           Api{{loop, time, [this] { return metrics.scrape(loop); }, [this] { return readiness(); }},
+               settings.http.tokens},
+           log, metrics} {}
 
 void App::Parts::post(rules::Input input) {
   asio::post(reactor, [this, input = std::move(input)] { take(input); });
@@ -118,7 +127,24 @@ void App::Parts::arm() {
   });
 }
 
-void App::Parts::begin() {
+// A warm standby is ready, too: it answers reads and takes over.
+Readiness App::Parts::readiness() const {
+  Readiness now;
+  now.role = leadership.is_leading() ? "leader" : "standby";
+  const std::string& why = feed.polls_by_design();
+  now.feed = why.empty() ? "listening" : "polling: " + why;
+  for (const StatusBoard::Problem& problem : board.problems()) {
+    now.problems.emplace_back(std::string{name_of(problem.part)}, problem.text);
+  }
+  now.ready = now.problems.empty();
+  return now;
+}
+
+Status App::Parts::begin() {
+  if (Status listening = http.listen(settings.http.listen); !listening) {
+    return listening;
+  }
+  log.info("http_listening", {{"port", std::int64_t{http.port()}}});
   signals.async_wait([this](const boost::system::error_code& error, int signal) {
     if (!error) {
       stop(signal);
@@ -128,6 +154,7 @@ void App::Parts::begin() {
   sampler.start();
   feed.start();
   leadership.start();
+  return Done{};
 }
 
 void App::Parts::lead() {
@@ -176,17 +203,16 @@ App::App(const Settings& settings, const Telemetry& telemetry)
 
 App::~App() = default;
 
-void App::run() {
-  parts_->begin();
+Status App::run() {
+  if (Status begun = parts_->begin(); !begun) {
+    return begun;
+  }
   parts_->reactor.run();
+  parts_->http.close();
   parts_->feed.stop();
   parts_->sampler.stop();
   parts_->leadership.stop();
+  return Done{};
 }
-
-const View& App::view() const { return parts_->loop; }
-const Clock& App::clock() const { return parts_->time; }
-asio::io_context& App::reactor() { return parts_->reactor; }
-std::string App::polls_by_design() const { return parts_->feed.polls_by_design(); }
 
 }  // namespace rollbackd::engine

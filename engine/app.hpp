@@ -1,12 +1,12 @@
 #pragma once
 
-#include <functional>
 #include <memory>
-#include <string>
 
-#include "engine/asio.hpp"
+#include "engine/board.hpp"
 #include "engine/ports.hpp"
+#include "engine/result.hpp"
 #include "engine/settings.hpp"
+#include "engine/telemetry/metrics.hpp"
 
 namespace rollbackd::engine {
 
@@ -16,9 +16,9 @@ class App {
  public:
   struct Telemetry {
     Log& log;
-    Meter& meter;
+    Metrics& metrics;
     Observer& observer;
-    Board& board;
+    StatusBoard& board;
   };
 
   App(const Settings& settings, const Telemetry& telemetry);
@@ -26,14 +26,9 @@ class App {
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  // Serves until SIGTERM or SIGINT; starts nothing new then and waits for a running command.
-  void run();
-
-  [[nodiscard]] const View& view() const;
-  [[nodiscard]] const Clock& clock() const;
-  [[nodiscard]] asio::io_context& reactor();
-  // Why the feed polls although nothing is broken; empty: it listens.
-  [[nodiscard]] std::string polls_by_design() const;
+  // Serves until SIGTERM or SIGINT; starts nothing new then and waits for a running command. Fails
+  // when it cannot listen.
+  Status run();
 
  private:
   struct Parts;

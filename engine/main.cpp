@@ -76,7 +76,10 @@ int run(const Arguments& arguments) {
   log.info("starting", {{"version", std::string{version()}}, {"commit", std::string{commit()}}});
   try {
     App app{*settings, {log, metrics, observer, board}};
-    app.run();
+    if (const Status ended = app.run(); !ended) {
+      log.error("cannot_run", {{"what", ended.error().what}, {"remedy", ended.error().remedy}});
+      return exit_failed;
+    }
   } catch (const std::exception& e) {
     log.error("stopped_by_error", {{"what", std::string{e.what()}}});
     return exit_failed;

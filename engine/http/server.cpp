@@ -58,7 +58,7 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   void answered(const ApiRequest& request, const ApiResponse& response,
                 const std::string& request_id, const std::string& client,
                 rules::Duration taken) override;
-  void forget(Session& session) override { sessions_.erase(&session); }
+  void forget(HttpSession& session) override { sessions_.erase(&session); }
 
  private:
   static asio::awaitable<void> accept_all(std::shared_ptr<Core> self);
@@ -72,7 +72,7 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   Log& log_;
   Meter& meter_;
   HttpLimits limits_;
-  std::set<Session*> sessions_;
+  std::set<HttpSession*> sessions_;
   std::uint32_t run_;  // tells the request ids of two runs apart
   std::uint64_t requests_ = 0;
   bool out_of_descriptors_ = false;
@@ -108,7 +108,7 @@ void HttpServer::Core::close() {
   error_code ignored;
   acceptor_.close(ignored);
   pause_.cancel();
-  for (Session* session : std::exchange(sessions_, {})) {
+  for (HttpSession* session : std::exchange(sessions_, {})) {
     session->close();
   }
 }
@@ -142,9 +142,9 @@ void HttpServer::Core::welcome(tcp::socket socket) {
     meter_.count(Count::http_errors);
     return;
   }
-  const auto session = std::make_shared<Session>(std::move(socket), shared_from_this());
+  const auto session = std::make_shared<HttpSession>(std::move(socket), shared_from_this());
   sessions_.insert(session.get());
-  asio::co_spawn(reactor_, Session::serve(session),
+  asio::co_spawn(reactor_, HttpSession::serve(session),
                  [self = shared_from_this()](const std::exception_ptr& thrown) {
                    if (thrown != nullptr) {
                      self->log_.error("http_connection_failed");
@@ -153,8 +153,8 @@ void HttpServer::Core::welcome(tcp::socket socket) {
 }
 
 bool HttpServer::Core::close_the_most_idle() {
-  Session* idlest = nullptr;
-  for (Session* session : sessions_) {
+  HttpSession* idlest = nullptr;
+  for (HttpSession* session : sessions_) {
     if (session->idle_since() &&
         (idlest == nullptr || *session->idle_since() < *idlest->idle_since())) {
       idlest = session;

@@ -24,7 +24,7 @@ constexpr std::size_t discarded_max = 256 * 1024;
 
 }  // namespace
 
-Session::Session(asio::ip::tcp::socket socket, std::shared_ptr<SessionHost> host)
+HttpSession::HttpSession(asio::ip::tcp::socket socket, std::shared_ptr<SessionHost> host)
     : host_{std::move(host)},
       socket_{std::move(socket)},
       timer_{socket_.get_executor()},
@@ -37,9 +37,9 @@ Session::Session(asio::ip::tcp::socket socket, std::shared_ptr<SessionHost> host
   socket_.set_option(asio::ip::tcp::no_delay{true}, error);
 }
 
-Session::~Session() { host_->forget(*this); }
+HttpSession::~HttpSession() { host_->forget(*this); }
 
-void Session::close() {
+void HttpSession::close() {
   error_code ignored;
   timer_.cancel();
   socket_.close(ignored);
@@ -47,7 +47,7 @@ void Session::close() {
 
 // Cancelling alone is not enough: an operation of several parts may be between two of them. A
 // socket that is shut or closed answers the next part at once.
-void Session::arm(std::chrono::milliseconds deadline, OnDeadline action) {
+void HttpSession::arm(std::chrono::milliseconds deadline, OnDeadline action) {
   timed_out_ = false;
   timer_.expires_after(deadline);
   timer_.async_wait(
@@ -67,7 +67,7 @@ void Session::arm(std::chrono::milliseconds deadline, OnDeadline action) {
       });
 }
 
-asio::awaitable<void> Session::serve(std::shared_ptr<Session> self) {
+asio::awaitable<void> HttpSession::serve(std::shared_ptr<HttpSession> self) {
   bool alive = co_await self->wait_for_request();
   while (alive) {
     alive = co_await self->exchange();
@@ -78,7 +78,7 @@ asio::awaitable<void> Session::serve(std::shared_ptr<Session> self) {
   self->close();
 }
 
-asio::awaitable<bool> Session::wait_for_request() {
+asio::awaitable<bool> HttpSession::wait_for_request() {
   if (buffer_.size() > 0) {
     co_return true;
   }
@@ -89,7 +89,7 @@ asio::awaitable<bool> Session::wait_for_request() {
   co_return !error;
 }
 
-asio::awaitable<bool> Session::exchange() {
+asio::awaitable<bool> HttpSession::exchange() {
   begun_ = steady_now();
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(host_->limits().header_max));
@@ -116,13 +116,13 @@ asio::awaitable<bool> Session::exchange() {
 }
 
 // The client went away, or never said anything: there is nobody to answer.
-bool Session::is_gone(const error_code& error) const {
+bool HttpSession::is_gone(const error_code& error) const {
   return !timed_out_ &&
          (error == http::error::end_of_stream || error == http::error::partial_message ||
           error.category() == boost::system::system_category());
 }
 
-asio::awaitable<bool> Session::read_header(Parser& parser) {
+asio::awaitable<bool> HttpSession::read_header(Parser& parser) {
   arm(host_->limits().header_deadline, OnDeadline::stop_reading);
   const auto [error, bytes] = co_await http::async_read_header(socket_, buffer_, parser, as_result);
   if (!error) {
@@ -136,7 +136,7 @@ asio::awaitable<bool> Session::read_header(Parser& parser) {
   co_return false;
 }
 
-asio::awaitable<bool> Session::read_body(Parser& parser) {
+asio::awaitable<bool> HttpSession::read_body(Parser& parser) {
   arm(host_->limits().body_deadline, OnDeadline::stop_reading);
   if (!parser.is_done() && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
     static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -153,15 +153,15 @@ asio::awaitable<bool> Session::read_body(Parser& parser) {
   co_return false;
 }
 
-asio::awaitable<bool> Session::refuse(const Parser& parser, const ApiResponse& response) {
+asio::awaitable<bool> HttpSession::refuse(const Parser& parser, const ApiResponse& response) {
   ApiRequest request;
   request.method = std::string{parser.get().method_string()};
   request.path = std::string{parser.get().target()};
   co_return co_await write(request, response, 11, false);
 }
 
-asio::awaitable<bool> Session::write(const ApiRequest& request, const ApiResponse& response,
-                                     unsigned version, bool keep_alive) {
+asio::awaitable<bool> HttpSession::write(const ApiRequest& request, const ApiResponse& response,
+                                         unsigned version, bool keep_alive) {
   const std::string request_id = host_->next_request_id();
   http::response<http::string_body> out{static_cast<http::status>(response.status), version};
   out.set(http::field::content_type, response.content_type);
@@ -190,7 +190,7 @@ asio::awaitable<bool> Session::write(const ApiRequest& request, const ApiRespons
 
 // Closing while bytes of the client are unread would reset the connection and could take our answer
 // from it before it was read.
-asio::awaitable<void> Session::linger() {
+asio::awaitable<void> HttpSession::linger() {
   arm(host_->limits().linger, OnDeadline::close);
   error_code error;
   socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);

@@ -15,7 +15,7 @@
 
 namespace rollbackd::engine {
 
-class Session;
+class HttpSession;
 
 // What the connections of one server share.
 class SessionHost {
@@ -28,20 +28,20 @@ class SessionHost {
   virtual void answered(const ApiRequest& request, const ApiResponse& response,
                         const std::string& request_id, const std::string& client,
                         rules::Duration taken) = 0;
-  virtual void forget(Session& session) = 0;
+  virtual void forget(HttpSession& session) = 0;
 };
 
 // One connection: one request after the other until somebody has enough of it. Every wait has a
 // deadline.
-class Session final : public std::enable_shared_from_this<Session> {
+class HttpSession final : public std::enable_shared_from_this<HttpSession> {
  public:
-  Session(asio::ip::tcp::socket socket, std::shared_ptr<SessionHost> host);
-  ~Session();
-  Session(const Session&) = delete;
-  Session& operator=(const Session&) = delete;
+  HttpSession(asio::ip::tcp::socket socket, std::shared_ptr<SessionHost> host);
+  ~HttpSession();
+  HttpSession(const HttpSession&) = delete;
+  HttpSession& operator=(const HttpSession&) = delete;
 
   // `self` keeps it alive while it runs.
-  static asio::awaitable<void> serve(std::shared_ptr<Session> self);
+  static asio::awaitable<void> serve(std::shared_ptr<HttpSession> self);
 
   // Makes everything that waits fail at once.
   void close();
