@@ -78,9 +78,8 @@ void Supervisor::send(const std::string& message) const {
   if (fd < 0) {
     return;
   }
-  const ssize_t sent =
-      sendto(fd, message.data(), message.size(), MSG_NOSIGNAL,
-             reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length));
+  sendto(fd, message.data(), message.size(), MSG_NOSIGNAL,
+         reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(length));
   close(fd);
 }
 
