@@ -1,4 +1,4 @@
-#include "engine/supervisor.hpp"
+#include "engine/telemetry/supervisor.hpp"
 
 #include <charconv>
 #include <cstddef>
