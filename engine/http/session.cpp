@@ -115,11 +115,15 @@ asio::awaitable<bool> HttpSession::exchange() {
   co_return co_await write(request, response, parser.get().version(), keep_alive);
 }
 
-// The client went away, or never said anything: there is nobody to answer.
-bool HttpSession::is_gone(const error_code& error) const {
-  return !timed_out_ &&
-         (error == http::error::end_of_stream || error == http::error::partial_message ||
-          error.category() == boost::system::system_category());
+// A client that went away, or never said anything, is nobody to answer.
+std::optional<ApiResponse> HttpSession::complaint(const error_code& error, bool has_target) const {
+  if (timed_out_) {
+    return refusal(408, "Request timeout", "The request took too long to arrive.");
+  }
+  const bool is_gone = error == http::error::end_of_stream ||
+                       error == http::error::partial_message ||
+                       error.category() == boost::system::system_category();
+  return is_gone ? std::nullopt : std::optional{refusal_of(error, has_target)};
 }
 
 asio::awaitable<bool> HttpSession::read_header(Parser& parser) {
@@ -128,10 +132,9 @@ asio::awaitable<bool> HttpSession::read_header(Parser& parser) {
   if (!error) {
     co_return true;
   }
-  if (!is_gone(error)) {
-    co_await refuse(parser, timed_out_
-                                ? refusal(408, "Request timeout", "The header took too long.")
-                                : refusal_of(error, !parser.get().target().empty()));
+  const auto why = complaint(error, !parser.get().target().empty());
+  if (why) {
+    co_await refuse(parser, *why);
   }
   co_return false;
 }
@@ -146,9 +149,9 @@ asio::awaitable<bool> HttpSession::read_body(Parser& parser) {
   if (!error) {
     co_return true;
   }
-  if (!is_gone(error)) {
-    co_await refuse(parser, timed_out_ ? refusal(408, "Request timeout", "The body took too long.")
-                                       : refusal_of(error, true));
+  const auto why = complaint(error, true);
+  if (why) {
+    co_await refuse(parser, *why);
   }
   co_return false;
 }

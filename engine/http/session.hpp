@@ -32,7 +32,8 @@ class SessionHost {
 };
 
 // One connection: one request after the other until somebody has enough of it. Every wait has a
-// deadline.
+// deadline. Its coroutines keep to plain statements: g++ 12 destroys the temporaries of a
+// conditional inside co_await twice.
 class HttpSession final : public std::enable_shared_from_this<HttpSession> {
  public:
   HttpSession(asio::ip::tcp::socket socket, std::shared_ptr<SessionHost> host);
@@ -63,7 +64,9 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   asio::awaitable<void> linger();
   // After a refusal nothing more can be read from this connection.
   asio::awaitable<bool> refuse(const Parser& parser, const ApiResponse& response);
-  [[nodiscard]] bool is_gone(const boost::system::error_code& error) const;
+  // What to say about a request that could not be read; nothing: there is nobody to say it to.
+  [[nodiscard]] std::optional<ApiResponse> complaint(const boost::system::error_code& error,
+                                                     bool has_target) const;
 
   void arm(std::chrono::milliseconds deadline, OnDeadline action);
 
