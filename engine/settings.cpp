@@ -6,12 +6,12 @@
 #include <fstream>
 #include <optional>
 
-#include <simdjson.h>
 #include <yaml-cpp/yaml.h>
 
 #include "engine/settings_policy.hpp"
 #include "engine/settings_reader.hpp"
 #include "engine/settings_values.hpp"
+#include "engine/utf8.hpp"
 #include "rules/names.hpp"
 
 namespace rollbackd::engine {
@@ -199,9 +199,21 @@ Settings read_file(const Value& whole) {
   return settings;
 }
 
+// A sequence that is none is taken byte by byte; a U+FFFD that somebody wrote has three.
+bool is_utf8(std::string_view text) {
+  constexpr char32_t replacement = 0xFFFD;
+  while (!text.empty()) {
+    const std::size_t before = text.size();
+    if (take_code_point(text) == replacement && before - text.size() != 3) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // The one document of the text; nothing when there is not exactly one, which is noted.
 std::optional<YAML::Node> parse(std::string_view yaml, SourceFile& source) {
-  if (yaml.size() > file_max || !simdjson::validate_utf8(yaml.data(), yaml.size())) {
+  if (yaml.size() > file_max || !is_utf8(yaml)) {
     source.problems.push_back({0, 0,
                                yaml.size() > file_max
                                    ? "larger than 1 MiB, expected a configuration"

@@ -95,6 +95,9 @@ error_code HttpServer::Core::listen(const tcp::endpoint& endpoint) {
   if (!error) {
     acceptor_.listen(tcp::acceptor::max_listen_connections, error);
   }
+  if (!error) {
+    acceptor_.non_blocking(true, error);
+  }
   if (error) {
     error_code ignored;
     acceptor_.close(ignored);
@@ -115,12 +118,17 @@ void HttpServer::Core::close() {
 
 asio::awaitable<void> HttpServer::Core::accept_all(std::shared_ptr<Core> self) {
   while (self->acceptor_.is_open()) {
+    // Waiting first: accept() fails for want of a descriptor also when nobody is there to be
+    // accepted.
+    co_await self->acceptor_.async_wait(tcp::acceptor::wait_read, as_result);
     tcp::socket socket{self->reactor_};
-    const auto [error] = co_await self->acceptor_.async_accept(socket, as_result);
+    error_code error;
+    self->acceptor_.accept(socket, error);
     if (!error) {
       self->out_of_descriptors_ = false;
       self->welcome(std::move(socket));
-    } else if (error != asio::error::connection_aborted && self->acceptor_.is_open()) {
+    } else if (error != asio::error::would_block && error != asio::error::connection_aborted &&
+               self->acceptor_.is_open()) {
       // Out of descriptors or memory: the connection stays in the queue, and asking again at once
       // would spin at 100 % CPU.
       if (!std::exchange(self->out_of_descriptors_, true)) {

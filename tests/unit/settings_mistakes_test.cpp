@@ -48,6 +48,160 @@ struct BadInput {
   std::string_view expected;
 };
 
+const std::vector<BadInput> bad_shape{
+    {"- 1", "f:1:1: the file is a list, expected keys and values"},
+    {"http: [1]", "f:1:7: http is a list, expected keys and values"},
+    {"http: yes", "f:1:7: http is a single value, expected keys and values"},
+    {"triggers:", "f:1:1: triggers is empty, expected a list of triggers ([] for none)"},
+    {"mode: auto\n---\nmode: auto", "f:3:1: a second YAML document, expected one"},
+    {"mode: [auto", "f:1:1: no YAML (end of sequence flow not found), expected \"key: value\""},
+    {"? [a]\n: 1", "f:1:3: a key that is no text, expected a name"},
+    {"rollback:\n  verify: {windw: 1s}",
+     "f:2:12: unknown key \"windw\" in rollback.verify, expected window, healthy_below or "
+     "health_url; did you mean \"window\"?"},
+    {"probation: 5 min",
+     "f:1:12: probation is \"5 min\", expected a duration such as 250ms, 60s, 5m, 1h or 400d; "
+     "did "
+     "you mean \"5m\"?"},
+    {"probation: 0s", "f:1:12: probation is 0s, expected at least 1s"},
+    {"probation: -5s",
+     "f:1:12: probation is \"-5s\", expected a duration such as 250ms, 60s, 5m, 1h or 400d"},
+    {"probation: 1.5h",
+     "f:1:12: probation is \"1.5h\", expected a duration such as 250ms, 60s, 5m, 1h or 400d"},
+    {"probation: 99999999999999d",
+     "f:1:12: probation is \"99999999999999d\", expected a duration such as 250ms, 60s, 5m, 1h "
+     "or "
+     "400d"},
+    {"blame_window: 999ms", "f:1:15: blame_window is 999ms, expected at least 1s"},
+    {"rollback: {stale_after: 0s}", "f:1:25: rollback.stale_after is 0s, expected at least 1s"},
+    {"rollback: {command: {timeout: 0s}}",
+     "f:1:31: rollback.command.timeout is 0s, expected at least 1s"},
+    {"rollback: {verify: {window: 16m}}",
+     "f:1:29: rollback.verify.window is 16m, expected 1s to 15m"},
+    {"rollback: {verify: {healthy_below: 0}}",
+     "f:1:36: rollback.verify.healthy_below is 0, and no rate is below that, expected a number "
+     "above 0 (errors per minute)"},
+};
+
+const std::vector<BadInput> bad_triggers{
+    {"triggers: [{name: a, signal: errors_per_minute, window: 30s, above: 1}]",
+     "f:1:57: triggers[0].window is 30s, expected 1m to 15m"},
+    {"triggers: [{name: a, signal: errors, window: 16m, above: 1}]",
+     "f:1:46: triggers[0].window is 16m, expected 1s to 15m"},
+    {"triggers: [{name: a, signal: errors, window: 1500ms, above: 1}]",
+     "f:1:46: triggers[0].window is 1500ms, expected whole seconds"},
+    {"triggers: [{name: a, signal: errors, above: 1}]",
+     "f:1:12: triggers[0] has no window, expected window: 1s to 15m"},
+    {"triggers: [{name: a, signal: memory_utilisation, window: 60s, above: 1}]",
+     "f:1:58: triggers[0].window is given for memory_utilisation, expected now, or no window"},
+    {"triggers: [{name: a, signal: error_per_minute, window: 60s, above: 1}]",
+     "f:1:30: triggers[0].signal is \"error_per_minute\", expected errors_per_minute, errors, "
+     "connection_utilisation, response_time_p95 or memory_utilisation; did you mean "
+     "\"errors_per_minute\"?"},
+    {"triggers: [{name: a, signal: errors, window: 60s, above: -1}]",
+     "f:1:58: triggers[0].above is \"-1\", expected a number of 0 or more"},
+    {"triggers: [{name: a, signal: errors, window: 60s, above: .nan}]",
+     "f:1:58: triggers[0].above is \".nan\", expected a number of 0 or more"},
+    {"triggers: [{name: a, signal: errors, window: 60s, above: nan}]",
+     "f:1:58: triggers[0].above is \"nan\", expected a number of 0 or more"},
+    {"triggers: [{signal: errors, window: 60s}]",
+     "f:1:12: triggers[0] has no name, expected a name of at most 100 characters in one line\n"
+     "f:1:12: triggers[0] has no threshold, expected above: a number of 0 or more"},
+    {"triggers: [{name: a, signal: errors, window: 60s, above: 1, action: deploy}]",
+     "f:1:69: triggers[0].action is \"deploy\", expected rollback or warn"},
+    {"triggers: [{name: a, signal: errors, window: 60s, above: 1, for: 3}]",
+     "f:1:66: triggers[0].for is 3 without a unit, expected a duration such as 250ms, 60s, 5m, "
+     "1h "
+     "or 400d; did you mean \"3s\"?"},
+    {"triggers:\n  - {name: a, signal: errors, window: 60s, above: 1}\n"
+     "  - {name: a, signal: errors, window: 60s, above: 2}",
+     "f:3:5: triggers[1] has the name \"a\" of a row before it, expected a name of its own"},
+};
+
+const std::vector<BadInput> bad_execution{
+    {"rollback: {command: {argv: []}}",
+     "f:1:28: rollback.command.argv is empty, expected the program and its arguments"},
+    {"rollback: {command: {argv: deploy.sh}}",
+     "f:1:28: rollback.command.argv is a single value, expected a list: the program and its "
+     "arguments"},
+    {"rollback: {command: {argv: [\"\"]}}",
+     "f:1:29: rollback.command.argv[0] is empty, expected a program"},
+    {"rollback: {command: {argv: [\"{version}\"]}}",
+     "f:1:29: rollback.command.argv[0] holds {version}, expected a program, which no placeholder "
+     "may choose"},
+    {"rollback: {command: {argv: [a, \"{git_comit}\"]}}",
+     "f:1:32: rollback.command.argv[1] holds {git_comit}, expected event_id, deployment_id, "
+     "environment, service, version or git_commit; did you mean \"git_commit\"?"},
+    {"rollback: {executor: comand}",
+     "f:1:22: rollback.executor is \"comand\", expected command; did you mean \"command\"?"},
+    {"rollback: {verify: {health_url: \"http://example.com/\"}}",
+     "f:1:33: rollback.verify.health_url is plain http to another machine, expected an https URL "
+     "(plain http only to this machine)"},
+    {"rollback: {verify: {health_url: \"http://127.0.0.1@example.com/\"}}",
+     "f:1:33: rollback.verify.health_url holds a user name, expected an https URL (plain http "
+     "only to this machine)"},
+    {"rollback: {verify: {health_url: \"ftp://127.0.0.1/\"}}",
+     "f:1:33: rollback.verify.health_url is no https URL, expected an https URL (plain http only "
+     "to this machine)"},
+    {"notify: {discord: {webhook_url: \"https:///x\"}}",
+     "f:1:33: notify.discord.webhook_url names no host, expected an https URL (plain http only "
+     "to "
+     "this machine)"},
+};
+
+const std::vector<BadInput> bad_http{
+    {"http: {listen: 9641}",
+     "f:1:16: http.listen is \"9641\", expected an IP address and a port such as 127.0.0.1:9641"},
+    {"http: {listen: \"example.com:80\"}",
+     "f:1:16: http.listen is \"example.com:80\", expected an IP address and a port such as "
+     "127.0.0.1:9641"},
+    {"http: {listen: \"127.0.0.1:65536\"}",
+     "f:1:16: http.listen is \"127.0.0.1:65536\", expected an IP address and a port such as "
+     "127.0.0.1:9641"},
+    {"http: {listen: \"::1:80\"}",
+     "f:1:16: http.listen is \"::1:80\", expected an IP address and a port such as "
+     "127.0.0.1:9641"},
+    {"http: {tokens: [{name: ci, sha256: abc, scopes: [read]}]}",
+     "f:1:36: http.tokens[0].sha256 is not 64 hexadecimal digits, expected the 64 hexadecimal "
+     "digits of the token's SHA-256 (printf %s TOKEN | sha256sum)"},
+    {"http:\n  tokens:\n  - name: ci\n"
+     "    sha256: 00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff\n"
+     "    scopes: [reed, write, record, record]",
+     "f:5:14: http.tokens[0].scopes[0] is \"reed\", expected read, record, rollback or override; "
+     "did you mean \"read\"?\n"
+     "f:5:20: http.tokens[0].scopes[1] is \"write\", expected read, record, rollback or "
+     "override\n"
+     "f:5:35: http.tokens[0].scopes[3] is \"record\" again, expected each scope once"},
+    {"http: {tokens: [{}]}",
+     "f:1:17: http.tokens[0] has no name, expected a name to know its user by\n"
+     "f:1:17: http.tokens[0] has no sha256, expected the 64 hexadecimal digits of the token's "
+     "SHA-256 (printf %s TOKEN | sha256sum)\n"
+     "f:1:17: http.tokens[0] has no scopes, expected scopes: a list of read, record, rollback or "
+     "override"},
+    {"feed: {doorbell: yes}", "f:1:18: feed.doorbell is \"yes\", expected auto, on or off"},
+    {"log: {level: warn}", "f:1:14: log.level is \"warn\", expected debug, info, warning or error"},
+    {"metrics: {max_services: 1.5}",
+     "f:1:25: metrics.max_services is \"1.5\", expected a whole number from 0 to 10000"},
+    {"metrics: {max_services: 10001}",
+     "f:1:25: metrics.max_services is \"10001\", expected a whole number from 0 to 10000"},
+    {"environments: {production/: {}}",
+     "f:1:29: environments.production/ has an empty half, expected environment/service"},
+    {"environments: {staging: {probation: 5, http: {}}}",
+     "f:1:37: environments.staging.probation is 5 without a unit, expected a duration such as "
+     "250ms, 60s, 5m, 1h or 400d; did you mean \"5s\"?\n"
+     "f:1:40: unknown key \"http\" in environments.staging, expected mode, probation, "
+     "blame_window, triggers or rollback"},
+    {"database: {conninfo: \"\"}",
+     "f:1:22: database.conninfo is empty, expected a libpq connection string"},
+};
+
+void check_all(const std::vector<BadInput>& inputs) {
+  for (const BadInput& input : inputs) {
+    CAPTURE(input.yaml);
+    CHECK(bad(input.yaml) == input.expected);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("settings: every mistake of a file is told in one go, in the order of the file") {
@@ -67,157 +221,17 @@ f:6:3: duplicate key "confirm", expected it once (it is in line 5)
 f:7:3: unknown key "cooldwn" in rollback, expected executor, command, verify, confirm, settle, cooldown or stale_after; did you mean "cooldown"?)");
 }
 
-TEST_CASE("settings: what is wrong is named with its place and what was expected") {
-  const BadInput inputs[] = {
-      // Shape.
-      {"- 1", "f:1:1: the file is a list, expected keys and values"},
-      {"http: [1]", "f:1:7: http is a list, expected keys and values"},
-      {"http: yes", "f:1:7: http is a single value, expected keys and values"},
-      {"triggers:", "f:1:1: triggers is empty, expected a list of triggers ([] for none)"},
-      {"mode: auto\n---\nmode: auto", "f:3:1: a second YAML document, expected one"},
-      {"mode: [auto", "f:1:1: no YAML (end of sequence flow not found), expected \"key: value\""},
-      {"? [a]\n: 1", "f:1:3: a key that is no text, expected a name"},
-      {"rollback:\n  verify: {windw: 1s}",
-       "f:2:12: unknown key \"windw\" in rollback.verify, expected window, healthy_below or "
-       "health_url; did you mean \"window\"?"},
-      // Durations.
-      {"probation: 5 min",
-       "f:1:12: probation is \"5 min\", expected a duration such as 250ms, 60s, 5m, 1h or 400d; "
-       "did "
-       "you mean \"5m\"?"},
-      {"probation: 0s", "f:1:12: probation is 0s, expected at least 1s"},
-      {"probation: -5s",
-       "f:1:12: probation is \"-5s\", expected a duration such as 250ms, 60s, 5m, 1h or 400d"},
-      {"probation: 1.5h",
-       "f:1:12: probation is \"1.5h\", expected a duration such as 250ms, 60s, 5m, 1h or 400d"},
-      {"probation: 99999999999999d",
-       "f:1:12: probation is \"99999999999999d\", expected a duration such as 250ms, 60s, 5m, 1h "
-       "or "
-       "400d"},
-      {"blame_window: 999ms", "f:1:15: blame_window is 999ms, expected at least 1s"},
-      {"rollback: {stale_after: 0s}", "f:1:25: rollback.stale_after is 0s, expected at least 1s"},
-      {"rollback: {command: {timeout: 0s}}",
-       "f:1:31: rollback.command.timeout is 0s, expected at least 1s"},
-      {"rollback: {verify: {window: 16m}}",
-       "f:1:29: rollback.verify.window is 16m, expected 1s to 15m"},
-      {"rollback: {verify: {healthy_below: 0}}",
-       "f:1:36: rollback.verify.healthy_below is 0, and no rate is below that, expected a number "
-       "above 0 (errors per minute)"},
-      // Triggers.
-      {"triggers: [{name: a, signal: errors_per_minute, window: 30s, above: 1}]",
-       "f:1:57: triggers[0].window is 30s, expected 1m to 15m"},
-      {"triggers: [{name: a, signal: errors, window: 16m, above: 1}]",
-       "f:1:46: triggers[0].window is 16m, expected 1s to 15m"},
-      {"triggers: [{name: a, signal: errors, window: 1500ms, above: 1}]",
-       "f:1:46: triggers[0].window is 1500ms, expected whole seconds"},
-      {"triggers: [{name: a, signal: errors, above: 1}]",
-       "f:1:12: triggers[0] has no window, expected window: 1s to 15m"},
-      {"triggers: [{name: a, signal: memory_utilisation, window: 60s, above: 1}]",
-       "f:1:58: triggers[0].window is given for memory_utilisation, expected now, or no window"},
-      {"triggers: [{name: a, signal: error_per_minute, window: 60s, above: 1}]",
-       "f:1:30: triggers[0].signal is \"error_per_minute\", expected errors_per_minute, errors, "
-       "connection_utilisation, response_time_p95 or memory_utilisation; did you mean "
-       "\"errors_per_minute\"?"},
-      {"triggers: [{name: a, signal: errors, window: 60s, above: -1}]",
-       "f:1:58: triggers[0].above is \"-1\", expected a number of 0 or more"},
-      {"triggers: [{name: a, signal: errors, window: 60s, above: .nan}]",
-       "f:1:58: triggers[0].above is \".nan\", expected a number of 0 or more"},
-      {"triggers: [{name: a, signal: errors, window: 60s, above: nan}]",
-       "f:1:58: triggers[0].above is \"nan\", expected a number of 0 or more"},
-      {"triggers: [{signal: errors, window: 60s}]",
-       "f:1:12: triggers[0] has no name, expected a name of at most 100 characters in one line\n"
-       "f:1:12: triggers[0] has no threshold, expected above: a number of 0 or more"},
-      {"triggers: [{name: a, signal: errors, window: 60s, above: 1, action: deploy}]",
-       "f:1:69: triggers[0].action is \"deploy\", expected rollback or warn"},
-      {"triggers: [{name: a, signal: errors, window: 60s, above: 1, for: 3}]",
-       "f:1:66: triggers[0].for is 3 without a unit, expected a duration such as 250ms, 60s, 5m, "
-       "1h "
-       "or 400d; did you mean \"3s\"?"},
-      {"triggers:\n  - {name: a, signal: errors, window: 60s, above: 1}\n"
-       "  - {name: a, signal: errors, window: 60s, above: 2}",
-       "f:3:5: triggers[1] has the name \"a\" of a row before it, expected a name of its own"},
-      // The command.
-      {"rollback: {command: {argv: []}}",
-       "f:1:28: rollback.command.argv is empty, expected the program and its arguments"},
-      {"rollback: {command: {argv: deploy.sh}}",
-       "f:1:28: rollback.command.argv is a single value, expected a list: the program and its "
-       "arguments"},
-      {"rollback: {command: {argv: [\"\"]}}",
-       "f:1:29: rollback.command.argv[0] is empty, expected a program"},
-      {"rollback: {command: {argv: [\"{version}\"]}}",
-       "f:1:29: rollback.command.argv[0] holds {version}, expected a program, which no placeholder "
-       "may choose"},
-      {"rollback: {command: {argv: [a, \"{git_comit}\"]}}",
-       "f:1:32: rollback.command.argv[1] holds {git_comit}, expected event_id, deployment_id, "
-       "environment, service, version or git_commit; did you mean \"git_commit\"?"},
-      {"rollback: {executor: comand}",
-       "f:1:22: rollback.executor is \"comand\", expected command; did you mean \"command\"?"},
-      // URLs.
-      {"rollback: {verify: {health_url: \"http://example.com/\"}}",
-       "f:1:33: rollback.verify.health_url is plain http to another machine, expected an https URL "
-       "(plain http only to this machine)"},
-      {"rollback: {verify: {health_url: \"http://127.0.0.1@example.com/\"}}",
-       "f:1:33: rollback.verify.health_url holds a user name, expected an https URL (plain http "
-       "only to this machine)"},
-      {"rollback: {verify: {health_url: \"ftp://127.0.0.1/\"}}",
-       "f:1:33: rollback.verify.health_url is no https URL, expected an https URL (plain http only "
-       "to this machine)"},
-      {"notify: {discord: {webhook_url: \"https:///x\"}}",
-       "f:1:33: notify.discord.webhook_url names no host, expected an https URL (plain http only "
-       "to "
-       "this machine)"},
-      // HTTP.
-      {"http: {listen: 9641}",
-       "f:1:16: http.listen is \"9641\", expected an IP address and a port such as 127.0.0.1:9641"},
-      {"http: {listen: \"example.com:80\"}",
-       "f:1:16: http.listen is \"example.com:80\", expected an IP address and a port such as "
-       "127.0.0.1:9641"},
-      {"http: {listen: \"127.0.0.1:65536\"}",
-       "f:1:16: http.listen is \"127.0.0.1:65536\", expected an IP address and a port such as "
-       "127.0.0.1:9641"},
-      {"http: {listen: \"::1:80\"}",
-       "f:1:16: http.listen is \"::1:80\", expected an IP address and a port such as "
-       "127.0.0.1:9641"},
-      {"http: {tokens: [{name: ci, sha256: abc, scopes: [read]}]}",
-       "f:1:36: http.tokens[0].sha256 is not 64 hexadecimal digits, expected the 64 hexadecimal "
-       "digits of the token's SHA-256 (printf %s TOKEN | sha256sum)"},
-      {"http:\n  tokens:\n  - name: ci\n"
-       "    sha256: 00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff\n"
-       "    scopes: [reed, write, record, record]",
-       "f:5:14: http.tokens[0].scopes[0] is \"reed\", expected read, record, rollback or override; "
-       "did you mean \"read\"?\n"
-       "f:5:20: http.tokens[0].scopes[1] is \"write\", expected read, record, rollback or "
-       "override\n"
-       "f:5:35: http.tokens[0].scopes[3] is \"record\" again, expected each scope once"},
-      {"http: {tokens: [{}]}",
-       "f:1:17: http.tokens[0] has no name, expected a name to know its user by\n"
-       "f:1:17: http.tokens[0] has no sha256, expected the 64 hexadecimal digits of the token's "
-       "SHA-256 (printf %s TOKEN | sha256sum)\n"
-       "f:1:17: http.tokens[0] has no scopes, expected scopes: a list of read, record, rollback or "
-       "override"},
-      // The rest.
-      {"feed: {doorbell: yes}", "f:1:18: feed.doorbell is \"yes\", expected auto, on or off"},
-      {"log: {level: warn}",
-       "f:1:14: log.level is \"warn\", expected debug, info, warning or error"},
-      {"metrics: {max_services: 1.5}",
-       "f:1:25: metrics.max_services is \"1.5\", expected a whole number from 0 to 10000"},
-      {"metrics: {max_services: 10001}",
-       "f:1:25: metrics.max_services is \"10001\", expected a whole number from 0 to 10000"},
-      {"environments: {production/: {}}",
-       "f:1:29: environments.production/ has an empty half, expected environment/service"},
-      {"environments: {staging: {probation: 5, http: {}}}",
-       "f:1:37: environments.staging.probation is 5 without a unit, expected a duration such as "
-       "250ms, 60s, 5m, 1h or 400d; did you mean \"5s\"?\n"
-       "f:1:40: unknown key \"http\" in environments.staging, expected mode, probation, "
-       "blame_window, triggers or rollback"},
-      {"database: {conninfo: \"\"}",
-       "f:1:22: database.conninfo is empty, expected a libpq connection string"},
-  };
-  for (const BadInput& input : inputs) {
-    CAPTURE(input.yaml);
-    CHECK(bad(input.yaml) == input.expected);
-  }
+TEST_CASE("settings: a wrong shape or duration is named with its place and what was expected") {
+  check_all(bad_shape);
 }
+
+TEST_CASE("settings: a trigger that cannot work is refused") { check_all(bad_triggers); }
+
+TEST_CASE("settings: a command or URL that must not be used is refused") {
+  check_all(bad_execution);
+}
+
+TEST_CASE("settings: wrong addresses, tokens and words are refused") { check_all(bad_http); }
 
 TEST_CASE("settings: what the contract has and this version has not is refused, not ignored") {
   for (const std::string key :

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "engine/asio.hpp"
+#include <doctest/doctest.h>
+
+#include "engine/http/server.hpp"
+#include "tests/support/raw_http.hpp"
+#include "tests/support/recorders.hpp"
+
+namespace rollbackd::tests {
+
+// The real server on a free port, its reactor on a thread of its own.
+class HttpStage {
+ public:
+  explicit HttpStage(engine::HttpLimits limits = {}) : HttpStage{limits, [] { return "m 1\n"; }} {}
+
+  HttpStage(engine::HttpLimits limits, std::function<std::string()> metrics)
+      : server_{reactor_, api(std::move(metrics)), log, meter, limits} {
+    const auto listening = server_.listen({"127.0.0.1", 0});
+    REQUIRE(listening.has_value());
+    port = server_.port();
+    thread_ = std::thread{[this] { reactor_.run(); }};
+  }
+  ~HttpStage() {
+    engine::asio::post(reactor_, [this] { server_.close(); });
+    thread_.join();
+  }
+  HttpStage(const HttpStage&) = delete;
+  HttpStage& operator=(const HttpStage&) = delete;
+
+  [[nodiscard]] std::string talk(std::string_view bytes) const { return tests::talk(port, bytes); }
+
+  // What a second server hears that wants the same port.
+  [[nodiscard]] engine::Status listen_again() {
+    engine::HttpServer second{reactor_, api({}), log, meter};
+    return second.listen({"127.0.0.1", port});
+  }
+
+  RecordingLog log;
+  RecordingMeter meter;
+  std::uint16_t port = 0;
+
+ private:
+  class NoView final : public engine::View {
+   public:
+    [[nodiscard]] std::optional<rules::CheckView> check(
+        const rules::DeploymentId& /*id*/) const override {
+      return std::nullopt;
+    }
+    [[nodiscard]] std::vector<rules::ServiceView> services() const override { return {}; }
+    [[nodiscard]] bool has_windows() const override { return true; }
+    [[nodiscard]] bool is_complete() const override { return true; }
+    [[nodiscard]] rules::Second as_of() const override { return 0; }
+    [[nodiscard]] std::size_t active_rollbacks() const override { return 0; }
+  };
+  class NoClock final : public engine::Clock {
+   public:
+    [[nodiscard]] rules::Instant now() const override { return {}; }
+  };
+
+  engine::Api api(std::function<std::string()> metrics) {
+    return {{view_, clock_, std::move(metrics),
+             [] {
+               return engine::Readiness{true, "leader", "listening", {}};
+             }},
+            {}};
+  }
+
+  NoView view_;
+  NoClock clock_;
+  engine::asio::io_context reactor_;
+  engine::HttpServer server_;
+  std::thread thread_;
+};
+
+inline const std::string get_health = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+inline const std::string get_health_and_close =
+    "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+}  // namespace rollbackd::tests
