@@ -12,7 +12,7 @@ import os
 import re
 import sys
 
-from cpp_text import code_of, functions_of, includes_of
+from cpp_text import code_of, functions_of, includes_of, types_of
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 FOLDERS = ("rules", "engine", "sql", "config", "grafana", "tests", ".ci")
@@ -213,11 +213,26 @@ def check_file(path, text):
         yield from check_python(path, text)
 
 
+def check_twins(files):
+    """Two types of one name in one program: the linker takes either's functions for both, in silence."""
+    known = {}
+    for path in sorted(p for p in files if p.endswith((".cpp", ".hpp"))):
+        # Each folder of tests/ is a program of its own; all share tests/support.
+        program = path.split("/")[1] if path.startswith("tests/") else ""
+        for line, name in types_of(files[path], code_of(files[path])):
+            for where in {program, "", "support"} if program != "support" else {program, ""}:
+                if (where, name) in known:
+                    remedy = f"{known[where, name]} has one, too: rename it, or give it an anonymous namespace"
+                    yield path, line, f"a second type {name}", remedy
+            known[program, name] = f"{path}:{line}"
+
+
 def check(files):
     """Findings of {path: text}, in order of path and line."""
-    for path in sorted(files):
-        for line, wrong, remedy in sorted(check_file(path, files[path])):
-            yield path, line, wrong, remedy
+    findings = list(check_twins(files))
+    for path, text in files.items():
+        findings.extend((path, *finding) for finding in check_file(path, text))
+    return sorted(findings)
 
 
 def read_tree():
@@ -257,7 +272,7 @@ def main():
     if sys.argv[1:] == ["--self-test"]:
         return self_test()
     files = read_tree()
-    findings = list(check(files))
+    findings = check(files)
     for path, line, wrong, remedy in findings:
         print(f"{path}:{line}: {wrong}\n    {remedy}")
     print(f"layout: {len(files)} files, {len(findings)} findings")

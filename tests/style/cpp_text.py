@@ -17,6 +17,8 @@ _IGNORED = re.compile(
 )
 _DIRECTIVE = re.compile(r"^[ \t]*#(?:[^\n\\]|\\.|\\\n)*", re.MULTILINE)
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+_NAMESPACE = re.compile(r"^(?:inline )?namespace(?: ([\w:]+))? \{")
+_NAMED_TYPE = re.compile(r"^(?:struct|class|union|enum(?: class)?) (?:\[\[\w+\]\] )?(\w+)(?!\w|::|<)(?:[^;]*$|.*\{)")
 _TOKEN = re.compile(r"[{}();]")
 _TYPE = re.compile(r"\b(namespace|class|struct|union|enum|concept|extern)\b")
 _CONSTRUCTOR = re.compile(r"\)\s*(?:noexcept\s*)?:(?!:)")
@@ -43,6 +45,22 @@ def includes_of(text, code):
         match = _INCLUDE.match(line)
         if match and code_lines[number - 1].lstrip().startswith("#"):
             yield number, match.group(1), match.group(2)
+
+
+def types_of(text, code):
+    """(line, name with its namespaces) of each type at namespace scope, anonymous namespaces left out."""
+    spaces = []
+    lines = text.split("\n")
+    for number, line in enumerate(code.split("\n"), 1):
+        opened = _NAMESPACE.match(line)
+        if opened and not line.rstrip().endswith("}"):
+            spaces.append(opened.group(1) or "")
+        elif lines[number - 1].startswith("}  // namespace") and spaces:
+            spaces.pop()
+        else:
+            match = _NAMED_TYPE.match(line)
+            if match and "" not in spaces:
+                yield number, "::".join(spaces + [match.group(1)])
 
 
 class _Scanner:

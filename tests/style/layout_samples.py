@@ -156,9 +156,32 @@ SIZES = [
     bad("a folder without a layer", "engine/new/a.cpp", 1, "no layer", "int x;"),
 ]
 
+TYPE = "namespace rollbackd {\n\nstruct Request {\n  int a;\n};\n\n}  // namespace rollbackd\n"
+HIDDEN = "namespace rollbackd {\nnamespace {\n\nstruct Request {\n  int b;\n};\n\n}  // namespace\n"
+DECLARED = "namespace rollbackd {\n\nstruct Request;\n\n}  // namespace rollbackd\n"
+TWIN = "a second type rollbackd::Request"
+
+TWINS = [
+    Sample("one name, one type", {"engine/http/a.cpp": TYPE, "engine/outgoing/a.cpp": TYPE},
+           [("engine/outgoing/a.cpp", 3, TWIN)]),
+    Sample("two tests of one program", {"tests/unit/a.cpp": TYPE, "tests/unit/b.cpp": TYPE},
+           [("tests/unit/b.cpp", 3, TWIN)]),
+    Sample("a test and what it tests", {"engine/http/a.cpp": TYPE, "tests/unit/b.cpp": TYPE},
+           [("tests/unit/b.cpp", 3, TWIN)]),
+    Sample("a test and its support", {"tests/support/a.cpp": TYPE, "tests/unit/b.cpp": TYPE},
+           [("tests/unit/b.cpp", 3, TWIN)]),
+    Sample("two programs of tests", {"tests/sim/a.cpp": TYPE, "tests/unit/b.cpp": TYPE}, []),
+    Sample("an anonymous namespace hides", {"engine/http/a.cpp": TYPE, "engine/outgoing/a.cpp": HIDDEN}, []),
+    Sample("a member's type and a specialisation have the name of another",
+           {"rules/a.cpp": "struct App::Parts {\n};\nstruct std::hash<A> {\n};\nstruct std::hash<B> {\n};\n",
+            "rules/b.cpp": "struct App {\n};\n"}, []),
+    Sample("a declaration is no type", {"engine/http/a.cpp": TYPE, "engine/outgoing/a.cpp": DECLARED}, []),
+]
+
 SAMPLES = (
     [include_refused(*pair) for pair in REFUSED]
     + [include_allowed(*pair) for pair in ALLOWED]
     + CALLS
     + SIZES
+    + TWINS
 )
