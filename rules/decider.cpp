@@ -109,6 +109,10 @@ void Decider::forget_journal() {
   verified_.clear();
   snapshots_asked_.clear();
   world_.journal_known = false;
+  // What was told may not have been written; the journal says what was.
+  for (auto& [service, state] : world_.services) {
+    state.told.clear();
+  }
 }
 
 // A rollback whose end is committed becomes part of its service's past.

@@ -54,7 +54,8 @@ Verification verify(const World& world,
     return {Health::unhealthy, "Still unhealthy: " + reason_text(*fired),
             findings(world, rollback, window)};
   }
-  if (served < window) {
+  // The second at hand is not over yet: a whole window has passed when its seconds have.
+  if (served < window || now - *rollback.serving_from < seconds{window}) {
     return {};
   }
   const double rate = errors_per_minute(world, rollback.replacement, window);

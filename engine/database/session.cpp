@@ -147,10 +147,12 @@ bool Session::try_to_connect() {
 
 void Session::run_entry(const Entry& entry) {
   const auto fail = [&](const char* what, const std::string& sqlstate, bool lost) {
-    if (lost || !connection_->is_open()) {
-      drop_connection();
+    if (!lost) {
+      entry.on_failure({one_line(what), sqlstate, false});
+      return;
     }
-    entry.on_failure({one_line(what), sqlstate, lost});
+    drop_connection();
+    entry.on_failure({"the connection to the database was lost", sqlstate, true});
   };
   try {
     entry.job(*connection_);

@@ -1,7 +1,6 @@
 #include "engine/feed/difference.hpp"
 
 #include <algorithm>
-#include <utility>
 
 #include "engine/feed/difference_sql.hpp"
 #include "engine/time_text.hpp"
@@ -123,7 +122,7 @@ void Difference::prepare(pqxx::connection& connection) {
 
 Polled Difference::poll(pqxx::connection& connection, const std::vector<rules::Service>& rebuild) {
   const bool from_nothing = snapshot_.empty();
-  const std::string since = std::exchange(snapshot_, {});  // an exception leaves nothing known
+  const std::string since = snapshot_;
   Polled polled;
   pqxx::nontransaction work{connection};
   polled.asked = steady_now();

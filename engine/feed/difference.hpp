@@ -23,11 +23,12 @@ struct Polled {
 
 // Every committed row exactly once: a poll fetches what is visible now and was not in the snapshot of
 // the poll before (PgQ's method). Belongs to one connection; used from its thread only. Database errors
-// come as libpqxx's exceptions; after one nothing is known and the next poll rebuilds.
+// come as libpqxx's exceptions; the poll after one starts from the same snapshot, so nothing is lost.
 class Difference {
  public:
   // Call on every new connection.
   void prepare(pqxx::connection& connection);
+  // The next poll rebuilds.
   void forget() { snapshot_.clear(); }
 
   // Rebuilds when nothing is known. Otherwise the difference, with these services counted anew.

@@ -1,5 +1,7 @@
 #include "engine/feed/feed.hpp"
 
+#include <utility>
+
 #include "engine/database/backoff.hpp"
 
 namespace rollbackd::engine {
@@ -11,6 +13,11 @@ constexpr rules::Duration after_the_second{2'000};
 constexpr rules::Duration poll_when_deaf{50'000};
 constexpr rules::Duration canary_every = rules::seconds{5};
 constexpr rules::Duration canary_max = rules::seconds{10};
+
+// The query had to wait for a lock too long, or took too long; the connection and what it knows are well.
+bool is_only_late(const SessionFailure& failure) {
+  return !failure.lost && (failure.sqlstate == "55P03" || failure.sqlstate == "57014");
+}
 
 // What tells a person what to do about SQL that the database refuses.
 std::string remedy_for(const SessionFailure& failure) {
@@ -121,23 +128,46 @@ void Feed::look() {
   }
   looking_ = true;
   look_wanted_ = false;
-  std::vector<rules::Service> services{to_rebuild_.begin(), to_rebuild_.end()};
+  const std::vector<rules::Service> services{to_rebuild_.begin(), to_rebuild_.end()};
   to_rebuild_.clear();
   session_.run_when_connected(
-      [this, services = std::move(services)](pqxx::connection& connection) {
+      [this, services](pqxx::connection& connection) {
         auto polled = std::make_shared<Polled>(difference_.poll(connection, services));
         time_.measured(polled->told, polled->asked, polled->answered);
         asio::post(reactor_, [this, polled] { this->polled(polled); });
       },
-      [this](const SessionFailure& failure) {
-        difference_.forget();
-        asio::post(reactor_, [this, failure] { failed(failure); });
+      [this, services](const SessionFailure& failure) {
+        const bool only_late = is_only_late(failure);
+        if (!only_late) {
+          difference_.forget();
+        }
+        asio::post(reactor_, [this, failure, services, only_late] {
+          if (only_late) {
+            late(failure, services);
+          } else {
+            failed(failure);
+          }
+        });
       });
+}
+
+// Somebody holds a lock on a table. What is known stays true for its second, the next look goes on
+// from there, and nothing is judged meanwhile because no time passes in the windows.
+void Feed::late(const SessionFailure& failure, const std::vector<rules::Service>& services) {
+  looking_ = false;
+  to_rebuild_.insert(services.begin(), services.end());
+  log_.warning("feed_late", {{"why", failure.what}});
+  board_.report(Part::windows, "the tables cannot be read: " + failure.what);
+  was_late_ = true;
+  look();
 }
 
 void Feed::polled(const std::shared_ptr<Polled>& polled) {
   looking_ = false;
   failures_ = 0;
+  if (std::exchange(was_late_, false)) {
+    board_.report(Part::windows, "");
+  }
   meter_.count(Count::feed_polls);
   meter_.count(Count::feed_events, static_cast<double>(polled->events));
   meter_.count(Count::feed_rows_skipped, static_cast<double>(polled->rows_skipped));

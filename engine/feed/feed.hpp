@@ -43,6 +43,7 @@ class Feed {
   void look();
   void polled(const std::shared_ptr<Polled>& polled);
   void failed(const SessionFailure& failure);
+  void late(const SessionFailure& failure, const std::vector<rules::Service>& services);
   void look_again_later();
   void heard(bool canary);
   void set_deaf(Part part, const std::string& why, bool by_design);
@@ -62,6 +63,7 @@ class Feed {
   bool looking_ = false;
   bool look_wanted_ = false;
   bool complete_ = false;
+  bool was_late_ = false;
   bool stopping_ = false;
   int failures_ = 0;
   std::string by_design_;

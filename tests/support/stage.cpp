@@ -1,6 +1,9 @@
 #include "tests/support/stage.hpp"
 
+#include <exception>
 #include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 namespace rollbackd::tests {
@@ -19,14 +22,33 @@ rollback:
 log: {level: debug}
 )";
 
-std::string with_file(std::string text, const std::string& file) {
-  const auto at = text.find("FILE");
-  return text.replace(at, 4, file);
+// The API's token in tests is "test-token".
+constexpr const char* http_settings =
+    "http: {listen: 127.0.0.1:0, tokens: [{name: test, scopes: [read], sha256: "
+    "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e}]}\n";
+
+std::string replaced_in(std::string text, const std::string& what, const std::string& with) {
+  const auto at = text.find(what);
+  if (at == std::string::npos) {
+    throw std::runtime_error{"the configuration of tests has no '" + what + "'"};
+  }
+  return text.replace(at, what.size(), with);
+}
+
+int count_of(const std::string& text, const std::string& what) {
+  int count = 0;
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
+    ++count;
+  }
+  return count;
 }
 
 }  // namespace
 
-Stage::Stage(const std::string& more, PostgresOptions options) : postgres_{std::move(options)} {
+Stage::Stage(const std::string& more,
+             PostgresOptions options,
+             const std::vector<std::pair<std::string, std::string>>& replaced)
+    : postgres_{std::move(options)} {
   std::string output;
   if (run_program({ROLLBACKD_PROGRAM, "install", "--conninfo", postgres_.conninfo()}, output) != 0) {
     throw std::runtime_error{"install failed:\n" + output};
@@ -35,10 +57,68 @@ Stage::Stage(const std::string& more, PostgresOptions options) : postgres_{std::
   folder_ = postgres_.directory();
   std::ofstream{program_file()} << "";
   configuration_ = "database: {conninfo: \"" + postgres_.conninfo("rollbackd") + "\"}\n" +
-                   "http: {listen: 127.0.0.1:0}\n" + with_file(short_timers, program_file()) + more;
+                   http_settings + replaced_in(short_timers, "FILE", program_file()) + more;
+  for (const auto& [what, with] : replaced) {
+    configuration_ = replaced_in(configuration_, what, with);
+  }
   daemon_ = std::make_unique<Daemon>(configuration_);
-  daemon_->wait_for_log({"doorbell_taken"});
-  daemon_->wait_for_log({"journal_read"});
+  wait_until_working(1);
+}
+
+Stage::~Stage() {
+  if (test_failed || std::uncaught_exceptions() > 0) {
+    std::cerr << "--- the daemon's log ---\n" << daemon_->log();
+  }
+}
+
+void Stage::wait_until_working(int starts) const {
+  eventually("the daemon to work", 20, [&] {
+    const std::string log = daemon_->log();
+    return count_of(log, "event=doorbell_taken") >= starts &&
+           count_of(log, "event=journal_read") >= starts &&
+           count_of(log, "event=feed_rebuilt") >= starts;
+  });
+}
+
+void Stage::restart_daemon() {
+  daemon_->start();
+  wait_until_working(++starts_);
+}
+
+int Stage::http_port() const {
+  const std::string log = daemon_->log();
+  const std::string word = "event=http_listening port=";
+  const auto at = log.rfind(word);
+  return at == std::string::npos ? 0 : std::stoi(log.substr(at + word.size()));
+}
+
+HttpAnswer Stage::check(const std::string& deployment_id) const {
+  return http_request(http_port(), "POST", "/functions/v1/auto-rollback/check",
+                      "{\"deployment_id\": \"" + deployment_id + "\"}", "test-token");
+}
+
+std::string Stage::disagreement(const std::string& deployment_id) {
+  const auto numbers = [](const nlohmann::json& health) {
+    return health.at("timestamp").get<std::string>() + " healthy=" +
+           (health.at("healthy").get<bool>() ? "true" : "false") +
+           " rate=" + std::to_string(health.at("error_rate_per_minute").get<double>()) +
+           " recent=" + std::to_string(health.at("recent_errors").get<double>());
+  };
+  std::string memory;
+  std::string sql;
+  // Memory follows a commit by a millisecond or so; what differs at a quiet point goes on differing.
+  const auto compare = [&] {
+    memory = numbers(nlohmann::json::parse(check(deployment_id).body).at("health"));
+    sql = numbers(nlohmann::json::parse(
+        ask("select ops.get_deployment_health('" + deployment_id + "'::uuid)")));
+    return memory == sql;
+  };
+  try {
+    eventually("memory and SQL to agree", 5, compare);
+  } catch (const std::runtime_error&) {
+    return "memory: " + memory + "\nSQL:    " + sql;
+  }
+  return {};
 }
 
 std::string Stage::deploy(const std::string& version,

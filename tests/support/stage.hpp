@@ -4,6 +4,7 @@
 #include <string>
 
 #include "tests/support/daemon.hpp"
+#include "tests/support/http_request.hpp"
 #include "tests/support/postgres.hpp"
 
 namespace rollbackd::tests {
@@ -13,7 +14,15 @@ namespace rollbackd::tests {
 class Stage {
  public:
   // `more`: lines that are added to the configuration. `options`: of the server.
-  explicit Stage(const std::string& more = "", PostgresOptions options = {});
+  // `replaced`: pairs of texts in the configuration and what stands there instead.
+  explicit Stage(const std::string& more = "",
+                 PostgresOptions options = {},
+                 const std::vector<std::pair<std::string, std::string>>& replaced = {});
+
+  // Prints the daemon's log if the test at hand failed.
+  ~Stage();
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
 
   Postgres& postgres() { return postgres_; }
   Daemon& daemon() { return *daemon_; }
@@ -31,6 +40,15 @@ class Stage {
   void log_errors(int count, const std::string& service = "app");
   // Waits until the daemon knows the deployment as current and watches it.
   void wait_until_watched(const std::string& deployment_id);
+  // The port that the daemon's HTTP server was given.
+  [[nodiscard]] int http_port() const;
+  // What POST /check answers for the deployment.
+  [[nodiscard]] HttpAnswer check(const std::string& deployment_id) const;
+  // Compares /check with ops.get_deployment_health() for one and the same second: each count and
+  // `healthy`. Empty: they agree; else both texts.
+  std::string disagreement(const std::string& deployment_id);
+  // Starts the daemon again after its end, and waits until it works.
+  void restart_daemon();
   // Waits for a rollback of the deployment to end; gives its status.
   std::string wait_for_end(const std::string& deployment_id, double seconds = 30);
   // What the program was last told to run; empty: nothing.
@@ -39,7 +57,10 @@ class Stage {
   [[nodiscard]] const std::string& configuration() const { return configuration_; }
 
  private:
+  void wait_until_working(int starts) const;
+
   Postgres postgres_;
+  int starts_ = 1;
   std::unique_ptr<pqxx::connection> connection_;
   std::filesystem::path folder_;
   std::string configuration_;
