@@ -1,8 +1,8 @@
 #include "engine/store/installer.hpp"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <initializer_list>
 #include <string_view>
 #include <thread>
 
@@ -63,25 +63,38 @@ void stay_dead(Connection& connection) {
 }
 #pragma GCC diagnostic pop
 
-template <class... Codes>
-bool is_one_of(const pqxx::sql_error& e, Codes... codes) {
-  return ((e.sqlstate() == codes) || ...);
+bool is_one_of(const std::string& state, std::initializer_list<std::string_view> states) {
+  return std::find(states.begin(), states.end(), state) != states.end();
 }
 
-bool is_refusal(const pqxx::sql_error& e) { return is_one_of(e, "42501"); }
+bool is_refusal(const pqxx::failure& e) { return sqlstate_of(e) == "42501"; }
 
 // No such role, schema, table, column, function: what a refused statement would have made.
-bool is_consequence(const pqxx::sql_error& e) {
-  return is_one_of(e, "42704", "3F000", "42P01", "42703", "42883");
+bool is_consequence(const pqxx::failure& e) {
+  return is_one_of(sqlstate_of(e), {"42704", "3F000", "42P01", "42703", "42883"});
 }
 
 // Somebody else was there; later it will work. "Concurrently updated" is a race of two GRANTs.
-bool is_passing(const pqxx::sql_error& e) {
-  return is_one_of(e, "55P03", "40P01", "40001") ||
+bool is_passing(const pqxx::failure& e) {
+  return is_one_of(sqlstate_of(e), {"55P03", "40P01", "40001"}) ||
          std::string_view{e.what()}.find("concurrently updated") != std::string_view::npos;
 }
 
 }  // namespace
+
+std::string sqlstate_of(const pqxx::failure& failure) {
+  if (dynamic_cast<const pqxx::insufficient_privilege*>(&failure) != nullptr) {
+    return "42501";
+  }
+  if (dynamic_cast<const pqxx::deadlock_detected*>(&failure) != nullptr) {
+    return "40P01";
+  }
+  if (dynamic_cast<const pqxx::transaction_rollback*>(&failure) != nullptr) {
+    return "40001";
+  }
+  const auto* error = dynamic_cast<const pqxx::sql_error*>(&failure);
+  return error == nullptr ? std::string{} : error->sqlstate();
+}
 
 // What the server says besides its answers; shown once the step at hand has been reported.
 class Installer::Warnings : public pqxx::errorhandler {
@@ -190,7 +203,9 @@ Result<StepOutcome> Installer::run_file(const EmbeddedSql& file, std::string_vie
            << std::endl;
       warnings_->show(out_);
       return outcome;
-    } catch (const pqxx::sql_error& e) {
+    } catch (const pqxx::broken_connection&) {
+      throw;
+    } catch (const pqxx::failure& e) {
       why = one_line(e.what());
       run("rollback");
       warnings_->forget();
@@ -218,7 +233,9 @@ StepOutcome Installer::run_statements(const EmbeddedSql& file) {
     try {
       run(std::string{statement});
       run("release savepoint statement");
-    } catch (const pqxx::sql_error& e) {
+    } catch (const pqxx::broken_connection&) {
+      throw;
+    } catch (const pqxx::failure& e) {
       if (!is_refusal(e) && !((was_refused_ || refused) && is_consequence(e))) {
         throw;
       }

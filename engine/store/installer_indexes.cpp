@@ -41,9 +41,10 @@ Result<StepOutcome> Installer::build(const IndexStatement& index) {
     const std::string kind = ask("select relkind from pg_class where oid = to_regclass(" +
                                  connection_->quote(index.table) + ")");
     return kind == "p" ? build_partitioned(index) : build_on("ops", index);
-  } catch (const pqxx::sql_error& e) {
-    const std::string state = e.sqlstate();
-    run("rollback");  // a partitioned index begins in a transaction
+  } catch (const pqxx::broken_connection&) {
+    throw;
+  } catch (const pqxx::failure& e) {
+    const std::string state = sqlstate_of(e);
     if (state == "42501" || (was_refused_ && (state == "42P01" || state == "42703"))) {
       return StepOutcome{false, {index.statement + ";\n"}};
     }
@@ -88,8 +89,9 @@ StepOutcome Installer::build_partitioned(const IndexStatement& index) {
                {relation.index, relation.table,
                 create + "concurrently " + relation.index + " on " + relation.table + rest});
     } else {
-      run("begin; set local lock_timeout = '2s'; " + create + "if not exists " + relation.index +
-          " on only " + relation.table + rest + "; commit");
+      // Two statements in one string are one transaction.
+      run("set local lock_timeout = '2s'; " + create + "if not exists " + relation.index +
+          " on only " + relation.table + rest);
     }
     if (!relation.parent.empty()) {
       run("alter index " + relation.parent + " attach partition " + relation.schema + "." +

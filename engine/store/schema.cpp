@@ -121,8 +121,8 @@ Result<InstallOutcome> install_all(Installer& installer, std::ostream& out) {
   for (const auto& [file, changed] : done) {
     try {
       record_version(installer, *file, changed);
-    } catch (const pqxx::sql_error& e) {
-      if (e.sqlstate() != "42501") {
+    } catch (const pqxx::failure& e) {
+      if (sqlstate_of(e) != "42501") {
         throw;
       }
     }

@@ -43,19 +43,16 @@ relation as (
 found (place, text) as (
   select 1, 'the schema ops' from me where to_regnamespace('ops') is null
   union all
-  select 2, 'the right to use the schema ops' from me
-  where not has_schema_privilege(me.oid, to_regnamespace('ops')::oid, 'usage')
-  union all
-  select 3, 'the table ops.' || r.relation from me, relation r
+  select 2, 'the table ops.' || r.relation from me, relation r
   where r.oid is null and to_regnamespace('ops') is not null
   union all
-  select 4, 'the column ops.' || r.relation || '.' || c.name
+  select 3, 'the column ops.' || r.relation || '.' || c.name
   from me, relation r, string_to_table(r.columns, ' ') as c (name)
   where r.oid is not null
     and not exists (select from pg_attribute a
                     where a.attrelid = r.oid and a.attname = c.name and not a.attisdropped)
   union all
-  select 5, 'the trigger ' || w.name || ' on ops.' || w.relation
+  select 4, 'the trigger ' || w.name || ' on ops.' || w.relation
             || case t.tgenabled when 'D' then ' (it is disabled, not ENABLE ALWAYS)'
                                 when 'R' then ' (it is ENABLE REPLICA, not ENABLE ALWAYS)'
                                 when 'O' then ' as ENABLE ALWAYS' else '' end
@@ -68,14 +65,14 @@ found (place, text) as (
     and (w.name <> 'rollbackd_ring'
          or has_function_privilege('public', 'pg_try_advisory_xact_lock_shared(bigint)', 'execute'))
   union all
-  select 6, 'the index rollbackd_rollback_events_active, valid' from me
+  select 5, 'the index rollbackd_rollback_events_active, valid' from me
   where to_regclass('ops.rollback_events') is not null
     and not exists (
       select from pg_index i
       where i.indexrelid = to_regclass('ops.rollbackd_rollback_events_active')
         and i.indisvalid and i.indisunique)
   union all
-  select 7, 'the function ops.' || w.name || ', with the right to call it'
+  select 6, 'the function ops.' || w.name || ', with the right to call it'
   from me, (values ('get_deployment_health(uuid)'), ('get_rollback_target(uuid)'),
                    ('create_system_snapshot(uuid,text)'), ('rollbackd_connections()'),
                    ('deployment_at(text,text,timestamptz)')) as w (name)
@@ -83,12 +80,12 @@ found (place, text) as (
     and has_function_privilege(me.oid, to_regprocedure('ops.' || w.name)::oid, 'execute')
         is not true
   union all
-  select 8, 'the right to ' || p.name || ' on ops.' || r.relation
+  select 7, 'the right to ' || p.name || ' on ops.' || r.relation
   from me, relation r, unnest(r.privileges::text[]) as p (name)
   where not has_table_privilege(me.oid, r.oid, p.name)
   union all
   -- What a restrictive policy lets through is in its expression; here it is only named.
-  select 9, 'all rows of ops.' || r.relation || ': row-level security hides some'
+  select 8, 'all rows of ops.' || r.relation || ': row-level security hides some'
             || coalesce(', policy ' || min(p.polname) filter (where not p.polpermissive), '')
   from me
   join relation r on r.relrowsecurity
@@ -135,6 +132,13 @@ std::vector<std::string> missing_for(pqxx::connection& connection, const std::st
   std::vector<std::string> missing;
   pqxx::work work{connection};
   work.exec(safe_path);
+  // Without this nothing else can be asked: even to_regclass() is refused.
+  if (!work.exec_params("select from pg_roles where rolname = $1 and not has_schema_privilege(oid,"
+                        " to_regnamespace('ops')::oid, 'usage')",
+                        role)
+           .empty()) {
+    return {"the right to use the schema ops"};
+  }
   for (const pqxx::row& row : work.exec_params(missing_sql, role)) {
     missing.emplace_back(row[0].c_str());
   }

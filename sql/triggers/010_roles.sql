@@ -36,12 +36,18 @@ begin
 end
 $$;
 
--- Only a member of a role can give objects to it.
+-- Only a member of a role can give objects to it. Somebody else would have to do this for us by
+-- name, so it is remembered as ops.rollbackd_try(), which does not exist yet, remembers things.
 do $$
+declare
+  v_statement text := format('grant rollbackd_owner to %I', current_user);
 begin
   if not pg_has_role(current_user, 'rollbackd_owner', 'member') then
-    execute format('grant rollbackd_owner to %I', current_user);
+    execute v_statement;
   end if;
+exception when insufficient_privilege or undefined_object then
+  perform set_config('rollbackd.refused',
+    concat(current_setting('rollbackd.refused', true), v_statement, E';\n'), false);
 end
 $$;
 

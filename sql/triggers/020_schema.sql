@@ -39,11 +39,17 @@ $$;
 
 -- For the files after this one: runs a statement, and if that is not allowed, says so and remembers
 -- it in the setting rollbackd.refused, for whoever may. It does nothing the caller could not do.
-create or replace function ops.rollbackd_try(p_statement text) returns void
+-- p_owner is whose the object is, where that has to be asked: a GRANT by somebody else who may use
+-- the object only warns.
+create or replace function ops.rollbackd_try(p_statement text, p_owner oid default null)
+returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if not pg_has_role(current_user, p_owner, 'usage') then
+    raise insufficient_privilege;
+  end if;
   execute p_statement;
 exception when insufficient_privilege then
   raise warning 'not allowed: %', p_statement;
@@ -52,5 +58,5 @@ exception when insufficient_privilege then
 end
 $$;
 
-comment on function ops.rollbackd_try(text) is
+comment on function ops.rollbackd_try(text, oid) is
   'rollbackd install: runs a statement or remembers it';

@@ -2,25 +2,26 @@
 -- stays. What is not ours to give is collected in the setting rollbackd.refused, for whoever may.
 -- Roles that do not exist yet are left out; the next install sees to them.
 
--- New functions go to rollbackd_owner and are not for everybody. New is what has no access list
--- yet; those of the procedures were given one in 060, and keep their owner.
+-- Our functions run as rollbackd_owner, and a new one is not for everybody. New is what has no
+-- access list yet; those that the procedures had were given one in 060.
 do $$
 declare
   v_function record;
-  v_give boolean := exists (
-    select from pg_roles where rolname = 'rollbackd_owner'
-      and pg_has_role(current_user, oid, 'member')
-      and has_schema_privilege(oid, 'ops', 'create'));
 begin
   for v_function in
-    select p.oid::regprocedure as called
+    select p.oid::regprocedure as called, p.proacl is null as is_new,
+           p.proowner <> o.oid and pg_has_role(current_user, o.oid, 'member')
+             and has_schema_privilege(o.oid, 'ops', 'create') as is_to_give
     from pg_proc p
-    where p.pronamespace = 'ops'::regnamespace and p.proacl is null
+    left join pg_roles o on o.rolname = 'rollbackd_owner'
+    where p.pronamespace = 'ops'::regnamespace
       and obj_description(p.oid, 'pg_proc') like 'rollbackd:%'
       and pg_has_role(current_user, p.proowner, 'member')
   loop
-    execute format('revoke all on function %s from public', v_function.called);
-    if v_give then
+    if v_function.is_new then
+      execute format('revoke all on function %s from public', v_function.called);
+    end if;
+    if v_function.is_to_give then
       execute format('alter function %s owner to rollbackd_owner', v_function.called);
     end if;
   end loop;
@@ -161,7 +162,14 @@ begin
       select ' (' || string_agg(quote_ident(c.name), ', ') || ')' into v_columns
       from unnest(v_grant.columns) as c (name);
       perform ops.rollbackd_try(format('grant %s%s on %s to %I', v_grant.privilege, v_columns,
-                                       v_object, v_grant.who));
+                                       v_object, v_grant.who),
+        case v_grant.kind
+          when 'database' then (select datdba from pg_database where datname = current_database())
+          when 'schema' then (select nspowner from pg_namespace where nspname = 'ops')
+          when 'function' then
+            (select proowner from pg_proc where oid = ('ops.' || v_grant.what)::regprocedure)
+          else (select relowner from pg_class where oid = v_object::regclass)
+          end);
     end if;
   end loop;
 end
@@ -170,10 +178,11 @@ $$;
 -- A column that counts by a sequence needs the sequence, too (an identity column does not).
 do $$
 declare
-  v_statement text;
+  v_grant record;
 begin
-  for v_statement in
-    select format('grant usage on sequence %s to %I', s.name, g.who)
+  for v_grant in
+    select format('grant usage on sequence %s to %I', s.name, g.who) as statement,
+           (select relowner from pg_class where oid = s.name::regclass) as owner
     from (values
       ('rollbackd', 'deployments'), ('rollbackd', 'rollback_events'),
       ('rollbackd', 'system_snapshots'), ('rollbackd', 'roman_events'), ('rollbackd', 'outbox'),
@@ -186,9 +195,9 @@ begin
       on a.attrelid = to_regclass('ops.' || g.relation) and a.attname = 'id'
       and not a.attisdropped and a.attidentity = ''
     cross join lateral pg_get_serial_sequence('ops.' || g.relation, 'id') as s (name)
-    where s.name is not null and not has_sequence_privilege(g.who, s.name, 'usage')
+    where s.name is not null and not has_sequence_privilege(r.oid, s.name, 'usage')
   loop
-    perform ops.rollbackd_try(v_statement);
+    perform ops.rollbackd_try(v_grant.statement, v_grant.owner);
   end loop;
 end
 $$;
