@@ -36,6 +36,8 @@ inline std::string failure_of(pqxx::connection& connection, const std::string& s
   try {
     work.exec(sql);
     return {};
+  } catch (const pqxx::insufficient_privilege&) {
+    return "42501";  // libpqxx 6.4 leaves it out
   } catch (const pqxx::sql_error& e) {
     return e.sqlstate();
   }
