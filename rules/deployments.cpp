@@ -104,8 +104,9 @@ const Deployment* Deployments::target_of(const Deployment& bad) const {
   for (auto it = line->second.rbegin(); it != line->second.rend(); ++it) {
     const Deployment& d = **it;
     const bool same = d.version == bad.version && d.git_commit == bad.git_commit;
-    if (deployed_before(d, bad) && d.status == DeploymentStatus::success && d.health_check_passed &&
-        !d.rollback_from && !same) {
+    // A row without deployed_at is neither older nor newer than another.
+    if (d.deployed_at && deployed_before(d, bad) && d.status == DeploymentStatus::success &&
+        d.health_check_passed && !d.rollback_from && !same) {
       return &d;
     }
   }
