@@ -6,6 +6,7 @@
 #include <string_view>
 #include <thread>
 
+#include "engine/clock.hpp"
 #include "engine/database/doorbell_names.hpp"
 
 namespace rollbackd::engine {
@@ -15,7 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr std::int64_t installer_key = doorbell_key + 2;
 constexpr int attempts_max = 6;
-constexpr auto turn_patience = std::chrono::minutes{10};
+constexpr rules::Duration turn_patience = rules::minutes{10};
 
 // Everything a file can change, as one value: after an unchanged one there was nothing to do.
 constexpr const char* fingerprint_sql = R"sql(
@@ -174,12 +175,12 @@ void Installer::run(const std::string& sql) { pqxx::nontransaction{*connection_}
 // for which the other installer's concurrent index would wait in turn.
 Status Installer::take_turn() {
   const std::string ask_for = "select pg_try_advisory_lock(" + std::to_string(installer_key) + ")";
-  const auto give_up = std::chrono::steady_clock::now() + turn_patience;
+  const SteadyTime give_up = steady_now() + turn_patience;
   for (int asked = 0; ask(ask_for) != "t"; ++asked) {
     if (asked == 5) {
       out_ << "waiting for another installer to finish" << std::endl;
     }
-    if (std::chrono::steady_clock::now() > give_up) {
+    if (steady_now() > give_up) {
       return Error{"another installer has been at work for 10 minutes",
                    "look for application_name 'rollbackd install' in pg_stat_activity"};
     }

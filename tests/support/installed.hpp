@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sstream>
-#include <stdexcept>
 #include <string>
 
 #include "engine/store/schema.hpp"
@@ -9,19 +7,28 @@
 
 namespace rollbackd::tests {
 
-// Installs our part into a database as this user; what the installer said. Throws when it fails or
-// leaves something undone.
-inline std::string install_into(const std::string& conninfo) {
-  std::ostringstream said;
-  const auto outcome = engine::install({conninfo, ""}, {}, said);
-  if (!outcome) {
-    throw std::runtime_error{outcome.error().what + "; " + outcome.error().remedy};
-  }
-  if (!outcome->left_over.empty()) {
-    throw std::runtime_error{"left over:\n" + outcome->left_over};
-  }
-  return said.str();
-}
+struct Installed {
+  engine::InstallOutcome outcome;
+  std::string said;
+};
+
+// Installs our part into a database as its user. Throws std::runtime_error when that fails.
+Installed install(const std::string& conninfo);
+
+// The same, where nothing may be left over. What the installer said.
+std::string install_into(const std::string& conninfo);
+
+// What the daemon would miss there, in one line; empty: nothing.
+std::string missing_in(const std::string& conninfo);
+
+// Runs a script with psql up to its first error, which is thrown. What psql said.
+std::string psql(const Postgres& postgres, const std::string& script,
+                 const std::string& database = "app");
+
+// The SQLSTATE a statement fails with, empty if it succeeds. Nothing of it stays.
+std::string failure_of(pqxx::connection& connection, const std::string& sql);
+
+std::string read_file(const std::filesystem::path& path);
 
 // A server with everything installed into its database `app`.
 struct InstalledPostgres : Postgres {
@@ -29,18 +36,5 @@ struct InstalledPostgres : Postgres {
     install_into(conninfo());
   }
 };
-
-// The SQLSTATE a statement fails with, empty if it succeeds. Nothing of it stays.
-inline std::string failure_of(pqxx::connection& connection, const std::string& sql) {
-  pqxx::work work{connection};
-  try {
-    work.exec(sql);
-    return {};
-  } catch (const pqxx::insufficient_privilege&) {
-    return "42501";  // libpqxx 6.4 leaves it out
-  } catch (const pqxx::sql_error& e) {
-    return e.sqlstate();
-  }
-}
 
 }  // namespace rollbackd::tests
