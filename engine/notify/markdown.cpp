@@ -1,6 +1,7 @@
 #include "engine/notify/markdown.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/utf8.hpp"
 #include "rules/invariant.hpp"
