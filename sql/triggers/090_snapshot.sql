@@ -65,8 +65,10 @@ comment on function ops.rollbackd_schema_hash() is 'rollbackd: SHA-256 over all 
 
 -- Rows per table, partitions added to their parent: exact for tables under 10,000 pages, else, or
 -- when p_until has passed, the table is locked or not ours to read, the planner's estimate, and the
--- table's name in `estimated`. Small tables come first, so that little time gives many exact
--- counts.
+-- table's name in `estimated`. Small tables come first, so that little time gives many exact counts.
+--
+-- Each table is counted in a subtransaction that is then undone: only so its lock is given back at
+-- once. Kept to the end, thousands of them fill the server's lock table, and migrations wait for us.
 create or replace function ops.rollbackd_table_counts(p_until timestamptz) returns jsonb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -75,10 +77,11 @@ set row_security = off
 as $$
 declare
   v_table record;
-  v_rows bigint;
+  v_exact bigint;
   v_plan json;
-  v_counts jsonb := '{}';
-  v_estimated jsonb := '[]';
+  v_names text[] := '{}';
+  v_rows bigint[] := '{}';
+  v_estimated boolean[] := '{}';
 begin
   for v_table in
     select c.oid, format('%I.%I', n.nspname, c.relname) as name,
@@ -92,28 +95,34 @@ begin
       and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
     order by c.relpages, c.oid
   loop
-    v_rows := null;
+    v_exact := null;
     if clock_timestamp() < p_until then
       begin
         if pg_relation_size(v_table.oid) < 10000 * current_setting('block_size')::bigint then
-          execute format('select count(*) from only %s', v_table.name) into v_rows;
+          execute format('select count(*) from only %s', v_table.name) into v_exact;
         else
           execute format('explain (format json) select from only %s', v_table.name) into v_plan;
           v_table.tuples := (v_plan -> 0 -> 'Plan' ->> 'Plan Rows')::bigint;
         end if;
-      exception when lock_not_available or insufficient_privilege or undefined_table
-                  or object_not_in_prerequisite_state then
-        v_rows := null;
+        raise exception using errcode = 'RB000';
+      exception
+        when sqlstate 'RB000' then
+          null;
+        when lock_not_available or insufficient_privilege or undefined_table
+          or object_not_in_prerequisite_state then
+          v_exact := null;
       end;
     end if;
-    if v_rows is null and not v_estimated ? v_table.root then
-      v_estimated := v_estimated || to_jsonb(v_table.root);
-    end if;
-    v_counts := v_counts || jsonb_build_object(
-      v_table.root,
-      coalesce((v_counts ->> v_table.root)::bigint, 0) + coalesce(v_rows, v_table.tuples));
+    v_names := v_names || v_table.root;
+    v_rows := v_rows || coalesce(v_exact, v_table.tuples);
+    v_estimated := v_estimated || (v_exact is null);
   end loop;
-  return v_counts || jsonb_build_object('estimated', v_estimated);
+  return (
+    select coalesce(jsonb_object_agg(t.name, t.rows), '{}') || jsonb_build_object(
+             'estimated', coalesce(jsonb_agg(t.name order by t.name) filter (where t.estimated), '[]'))
+    from (select c.name, sum(c.rows) as rows, bool_or(c.estimated) as estimated
+          from unnest(v_names, v_rows, v_estimated) as c (name, rows, estimated)
+          group by c.name) as t);
 end
 $$;
 

@@ -309,6 +309,17 @@ TEST_CASE(
   rows(server().conninfo(), "drop table public.locked, public.secret");
 }
 
+TEST_CASE("a snapshot keeps no lock on the tables it has counted") {
+  Transaction t;
+  const std::string id = t.deploy("1");
+  rows(server().conninfo(), "create table public.counted as select 1");
+  t.ask("select ops.create_system_snapshot('" + id + "', 'pre_rollback')");
+  CHECK(t.ask("select table_counts ->> 'public.counted' from ops.system_snapshots") == "1");
+  CHECK(t.ask("select count(*) from pg_locks where relation = 'public.counted'::regclass"
+              " and pid = pg_backend_pid() and mode = 'AccessShareLock'") == "0");
+  rows(server().conninfo(), "drop table public.counted");
+}
+
 TEST_CASE("a snapshot holds the metrics and settings of its moment, and no secret") {
   Transaction t;
   const std::string id = t.deploy("1");
