@@ -23,10 +23,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [("/", "status"), ("/healthz", "alive?"), ("/readyz", "ready?"), ("/metrics", "metrics")]
 
 QUERIES = [
-    ("select * from ops.deployments order by id;", "what was deployed, and what became of it"),
-    ("select * from ops.rollback_events;", "plan, validation and steps of every rollback"),
-    ("select * from ops.roman_events order by id;", "every decision, and why"),
-    ("select ops.get_deployment_health('{}');", "how a deployment is"),
+    ("what was deployed", "select * from ops.deployments order by id;"),
+    ("every rollback", "select * from ops.rollback_events order by id;"),
+    ("every decision", "select * from ops.roman_events order by id;"),
+    ("how a deployment is", "select ops.get_deployment_health('{}');"),
 ]
 
 
@@ -46,7 +46,7 @@ def on_signals(handler):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__.split("\n", 1)[0].split(": ")[1])
     parser.add_argument("--keep", action="store_true",
                         help="leave everything running afterwards, until Ctrl-C, and say how to look at it")
     parser.add_argument("--rollbackd", type=pathlib.Path, metavar="PROGRAM",
@@ -61,9 +61,8 @@ def arguments():
 def introduce(screen):
     screen.say(screen.style("bold", "rollbackd: a bad deployment, noticed and rolled back"))
     screen.say("A shop logs its errors into PostgreSQL. A bad release is deployed; nobody looks, except rollbackd.")
-    shortened = ", ".join(f"{name} {short}" for name, short, _ in SHORTENED)
-    defaults = ", ".join(usual for _, _, usual in SHORTENED)
-    screen.say(screen.style("dim", f"Timers are shortened for the demo: {shortened}; the defaults are {defaults}."))
+    shortened = ", ".join(f"{name} {short} ({usual})" for name, short, usual in SHORTENED)
+    screen.say(screen.style("dim", f"Timers are shortened for the demo (defaults): {shortened}."))
     screen.say()
 
 
@@ -94,12 +93,14 @@ def look_at_results(story):
 
 
 def print_verdict(screen, stage, wrong, summary):
-    screen.say()
     if wrong:
-        screen.say(screen.style("red", "The demo failed: " + "; ".join(wrong) + "."))
         print_daemon_log(screen, stage)
+        screen.say()
+        screen.say(screen.style("red", "The demo failed: " + "; ".join(wrong) + "."))
     else:
-        screen.say(screen.style("green", f"The rollback succeeded: the shop runs {GOOD[0]} again.") + " " + summary)
+        screen.say()
+        screen.say(screen.style("green", f"The rollback succeeded: the shop runs {GOOD[0]} again."))
+        screen.say(summary)
 
 
 def print_daemon_log(screen, stage):
@@ -110,8 +111,8 @@ def print_daemon_log(screen, stage):
 
 
 def print_queries(screen, deployment):
-    for query, what in QUERIES:
-        screen.say(f"  {query.format(deployment):<86} {screen.style('dim', what)}")
+    for what, query in QUERIES:
+        screen.say(f"  {what:<20} {query.format(deployment)}")
 
 
 def keep(story):
@@ -130,7 +131,7 @@ def keep(story):
     screen.say(f"    -d '{{\"deployment_id\": \"{story.good}\"}}'")
     screen.heading("Look into its tables", "with psql as above")
     print_queries(screen, story.bad)
-    screen.heading("Deploy the bad release again", "and rollbackd goes back again, no sooner than 10 s after the last time")
+    screen.heading("Deploy the bad release again", "rollbackd goes back again, 10 s after the last time at the earliest")
     screen.say(f"  psql {url} -c \"insert into ops.deployments (environment, service, version,\\")
     screen.say(f"    git_commit, git_branch, status) values ('production', 'shop', '{BAD[0]}', '{BAD[1]}', 'main', 'in_progress')\"")
     screen.say(f"  sh {DEPLOY} {story.shop.folder} {BAD[0]} {BAD[1]}")
@@ -152,8 +153,8 @@ def run(stage, screen, options):
         except Interrupted:
             screen.say()
             screen.say("Ending everything and removing its folder.")
-    else:
-        screen.heading("To look further: ./dev demo --keep", "everything stays up, until Ctrl-C, for queries such as")
+    elif not wrong:
+        screen.heading("To look further: ./dev demo --keep", "everything stays up until Ctrl-C, for queries such as")
         print_queries(screen, "...")
     return 1 if wrong else 0
 
@@ -167,9 +168,9 @@ def main():
         stage = Stage()
         return run(stage, screen, options)
     except Failure as failure:
+        print_daemon_log(screen, stage)
         screen.say()
         screen.say(screen.style("red", f"The demo failed: {failure}"))
-        print_daemon_log(screen, stage)
         return 1
     except Interrupted as interrupted:
         screen.say()

@@ -77,7 +77,7 @@ class Postgres:
                 sockets=self.folder, port=self.port, addresses="127.0.0.1" if with_tcp else ""))
         (data / "pg_hba.conf").write_text(HBA)
         self.process = stage.start(
-            "postgres", [self.programs / "postgres", "-D", data], signal.SIGINT, server)
+            "postgres", [self.programs / "postgres", "-D", data], signal.SIGQUIT, server)
         stage.wait_until("PostgreSQL to start", lambda: self.is_ready(data / "postmaster.pid"))
         with Session(self, "postgres", "postgres") as session:
             session.run("create database app")

@@ -59,7 +59,8 @@ class Process:
     def must_run(self):
         code = self.popen.poll()
         if code is not None:
-            raise Failure(f"{self.name} has ended by itself ({code}):\n{tail(self.log)}")
+            how = f"signal {-code}" if code < 0 else f"exit status {code}"
+            raise Failure(f"{self.name} has ended by itself, {how}\n{tail(self.log, 5)}".rstrip())
 
     def end(self, seconds=8):
         for number in (self.end_signal, signal.SIGKILL):
@@ -122,11 +123,11 @@ class Stage:
         """The answer, as soon as it is true; a process that ends meanwhile is a Failure."""
         limit = time.monotonic() + seconds
         while True:
+            for process in self.processes:
+                process.must_run()
             answer = question()
             if answer:
                 return answer
-            for process in self.processes:
-                process.must_run()
             if time.monotonic() > limit:
                 raise Failure(f"waited {seconds} seconds in vain for: {what}")
             time.sleep(0.05)

@@ -17,7 +17,9 @@ select g.health_check_passed as good_passed,
        (ops.get_deployment_health(ops.deployment_at('production', 'shop', now()))
           ->>'error_rate_per_minute')::float8 as errors_per_minute,
        e.status as rollback, e.trigger_reason as reason, e.rollback_plan->'target'->>'version' as target,
-       (select s->>'name' from unnest(e.rollback_steps) s where s->>'status' = 'in_progress' limit 1) as step
+       (select case s->>'status' when 'pending' then 'waits before ' else '' end || (s->>'name')
+        from unnest(e.rollback_steps) with ordinality as steps (s, n)
+        where s->>'status' in ('pending', 'in_progress') order by n limit 1) as step
 from ops.deployments g
 left join ops.rollback_events e on e.service = 'shop'
 where g.deployment_id = '{good}'
@@ -96,7 +98,8 @@ class Story:
             if version == GOOD[0]:
                 self.tell("back", "shop", f"runs {version} again")
         if now["rollback"] not in (None, "pending", "in_progress"):
-            self.tell("ended", "rollbackd", f"the rollback is over: {now['rollback']}")
+            outcome = self.screen.style("green" if now["rollback"] == "success" else "red", now["rollback"])
+            self.tell("ended", "rollbackd", f"the rollback is over: {outcome}")
         doing = f"   rollback: {now['step'] or now['rollback']}" if now["rollback"] else ""
         self.screen.live(f"shop runs {version}   errors per minute: {now['errors_per_minute'] or 0:g}{doing}")
         return now

@@ -201,5 +201,5 @@ def summary(facts, lines):
     zero = facts.bad["deployed_at"]
     failed = sum(line.endswith(" failed") for line in lines)
     return (f"{facts.bad['version']} was found bad after {facts.event['decided_at'] - zero:.1f} s, replaced after"
-            f" {facts.step('await_deploy')['completed_at'] - zero:.1f} s, and all was verified healthy after"
-            f" {facts.event['completed_at'] - zero:.1f} s. {failed} orders failed.")
+            f" {facts.step('await_deploy')['completed_at'] - zero:.1f} s, verified healthy after"
+            f" {facts.event['completed_at'] - zero:.1f} s; {failed} orders failed.")
