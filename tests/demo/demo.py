@@ -8,6 +8,7 @@ database and changes the release, and the times are read from the tables afterwa
 import argparse
 import os
 import pathlib
+import shlex
 import signal
 import sys
 import time
@@ -31,7 +32,7 @@ QUERIES = [
 
 
 class Interrupted(Exception):
-    def __init__(self, number, *_):
+    def __init__(self, number):
         super().__init__(number)
         self.number = number
 
@@ -115,6 +116,16 @@ def print_queries(screen, deployment):
         screen.say(f"  {what:<20} {query.format(deployment)}")
 
 
+def cause_of(failure, stage):
+    """What ended by itself explains the rest."""
+    try:
+        if stage:
+            stage.all_must_run()
+    except Failure as ended:
+        return ended
+    return failure
+
+
 def keep(story):
     """Says where to look, and waits for Ctrl-C."""
     screen, daemon = story.screen, story.daemon
@@ -132,12 +143,12 @@ def keep(story):
     screen.heading("Look into its tables", "with psql as above")
     print_queries(screen, story.bad)
     screen.heading("Deploy the bad release again", "rollbackd goes back again, 10 s after the last time at the earliest")
-    screen.say(f"  psql {url} -c \"insert into ops.deployments (environment, service, version,\\")
-    screen.say(f"    git_commit, git_branch, status) values ('production', 'shop', '{BAD[0]}', '{BAD[1]}', 'main', 'in_progress')\"")
-    screen.say(f"  sh {DEPLOY} {story.shop.folder} {BAD[0]} {BAD[1]}")
+    screen.say(f"  psql {url} -c \"insert into ops.deployments")
+    screen.say("    (environment, service, version, git_commit, git_branch, status)")
+    screen.say(f"    values ('production', 'shop', '{BAD[0]}', '{BAD[1]}', 'main', 'in_progress')\"")
+    screen.say(f"  sh {shlex.quote(str(DEPLOY))} {story.shop.folder} {BAD[0]} {BAD[1]}")
     while True:
-        for process in story.stage.processes:
-            process.must_run()
+        story.stage.all_must_run()
         time.sleep(0.2)
 
 
@@ -170,7 +181,7 @@ def main():
     except Failure as failure:
         print_daemon_log(screen, stage)
         screen.say()
-        screen.say(screen.style("red", f"The demo failed: {failure}"))
+        screen.say(screen.style("red", f"The demo failed: {cause_of(failure, stage)}"))
         return 1
     except Interrupted as interrupted:
         screen.say()

@@ -119,12 +119,15 @@ class Stage:
             raise Failure(f"{what} failed (exit status {done.returncode}):\n{done.stdout.rstrip()}")
         return done.stdout
 
+    def all_must_run(self):
+        for process in self.processes:
+            process.must_run()
+
     def wait_until(self, what, question, seconds=60):
         """The answer, as soon as it is true; a process that ends meanwhile is a Failure."""
         limit = time.monotonic() + seconds
         while True:
-            for process in self.processes:
-                process.must_run()
+            self.all_must_run()
             answer = question()
             if answer:
                 return answer
