@@ -3,14 +3,19 @@
 #include <csignal>
 
 #include "engine/actions/command.hpp"
+#include "engine/actions/health_probe.hpp"
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/http/server.hpp"
 #include "engine/loop.hpp"
+#include "engine/notify/notifier.hpp"
+#include "engine/notify/outbox.hpp"
+#include "engine/outgoing/http_client.hpp"
 #include "engine/store/journal.hpp"
 #include "engine/store/leadership.hpp"
 #include "engine/store/sampler.hpp"
 #include "engine/store/snapshots.hpp"
+#include "engine/telemetry/supervisor.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -22,6 +27,12 @@ constexpr rules::Duration stop_look_every{50'000};
 
 ConnectionInfo connection_info(const Settings& settings) {
   return {settings.database.conninfo.reveal(), settings.database.password.reveal()};
+}
+
+NotifierSettings notifier_settings(const Settings& settings) {
+  NotifierSettings chosen;
+  chosen.webhook_url = settings.discord.webhook_url.reveal();
+  return chosen;
 }
 
 }  // namespace
@@ -36,6 +47,7 @@ struct App::Parts final : Inbox, Actions {
 
   Status begin();
   void lead();
+  void follow();
   [[nodiscard]] Readiness readiness() const;
   void take(const rules::Input& input);
   void arm();
@@ -53,14 +65,19 @@ struct App::Parts final : Inbox, Actions {
   asio::steady_timer watchdog{reactor};
   asio::steady_timer stopping{reactor};
   asio::signal_set signals{reactor, SIGTERM, SIGINT};
+  HttpClient outgoing{reactor.get_executor()};
+  PostgresOutbox outbox;
+  Notifier notifier;
   PostgresJournal journal;
   Loop loop;
   Command command;
+  HealthProbe health_probe;
   Snapshots snapshots;
   Sampler sampler;
   Feed feed;
   Leadership leadership;
   HttpServer http;
+  Supervisor supervisor = Supervisor::of_environment();
 };
 
 App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
@@ -68,7 +85,9 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       log{telemetry.log},
       metrics{telemetry.metrics},
       board{telemetry.board},
-      journal{connection_info(settings), *this, log, metrics, board, [] {}},
+      outbox{connection_info(settings), log},
+      notifier{reactor, outgoing, outbox, metrics, log, notifier_settings(settings)},
+      journal{connection_info(settings), *this, log, metrics, board, [this] { notifier.wake(); }},
       loop{settings.policies, time, journal, *this, telemetry.observer},
       command{reactor, *this, log,
               [this](const rules::Service& service) {
@@ -78,12 +97,16 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                 command_settings.timeout = own.timeout;
                 return command_settings;
               }},
+      health_probe{outgoing, *this,
+                   [this](const rules::Service& service) {
+                     return settings.execution_of(service).health_url;
+                   }},
       snapshots{connection_info(settings), *this, log, metrics},
       sampler{reactor, connection_info(settings), *this, log, metrics, board},
       feed{reactor, connection_info(settings), settings.doorbell, time, *this, log, metrics, board},
       leadership{reactor,
                  connection_info(settings),
-                 {[this] { lead(); }, [this] { post(rules::LeadershipLost{}); }},
+                 {[this] { lead(); }, [this] { follow(); }},
                  log,
                  metrics,
                  board},
@@ -107,7 +130,7 @@ void App::Parts::start(const rules::Action& action) {
     void operator()(const rules::TakeSnapshot& wanted) const { parts.snapshots.take(wanted); }
     void operator()(const rules::Deploy& wanted) const { parts.command.deploy(wanted); }
     void operator()(const rules::RebuildWindows& wanted) const { parts.feed.rebuild(wanted.service); }
-    void operator()(const rules::ProbeHealth& wanted) const { static_cast<void>(wanted); }
+    void operator()(const rules::ProbeHealth& wanted) const { parts.health_probe.probe(wanted); }
   };
   std::visit(Start{*this}, action);
 }
@@ -154,21 +177,30 @@ Status App::Parts::begin() {
   sampler.start();
   feed.start();
   leadership.start();
+  supervisor.ready("watching");
   return Done{};
 }
 
 void App::Parts::lead() {
   feed.take_bell();
   journal.read();
+  notifier.start();
+}
+
+void App::Parts::follow() {
+  notifier.stop();
+  post(rules::LeadershipLost{});
 }
 
 void App::Parts::watch() {
   const SteadyTime now = steady_now();
   journal.end_if_stuck(now);
+  outbox.end_if_stuck(now);
   snapshots.end_if_stuck(now);
   sampler.end_if_stuck(now);
   feed.end_if_stuck(now);
   leadership.end_if_stuck(now);
+  supervisor.watchdog();
   watchdog.expires_after(watchdog_every);
   watchdog.async_wait([this](const boost::system::error_code& error) {
     if (!error) {
@@ -180,6 +212,7 @@ void App::Parts::watch() {
 void App::Parts::stop(int signal) {
   log.info("stopping", {{"signal", std::int64_t{signal}},
                         {"deploys_running", static_cast<std::int64_t>(command.running_count())}});
+  supervisor.stopping("waiting for running deploys");
   command.stop_starting();
   stop_when_idle();
 }
@@ -209,6 +242,7 @@ Status App::run() {
   }
   parts_->reactor.run();
   parts_->http.close();
+  parts_->notifier.stop();
   parts_->feed.stop();
   parts_->sampler.stop();
   parts_->leadership.stop();

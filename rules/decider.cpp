@@ -43,7 +43,10 @@ void Decider::on(const FeedLost& /*lost*/, Instant /*now*/, Output& /*output*/) 
 }
 
 void Decider::on(const JournalRead& journal, Instant now, Output& output) {
-  INVARIANT(executions_.empty() && sent_.empty());
+  if (!sent_.empty()) {
+    return;  // it was asked for twice, and what is on its way is younger than this answer
+  }
+  executions_.clear();
   for (auto& [service, state] : world_.services) {
     state.latch.reset();
     state.automatic_ended_at.reset();
@@ -52,7 +55,9 @@ void Decider::on(const JournalRead& journal, Instant now, Output& output) {
     ServiceState& state = world_.services[history.service];
     state.latch = history.latch;
     state.automatic_ended_at = history.automatic_ended_at;
-    if (history.rejection && state.told.empty()) {
+    const bool nobody_judged = state.judged == DeploymentId{};
+    if (history.rejection && state.told.empty() &&
+        (nobody_judged || state.judged == history.rejection->deployment)) {
       state.judged = history.rejection->deployment;
       state.told = history.rejection->reasons;
       state.told_as = Ruling::rejected;
@@ -91,6 +96,9 @@ void Decider::on(const CommitDone& done, Instant now, Output& output) {
   if (!done.committed) {
     forget_journal();
     return;
+  }
+  if (sent.arrival) {
+    world_.deployments.mark_snapshot(*sent.arrival, true, sent.utilisation);
   }
   if (sent.execution) {
     executions_.at(*sent.execution).committed();
@@ -144,6 +152,9 @@ void Decider::on(const Sampled& samples, Instant now, Output& output) {
 }
 
 void Decider::on(const SnapshotTaken& answer, Instant now, Output& output) {
+  if (answer.type == SnapshotType::pre_deployment && !answer.snapshot_id.empty()) {
+    world_.deployments.mark_snapshot(answer.deployment, false, std::nullopt);
+  }
   if (answer.type != SnapshotType::pre_rollback) {
     return;
   }
@@ -205,10 +216,14 @@ void Decider::on(const ManualRequest& request, Instant now, Output& output) {
 void Decider::on(const Tick& /*tick*/, Instant now, Output& output) { drive_all(now, output); }
 
 void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
+  output.audit = intake.audit;
   output.actions.insert(output.actions.end(), intake.rebuilds.begin(), intake.rebuilds.end());
   for (const DeploymentId& id : intake.deployments) {
     if (const Deployment* deployment = world_.deployments.find(id)) {
       welcome(*deployment, now, output);
+      if (deployment->health_check_passed || !is_watched(*deployment)) {
+        verified_.erase(id);
+      }
     }
   }
   if (intake.second_passed) {
@@ -235,10 +250,9 @@ void Decider::welcome(const Deployment& deployment, Instant now, Output& output)
     output.actions.emplace_back(*due);
     return;
   }
-  send({story_of_arrival(deployment)}, {*due}, std::nullopt, output);
-  world_.deployments.mark_snapshot(
-      deployment.id, true,
-      world_.samples ? std::optional{world_.samples->connection_utilisation} : std::nullopt);
+  const auto utilisation =
+      world_.samples ? std::optional{world_.samples->connection_utilisation} : std::nullopt;
+  send({story_of_arrival(deployment)}, {*due}, {{}, deployment.id, utilisation}, output);
 }
 
 void Decider::drive_all(Instant now, Output& output) {
@@ -260,15 +274,15 @@ void Decider::drive(const Service& service, Instant now, Output& output) {
     output.actions.insert(output.actions.end(), move->then.begin(), move->then.end());
     return;
   }
-  send(std::move(move->entries), std::move(move->then), service, output);
+  send(std::move(move->entries), std::move(move->then), {service, {}, {}}, output);
 }
 
 void Decider::send(std::vector<JournalEntry> entries,
                    std::vector<Action> then,
-                   std::optional<Service> execution,
+                   Sent sent,
                    Output& output) {
   const CommitId id = ++last_commit_;
-  sent_.emplace(id, Sent{std::move(execution)});
+  sent_.emplace(id, std::move(sent));
   output.commits.push_back({id, std::move(entries), std::move(then)});
 }
 

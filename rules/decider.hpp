@@ -35,7 +35,9 @@ class Decider {
  private:
   // What a transaction on its way belongs to.
   struct Sent {
-    std::optional<Service> execution;  // the service whose rollback waits for it
+    std::optional<Service> execution;     // the service whose rollback waits for it
+    std::optional<DeploymentId> arrival;  // the deployment whose arrival it tells
+    std::optional<double> utilisation;    // when that arrived, percent
   };
 
   void on(const FeedBatch& batch, Instant now, Output& output);
@@ -78,7 +80,7 @@ class Decider {
   [[nodiscard]] State state_of(const Deployment& deployment, bool firing) const;
   void send(std::vector<JournalEntry> entries,
             std::vector<Action> then,
-            std::optional<Service> execution,
+            Sent sent,
             Output& output);
 
   World world_;

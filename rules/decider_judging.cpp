@@ -12,11 +12,6 @@
 namespace rollbackd::rules {
 namespace {
 
-bool is_watched(const Deployment& deployment) {
-  return deployment.status == DeploymentStatus::in_progress ||
-         deployment.status == DeploymentStatus::success;
-}
-
 RomanEvent story_about(const Deployment& current,
                        const Reading& reading,
                        std::string type,
@@ -89,8 +84,7 @@ void Decider::warn(const Deployment& current,
     const bool is_new = known == state.warned.end() || second - known->second > silence_of(trigger);
     state.warned[trigger.name] = second;
     if (is_new) {
-      send({story_about(current, reading, "warning", reason_text(reading))}, {}, std::nullopt,
-           output);
+      send({story_about(current, reading, "warning", reason_text(reading))}, {}, {}, output);
     }
   }
 }
@@ -122,13 +116,13 @@ void Decider::tell(const Deployment& current,
     RomanEvent event = story_about(current, verdict.reading, "rollback_held",
                                    reason_text(verdict.reading) + "; held: " + joined(verdict.reasons));
     event.metadata.push_back({"reasons", joined(verdict.reasons)});
-    send({std::move(event)}, {}, std::nullopt, output);
+    send({std::move(event)}, {}, {}, output);
   } else if (verdict.ruling == Ruling::suppressed && shared && newest != nullptr &&
              newest->id == current.id) {
     RomanEvent event = story_about(current, verdict.reading, "warning",
                                    reason_text(verdict.reading) + "; not this deployment's fault");
     event.metadata.push_back({"reasons", joined(verdict.reasons)});
-    send({std::move(event)}, {}, std::nullopt, output);
+    send({std::move(event)}, {}, {}, output);
   } else if (verdict.ruling == Ruling::rejected || verdict.ruling == Ruling::roll_back) {
     Rollback rollback = propose(world_, current, now);
     cite(rollback, verdict.reading);
@@ -148,7 +142,7 @@ void Decider::reject(Rollback proposed, Instant now, Output& output) {
   told.metadata.push_back({"reasons", joined(proposed.validation.violated())});
   send({PutRollback{proposed, true}, story_of_validation(proposed), std::move(told),
         Alert{AlertKind::rejected, proposed}},
-       {}, std::nullopt, output);
+       {}, {}, output);
 }
 
 void Decider::start(Rollback rollback, Output& output) {
@@ -156,7 +150,7 @@ void Decider::start(Rollback rollback, Output& output) {
   auto [place, is_new] = executions_.emplace(service, Execution::decided(std::move(rollback)));
   INVARIANT(is_new);
   NextMove opening = place->second.opening();
-  send(std::move(opening.entries), std::move(opening.then), service, output);
+  send(std::move(opening.entries), std::move(opening.then), {service, {}, {}}, output);
 }
 
 void Decider::look_at_probation(const Deployment& current, Instant now, Output& output) {
@@ -165,7 +159,7 @@ void Decider::look_at_probation(const Deployment& current, Instant now, Output& 
   }
   if (const auto passed = passed_probation(world_, current, now)) {
     verified_.insert(current.id);
-    send({*passed, story_of(*passed, current)}, {}, std::nullopt, output);
+    send({*passed, story_of(*passed, current)}, {}, {}, output);
   }
 }
 

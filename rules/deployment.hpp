@@ -38,6 +38,12 @@ struct Deployment {
   friend bool operator==(const Deployment&, const Deployment&) = default;
 };
 
+// Whether it is judged when it is current: declared good or not, but neither waiting nor given up.
+inline bool is_watched(const Deployment& deployment) {
+  return deployment.status == DeploymentStatus::in_progress ||
+         deployment.status == DeploymentStatus::success;
+}
+
 // Whether events of a moment can be attributed to it (DESIGN.md section 3, Attribution).
 bool serves_at(const Deployment& deployment, Instant moment);
 

@@ -23,6 +23,13 @@ struct EventGroup {
   std::uint64_t count = 0;
 };
 
+// All rows of the windows counted once more, to hold memory against. `foreign_rows` of them have an xid
+// that is missing or that this server has not given out: no difference of snapshots finds them.
+struct Audit {
+  std::vector<EventGroup> events;
+  std::uint64_t foreign_rows = 0;
+};
+
 // What one snapshot of the database has more than the one before. The services in `rebuilt` are told
 // whole: their windows are replaced by the groups of this batch.
 struct FeedBatch {
@@ -30,6 +37,7 @@ struct FeedBatch {
   std::vector<Deployment> deployments;
   std::vector<EventGroup> events;
   std::vector<Service> rebuilt;
+  std::optional<Audit> audit;  // of the same snapshot
 };
 
 // The whole state of the feed in one snapshot. Windows are complete from here on.

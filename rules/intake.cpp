@@ -3,11 +3,14 @@
 namespace rollbackd::rules {
 namespace {
 
+const Deployment* owner_of(const World& world, const EventGroup& group) {
+  return group.deployment ? world.deployments.find(*group.deployment)
+                          : world.deployments.at(group.service, group.at);
+}
+
 void add_events(World& world, const std::vector<EventGroup>& events, Intake& intake) {
   for (const EventGroup& group : events) {
-    const Deployment* deployment = group.deployment
-                                       ? world.deployments.find(*group.deployment)
-                                       : world.deployments.at(group.service, group.at);
+    const Deployment* deployment = owner_of(world, group);
     if (deployment == nullptr) {
       intake.unattributed += group.count;
       continue;
@@ -15,6 +18,37 @@ void add_events(World& world, const std::vector<EventGroup>& events, Intake& int
     world.windows.add(deployment->id, second_of(group.at), group.count);
     intake.touched.insert(deployment->service);
   }
+}
+
+// Holds memory against a count of every row, both of one snapshot. A table that has more than memory is
+// explained by foreign rows, as far as there are any; one that has less had rows removed.
+// Services whose windows are being counted anew anyway prove nothing.
+AuditFinding hold_against(World& world, const Audit& audit, const std::set<Service>& moved) {
+  Windows counted{world.book.window_lengths()};
+  counted.advance(world.windows.now());
+  for (const EventGroup& group : audit.events) {
+    if (const Deployment* owner = owner_of(world, group)) {
+      counted.add(owner->id, second_of(group.at), group.count);
+    }
+  }
+  const Second longest = world.book.window_lengths().back();
+  AuditFinding finding;
+  finding.foreign_rows = audit.foreign_rows;
+  std::uint64_t missing = 0;
+  for (const Service& service : world.deployments.services()) {
+    if (moved.contains(service) || world.services[service].rebuilding) {
+      continue;
+    }
+    for (const Deployment* deployment : world.deployments.of(service)) {
+      const std::uint64_t memory = world.windows.count(deployment->id, longest);
+      const std::uint64_t table = counted.count(deployment->id, longest);
+      missing += table > memory ? table - memory : 0;
+      finding.removed += memory > table ? memory - table : 0;
+    }
+  }
+  finding.drift = missing > audit.foreign_rows ? missing - audit.foreign_rows : 0;
+  world.windows = std::move(counted);
+  return finding;
 }
 
 // Until the new windows are there the old ones answer, and nothing is judged by them.
@@ -51,6 +85,10 @@ Intake take_in(World& world, const FeedBatch& batch) {
   world.windows.advance(second_of(batch.as_of));
   intake.second_passed = world.windows.now() > before;
   add_events(world, batch.events, intake);
+  if (batch.audit) {
+    intake.audit = hold_against(world, *batch.audit, moved);
+    intake.second_passed = true;  // everybody is looked at again
+  }
   ask_for_rebuilds(world, moved, intake);
   return intake;
 }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "rules/action.hpp"
+#include "rules/output.hpp"
 #include "rules/world.hpp"
 
 namespace rollbackd::rules {
@@ -15,6 +17,7 @@ struct Intake {
   std::vector<Action> rebuilds;        // services whose events can have moved
   bool second_passed = false;
   std::uint64_t unattributed = 0;  // events that belong to nobody yet
+  std::optional<AuditFinding> audit;
 };
 
 // Takes in all of a batch: rows first, then events, then time. Nothing is judged here.

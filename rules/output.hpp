@@ -90,12 +90,20 @@ struct Explanation {
   double above = 0;
 };
 
+// What an audit found. Memory holds the table's counts afterwards, whatever they were before.
+struct AuditFinding {
+  std::uint64_t foreign_rows = 0;  // with a missing or foreign xid, counted by the audit alone
+  std::uint64_t removed = 0;       // events that memory had and the table has no more
+  std::uint64_t drift = 0;         // differences that neither of these explains; must be 0
+};
+
 // In this order: journal, act, explain. Actions of `actions` change nothing outside and wait for no
 // commit.
 struct Output {
   std::vector<Commit> commits;
   std::vector<Action> actions;
   std::vector<Explanation> explanations;
+  std::optional<AuditFinding> audit;
 };
 
 }  // namespace rollbackd::rules

@@ -33,9 +33,7 @@ std::optional<PassProbation> passed_probation(const World& world,
                                               const Deployment& current,
                                               Instant now) {
   const Duration probation = world.book.of(current.service).probation;
-  const bool serves = current.status == DeploymentStatus::in_progress ||
-                      current.status == DeploymentStatus::success;
-  if (!serves || current.health_check_passed || current.rollback_dispatched ||
+  if (!is_watched(current) || current.health_check_passed || current.rollback_dispatched ||
       now < *current.deployed_at + probation || !is_stable(world, current)) {
     return std::nullopt;
   }
@@ -65,9 +63,7 @@ std::optional<TakeSnapshot> due_snapshot(const World& world,
     }
     return TakeSnapshot{deployment.id, SnapshotType::pre_deployment, samples_of(world, deployment)};
   }
-  const bool serves = deployment.status == DeploymentStatus::in_progress ||
-                      deployment.status == DeploymentStatus::success;
-  if (!serves || deployment.seen || !deployment.deployed_at ||
+  if (!is_watched(deployment) || deployment.seen || !deployment.deployed_at ||
       now - *deployment.deployed_at > limits::arrival_age_max) {
     return std::nullopt;
   }

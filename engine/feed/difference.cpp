@@ -15,6 +15,7 @@ struct Rows {
   std::string snapshot;
   rules::Instant at;
   std::vector<rules::EventGroup> events;
+  rules::Audit audit;
   std::vector<rules::Deployment> deployments;
   std::uint64_t event_count = 0;
   std::uint64_t skipped = 0;
@@ -80,6 +81,12 @@ Rows read(const pqxx::result& result) {
         rows.events.push_back(event_of(row));
         rows.event_count += rows.events.back().count;
         break;
+      case 'a':
+        rows.audit.events.push_back(event_of(row));
+        break;
+      case 'f':
+        rows.audit.foreign_rows = row[5].as<std::uint64_t>();
+        break;
       default:
         if (auto deployment = deployment_of(row)) {
           rows.deployments.push_back(std::move(*deployment));
@@ -117,10 +124,13 @@ void Difference::prepare(pqxx::connection& connection) {
   const DifferenceSql sql = difference_sql();
   connection.prepare("poll", sql.poll);
   connection.prepare("poll_and_rebuild", sql.poll_and_rebuild);
+  connection.prepare("poll_and_audit", sql.poll_and_audit);
   connection.prepare("rebuild", sql.rebuild);
 }
 
-Polled Difference::poll(pqxx::connection& connection, const std::vector<rules::Service>& rebuild) {
+Polled Difference::poll(pqxx::connection& connection,
+                        const std::vector<rules::Service>& rebuild,
+                        bool audit) {
   const bool from_nothing = snapshot_.empty();
   const std::string since = snapshot_;
   Polled polled;
@@ -130,7 +140,7 @@ Polled Difference::poll(pqxx::connection& connection, const std::vector<rules::S
   if (from_nothing) {
     result = work.exec_prepared("rebuild", std::to_string(rules::limits::deployments_max));
   } else if (rebuild.empty()) {
-    result = work.exec_prepared("poll", since, boundaries_array());
+    result = work.exec_prepared(audit ? "poll_and_audit" : "poll", since, boundaries_array());
   } else {
     result = work.exec_prepared("poll_and_rebuild", since, boundaries_array(),
                                 text_array(rebuild, &rules::Service::environment),
@@ -150,8 +160,11 @@ Polled Difference::poll(pqxx::connection& connection, const std::vector<rules::S
                                       std::move(rows.deployments), std::move(rows.events)};
     rebuilt_before_ = true;
   } else {
-    polled.input = rules::FeedBatch{rows.at, std::move(rows.deployments), std::move(rows.events),
-                                    rebuild};
+    rules::FeedBatch batch{rows.at, std::move(rows.deployments), std::move(rows.events), rebuild, {}};
+    if (audit && rebuild.empty()) {
+      batch.audit = std::move(rows.audit);
+    }
+    polled.input = std::move(batch);
   }
   snapshot_ = std::move(rows.snapshot);
   return polled;

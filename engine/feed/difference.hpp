@@ -31,8 +31,11 @@ class Difference {
   // The next poll rebuilds.
   void forget() { snapshot_.clear(); }
 
-  // Rebuilds when nothing is known. Otherwise the difference, with these services counted anew.
-  Polled poll(pqxx::connection& connection, const std::vector<rules::Service>& rebuild);
+  // Rebuilds when nothing is known. Otherwise the difference, with these services counted anew; with
+  // none, `audit` counts all rows once more.
+  Polled poll(pqxx::connection& connection,
+              const std::vector<rules::Service>& rebuild,
+              bool audit);
 
  private:
   void note_boundaries(const std::vector<rules::Deployment>& deployments, rules::Instant now);

@@ -51,8 +51,8 @@ string fresh_events() {
 
 // Attribution goes by the exact moment, counting by the second. Between two boundaries all rows of a
 // second belong to the same deployment, so one of them stands for all.
-string groups(const string& source, const string& boundaries) {
-  return "select 'e', e.deployment_id::text, e.environment, e.service, " +
+string groups(const string& source, const string& boundaries, const string& kind = "e") {
+  return "select '" + kind + "', e.deployment_id::text, e.environment, e.service, " +
          microseconds("min(e.timestamp)") +
          ", count(*)::text, null, null, null, null, null, null, null, null, null, null from " +
          source +
@@ -113,10 +113,14 @@ DifferenceSql difference_sql() {
                  ") e",
              boundaries_from_table()) +
       all + fresh_deployments;
+  const string counted_rows = "(select * from ops.system_logs t where " + counts("t") + ") e";
+  sql.poll_and_audit =
+      sql.poll + all + groups(counted_rows, boundaries_from_table(), "a") + all +
+      "select 'f', null, null, null, null, count(*)::text,"
+      " null, null, null, null, null, null, null, null, null, null from " +
+      counted_rows + " where e.xid is null or not pg_visible_in_snapshot(e.xid, (select snap from s))";
   sql.rebuild = snapshot_now + snapshot_row() + all +
-                groups("(select * from ops.system_logs t where " + counts("t") + ") e",
-                       boundaries_from_table()) +
-                all + deployments("(select * from ops.deployments order by id desc"
+                groups(counted_rows, boundaries_from_table()) + all + deployments("(select * from ops.deployments order by id desc"
                                   " limit $1::bigint) d");
   return sql;
 }

@@ -11,6 +11,8 @@ namespace {
 constexpr rules::Duration after_the_second{2'000};
 // While the bell does not ring, or is not heard.
 constexpr rules::Duration poll_when_deaf{50'000};
+// Memory against a count of every row.
+constexpr rules::Duration audit_every = rules::minutes{1};
 constexpr rules::Duration canary_every = rules::seconds{5};
 constexpr rules::Duration canary_max = rules::seconds{10};
 
@@ -130,9 +132,13 @@ void Feed::look() {
   look_wanted_ = false;
   const std::vector<rules::Service> services{to_rebuild_.begin(), to_rebuild_.end()};
   to_rebuild_.clear();
+  const bool audit = services.empty() && audited_ && steady_now() - *audited_ > audit_every;
+  if (audit || !audited_) {
+    audited_ = steady_now();
+  }
   session_.run_when_connected(
-      [this, services](pqxx::connection& connection) {
-        auto polled = std::make_shared<Polled>(difference_.poll(connection, services));
+      [this, services, audit](pqxx::connection& connection) {
+        auto polled = std::make_shared<Polled>(difference_.poll(connection, services, audit));
         time_.measured(polled->told, polled->asked, polled->answered);
         asio::post(reactor_, [this, polled] { this->polled(polled); });
       },

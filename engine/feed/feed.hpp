@@ -67,6 +67,7 @@ class Feed {
   bool stopping_ = false;
   int failures_ = 0;
   std::string by_design_;
+  std::optional<SteadyTime> audited_;
   std::optional<SteadyTime> canary_rung_;
   asio::steady_timer timer_;
   asio::steady_timer canary_timer_;

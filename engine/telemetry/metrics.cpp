@@ -217,6 +217,10 @@ void Metrics::took(const rules::Input& input) {
 }
 
 void Metrics::decided(const rules::Output& output) {
+  if (output.audit) {
+    set(Level::window_drift, static_cast<double>(output.audit->drift));
+    set(Level::feed_foreign_rows, static_cast<double>(output.audit->foreign_rows));
+  }
   for (const rules::Explanation& why : output.explanations) {
     const std::string_view reason = name_of(why.reason);
     series_->decisions.find(reason)->second->Increment();
