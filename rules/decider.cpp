@@ -200,7 +200,7 @@ void Decider::on(const ManualRequest& request, Instant now, Output& output) {
   if (deployment == nullptr || !world_.journal_known) {
     return;
   }
-  Rollback rollback = propose(world_, *deployment, now);
+  Rollback rollback = propose(world_, *deployment, now, last_commit_);
   rollback.type = TriggerType::manual;
   rollback.reason = request.reason.substr(0, limits::detail_text_max);
   rollback.initiated_by = request.initiated_by;

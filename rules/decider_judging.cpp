@@ -51,6 +51,7 @@ void Decider::judge_service(const Service& service, Instant now, Output& output)
   if (state.judged != current->id) {
     state.judged = current->id;
     state.above_since.clear();
+    state.firing.clear();
     state.warned.clear();
     state.told.clear();
   }
@@ -124,7 +125,7 @@ void Decider::tell(const Deployment& current,
     event.metadata.push_back({"reasons", joined(verdict.reasons)});
     send({std::move(event)}, {}, {}, output);
   } else if (verdict.ruling == Ruling::rejected || verdict.ruling == Ruling::roll_back) {
-    Rollback rollback = propose(world_, current, now);
+    Rollback rollback = propose(world_, current, now, last_commit_);
     cite(rollback, verdict.reading);
     rollback.validation = verdict.validation;
     if (verdict.ruling == Ruling::rejected) {
@@ -191,7 +192,7 @@ std::optional<CheckView> Decider::check(const DeploymentId& id) const {
   if (deployment == nullptr) {
     return std::nullopt;
   }
-  const auto firing = first_rollback_row(world_, *deployment);
+  const auto firing = first_firing_row(world_, *deployment);
   CheckView view;
   view.should_rollback = firing.has_value();
   view.reason = firing ? reason_text(*firing) : "System healthy";
@@ -216,7 +217,7 @@ std::vector<ServiceView> Decider::services() const {
     if (current == nullptr) {
       continue;
     }
-    const bool firing = first_rollback_row(world_, *current).has_value();
+    const bool firing = first_firing_row(world_, *current).has_value();
     views.push_back({service, current->id, current->version,
                      errors_per_minute(world_, current->id, limits::rate_window),
                      recent_errors(world_, current->id), state_of(*current, firing)});

@@ -79,7 +79,9 @@ void Deployments::mark_snapshot(const DeploymentId& id,
   }
 }
 
-const Deployment* Deployments::at(const Service& service, Instant moment) const {
+const Deployment* Deployments::at(const Service& service,
+                                  Instant moment,
+                                  const DeploymentId& without) const {
   const auto line = lines_.find(service);
   if (line == lines_.end()) {
     return nullptr;
@@ -89,7 +91,7 @@ const Deployment* Deployments::at(const Service& service, Instant moment) const 
       [](Instant m, const Deployment* d) { return d->deployed_at && m < *d->deployed_at; });
   for (auto it = later; it != line->second.begin();) {
     --it;
-    if (serves_at(**it, moment)) {
+    if (serves_at(**it, moment) && (*it)->id != without) {
       return *it;
     }
   }

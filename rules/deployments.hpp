@@ -21,8 +21,11 @@ class Deployments {
   void mark_rollback_dispatched(const DeploymentId& id);
   void mark_snapshot(const DeploymentId& id, bool serving, std::optional<double> utilisation);
 
-  // The deployment to which an event of this service and moment belongs; null: nobody.
-  [[nodiscard]] const Deployment* at(const Service& service, Instant moment) const;
+  // The deployment to which an event of this service and moment belongs; null: nobody. `without`: as
+  // if that row were not there.
+  [[nodiscard]] const Deployment* at(const Service& service,
+                                     Instant moment,
+                                     const DeploymentId& without = {}) const;
 
   // The deployment to go back to from this one; null: there is none (DESIGN.md section 2).
   [[nodiscard]] const Deployment* target_of(const Deployment& bad) const;

@@ -1,6 +1,7 @@
 #include "rules/execution.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "rules/guards.hpp"
 #include "rules/invariant.hpp"
@@ -105,7 +106,8 @@ Instant Execution::earliest_dispatch(const World& world) const {
 }
 
 std::optional<Instant> Execution::wake_at(const World& world) const {
-  if (committing_ || step_at_hand() != StepName::trigger_deploy || rollback_.claimed_at) {
+  if (committing_ || step_at_hand() != StepName::trigger_deploy || rollback_.claimed_at ||
+      !world.complete) {
     return std::nullopt;
   }
   return earliest_dispatch(world);
@@ -115,21 +117,27 @@ std::optional<NextMove> Execution::next(const World& world, Instant now) {
   if (committing_ || rollback_.is_over()) {
     return std::nullopt;
   }
+  // Across a gap nobody knows what is current, what has failed and what there is to go back to.
+  const bool may_go_on = world.complete || rollback_.claimed_at;
   std::optional<NextMove> move;
   switch (step_at_hand().value_or(StepName::record_result)) {
     case StepName::create_pre_rollback_snapshot:
     case StepName::identify_target:
     case StepName::revert_migrations:
     case StepName::mark_rolled_back:
-      if (snapshot_) {
-        move = prepare(world, now);
-      } else if (!snapshot_asked_) {
+      if (!snapshot_ && !snapshot_asked_) {
         snapshot_asked_ = true;
         move = ask_for_snapshot();
+      } else if (snapshot_ && may_go_on) {
+        move = prepare(world, now);
       }
       break;
     case StepName::trigger_deploy:
-      move = rollback_.claimed_at ? follow_deploy(world, now) : dispatch_or_abort(world, now);
+      if (rollback_.claimed_at) {
+        move = follow_deploy(world, now);
+      } else if (may_go_on) {
+        move = dispatch_or_abort(world, now);
+      }
       break;
     case StepName::await_deploy:
       move = follow_deploy(world, now);
@@ -174,6 +182,8 @@ NextMove Execution::prepare(const World& world, Instant now) {
                                                         {"version", target->version}};
   end(rollback_, StepName::revert_migrations, StepStatus::skipped, now);
   do_at_once(rollback_, StepName::mark_rolled_back, now);
+  rollback_.old_status = bad->status;
+  rollback_.old_health_check_passed = bad->health_check_passed;
   return just({PutRollback{rollback_},
                MarkRolledBack{rollback_.deployment, rollback_.replacement, target->id, now},
                story_of_step(rollback_, StepName::create_pre_rollback_snapshot),
@@ -206,6 +216,26 @@ std::optional<NextMove> Execution::dispatch_or_abort(const World& world, Instant
                       rollback_.target->version, rollback_.target->git_commit, rollback_.reason}});
 }
 
+// A deployment that somebody made while the rollback was out of our hands; the replacement is left out.
+const Deployment* Execution::superseding(const World& world, Instant now) const {
+  const Deployment* current = world.deployments.at(rollback_.service, now, rollback_.replacement);
+  const Deployment* bad = world.deployments.find(rollback_.deployment);
+  const bool is = world.complete && current != nullptr && bad != nullptr &&
+                  deployed_before(*bad, *current);
+  return is ? current : nullptr;
+}
+
+// Two deploys met. The newer one is what people wanted last: it keeps being current.
+NextMove Execution::give_way(const Deployment& newer, Instant now) {
+  const Instant before = *newer.deployed_at - Duration{1};
+  rollback_.serving_from = std::min(rollback_.serving_from.value_or(before), before);
+  rollback_.status = RollbackStatus::aborted;
+  rollback_.ended_by = Reason::superseded;
+  rollback_.step(StepName::verify_health).error = newer.version + " was deployed meanwhile";
+  return finish(now, {PutInService{rollback_.replacement, *rollback_.serving_from},
+                      story_of_step(rollback_, StepName::await_deploy)});
+}
+
 std::optional<NextMove> Execution::follow_deploy(const World& world, Instant now) {
   const bool triggered = rollback_.step(StepName::trigger_deploy).status == StepStatus::success;
   if (ended_) {
@@ -227,6 +257,9 @@ NextMove Execution::put_in_service(const World& world, Instant now) {
   }
   end(rollback_, StepName::await_deploy, StepStatus::success, now);
   rollback_.step(StepName::await_deploy).metadata = {{"detail", ended_->detail}};
+  if (const Deployment* newer = superseding(world, now)) {
+    return give_way(*newer, now);
+  }
   rollback_.serving_from = now + world.book.of(rollback_.service).settle;
   begin(rollback_, StepName::verify_health, now);
   return just({PutRollback{rollback_},
@@ -235,13 +268,18 @@ NextMove Execution::put_in_service(const World& world, Instant now) {
 }
 
 std::optional<NextMove> Execution::look_at_health(const World& world, Instant now) {
-  Verification seen = verify(world, rollback_, health_url_, now);
+  if (const Deployment* newer = superseding(world, now)) {
+    return give_way(*newer, now);
+  }
+  // An answer is good for the moment it is given, and a bad one is not asked for again at once.
+  const auto answer = std::exchange(health_url_, std::nullopt);
+  Verification seen = verify(world, rollback_, answer, now);
   if (seen.health == Health::ask_health_url) {
-    health_url_.reset();
-    if (health_asked_) {
+    if (health_asked_ || health_asked_at_ == world.windows.now()) {
       return std::nullopt;
     }
     health_asked_ = true;
+    health_asked_at_ = world.windows.now();
     return just({}, {ProbeHealth{rollback_.id, rollback_.service}});
   }
   if (seen.health == Health::wait) {
@@ -299,8 +337,12 @@ NextMove Execution::finish(Instant now, std::vector<JournalEntry> entries) {
                                   "Health returned " + seconds_taken));
     entries.emplace_back(Alert{AlertKind::completed, rollback_});
   } else if (aborted) {
-    entries.emplace_back(story_of(rollback_, "rollback_aborted", "warning",
-                                  "Stopped before the dispatch: " + reason));
+    entries.emplace_back(
+        rollback_.claimed_at
+            ? story_of(rollback_, "rollback_aborted", "error",
+                       "Two deploys met: " + rollback_.step(StepName::verify_health).error)
+            : story_of(rollback_, "rollback_aborted", "warning",
+                       "Stopped before the dispatch: " + reason));
     entries.emplace_back(Alert{AlertKind::aborted, rollback_});
   } else {
     entries.emplace_back(story_of(rollback_, "rollback_failed", "error",

@@ -52,6 +52,8 @@ class Execution {
   std::optional<NextMove> follow_deploy(const World& world, Instant now);
   NextMove put_in_service(const World& world, Instant now);
   std::optional<NextMove> look_at_health(const World& world, Instant now);
+  [[nodiscard]] const Deployment* superseding(const World& world, Instant now) const;
+  NextMove give_way(const Deployment& newer, Instant now);
   NextMove deploy_failed(Instant now);
   NextMove abort(Reason reason, const std::string& why, Instant now);
   NextMove finish(Instant now, std::vector<JournalEntry> entries);
@@ -59,7 +61,8 @@ class Execution {
   Rollback rollback_;
   bool committing_ = false;
   bool snapshot_asked_ = false;
-  bool health_asked_ = false;
+  bool health_asked_ = false;  // and not answered yet
+  std::optional<Second> health_asked_at_;
   std::optional<SnapshotTaken> snapshot_;
   std::optional<DeployStarted> started_;
   std::optional<DeployEnded> ended_;

@@ -100,6 +100,7 @@ Intake take_in(World& world, const FeedRebuilt& rebuilt) {
   for (auto& [service, state] : world.services) {
     state.rebuilding = false;
     state.above_since.clear();  // whether it held through the gap is not known
+    state.firing.clear();
   }
   for (const Deployment& deployment : rebuilt.deployments) {
     world.deployments.put(deployment);

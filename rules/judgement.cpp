@@ -18,12 +18,14 @@ std::vector<Reading> firing_rows(const World& world,
   const auto above = rows_above(world.book.of(current.service).triggers, measurements);
   std::map<std::string, Instant> since;
   std::vector<Reading> firing;
+  state.firing.clear();
   for (const Reading& reading : above) {
     const auto known = state.above_since.find(reading.trigger->name);
     const Instant start = known == state.above_since.end() ? now : known->second;
     since.emplace(reading.trigger->name, start);
     if (now - start >= reading.trigger->held_for) {
       firing.push_back(reading);
+      state.firing.insert(reading.trigger->name);
     }
   }
   state.above_since = std::move(since);

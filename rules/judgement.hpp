@@ -15,8 +15,8 @@ struct Verdict {
   Validation validation;  // of a rejection or a rollback
 };
 
-// The rows that fire now: above their threshold for as long as they ask. Remembers in `state` since
-// when each has been above.
+// The rows that fire now: above their threshold for as long as they ask. Remembers them in `state`, and
+// since when each has been above.
 std::vector<Reading> firing_rows(const World& world,
                                  const Deployment& current,
                                  ServiceState& state,

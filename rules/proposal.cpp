@@ -6,9 +6,9 @@
 namespace rollbackd::rules {
 namespace {
 
-// Salts that keep the ids derived from one moment apart.
-constexpr std::uint64_t event_salt = 1;
-constexpr std::uint64_t replacement_salt = 2;
+// Salts that keep the ids derived from one moment apart, for every number of a proposal.
+constexpr std::uint64_t event_salt(std::uint64_t number) { return 2 * number + 1; }
+constexpr std::uint64_t replacement_salt(std::uint64_t number) { return 2 * number + 2; }
 
 Evidence evidence_of(const World& world, const Deployment& deployment) {
   Evidence evidence;
@@ -22,12 +22,15 @@ Evidence evidence_of(const World& world, const Deployment& deployment) {
 
 }  // namespace
 
-Rollback propose(const World& world, const Deployment& deployment, Instant now) {
+Rollback propose(const World& world,
+                 const Deployment& deployment,
+                 Instant now,
+                 std::uint64_t number) {
   const std::int64_t moment = now.time_since_epoch().count();
   Rollback rollback;
-  rollback.id = EventId{derived_uuid(deployment.id.bytes(), moment, event_salt)};
+  rollback.id = EventId{derived_uuid(deployment.id.bytes(), moment, event_salt(number))};
   rollback.replacement =
-      DeploymentId{derived_uuid(deployment.id.bytes(), moment, replacement_salt)};
+      DeploymentId{derived_uuid(deployment.id.bytes(), moment, replacement_salt(number))};
   rollback.deployment = deployment.id;
   rollback.version = deployment.version;
   rollback.git_commit = deployment.git_commit;

@@ -6,12 +6,12 @@
 namespace rollbackd::rules {
 namespace {
 
-// A rollback trigger above its threshold on the replacement's own events.
-std::optional<Reading> own_trigger(const World& world, const Rollback& rollback) {
-  const DeploymentMeasurements own{world, rollback.replacement};
-  for (const Reading& reading : rows_above(world.book.of(rollback.service).triggers, own)) {
+// A rollback trigger that fires on the replacement's own events.
+std::optional<Reading> own_trigger(const World& world, const Deployment& replacement) {
+  const DeploymentMeasurements own{world, replacement.id};
+  for (const Reading& reading : rows_above(world.book.of(replacement.service).triggers, own)) {
     if (reading.trigger->action == TriggerAction::rollback &&
-        is_of_events(reading.trigger->signal)) {
+        is_of_events(reading.trigger->signal) && is_firing(world, replacement, *reading.trigger)) {
       return reading;
     }
   }
@@ -47,10 +47,14 @@ Verification verify(const World& world,
   const Policy& policy = world.book.of(rollback.service);
   const Second window = policy.verify_window;
   const Second served = world.windows.now() - second_of(*rollback.serving_from);
-  if (!world.complete || now < *rollback.serving_from) {
+  const auto state = world.services.find(rollback.service);
+  const bool rebuilding = state != world.services.end() && state->second.rebuilding;
+  if (!world.complete || rebuilding || now < *rollback.serving_from) {
     return {};
   }
-  if (const auto fired = own_trigger(world, rollback)) {
+  const Deployment* replacement = world.deployments.find(rollback.replacement);
+  const auto fired = replacement == nullptr ? std::nullopt : own_trigger(world, *replacement);
+  if (fired) {
     return {Health::unhealthy, "Still unhealthy: " + reason_text(*fired),
             findings(world, rollback, window)};
   }
@@ -60,20 +64,23 @@ Verification verify(const World& world,
   }
   const double rate = errors_per_minute(world, rollback.replacement, window);
   const bool last = served >= window * limits::verify_windows_max;
-  const Deployment* replacement = world.deployments.find(rollback.replacement);
   const bool stable = replacement != nullptr && is_stable(world, *replacement);
   const bool quiet = (rate < policy.verify_healthy_below && !cause_holds(world, rollback)) ||
                      (last && stable);
   if (quiet && (!policy.verify_health_url || health_url == true)) {
     return {Health::healthy, {}, findings(world, rollback, window)};
   }
-  if (last) {
-    const std::string why = quiet ? "health_url does not answer 2xx"
-                                  : number_text(rate) + " errors/minute after " +
-                                        std::to_string(served) + " seconds";
-    return {Health::unhealthy, "Still unhealthy: " + why, findings(world, rollback, window)};
+  const bool patient = served < window * limits::verify_windows_max + limits::health_url_patience;
+  if (quiet && !health_url && patient) {
+    return {Health::ask_health_url, {}, {}};
   }
-  return {quiet ? Health::ask_health_url : Health::wait, {}, {}};
+  if (!last) {
+    return {};
+  }
+  const std::string why = quiet ? "health_url does not answer 2xx"
+                                : number_text(rate) + " errors/minute after " +
+                                      std::to_string(served) + " seconds";
+  return {Health::unhealthy, "Still unhealthy: " + why, findings(world, rollback, window)};
 }
 
 }  // namespace rollbackd::rules

@@ -45,6 +45,27 @@ std::optional<Reading> first_rollback_row(const World& world, const Deployment& 
   return std::nullopt;
 }
 
+bool is_firing(const World& world, const Deployment& deployment, const Trigger& trigger) {
+  if (trigger.held_for == Duration{0}) {
+    return true;
+  }
+  const auto state = world.services.find(deployment.service);
+  return state != world.services.end() && state->second.judged == deployment.id &&
+         state->second.firing.contains(trigger.name);
+}
+
+std::optional<Reading> first_firing_row(const World& world, const Deployment& deployment) {
+  const DeploymentMeasurements measurements{world, deployment.id};
+  for (const Reading& reading :
+       rows_above(world.book.of(deployment.service).triggers, measurements)) {
+    if (reading.trigger->action == TriggerAction::rollback &&
+        is_firing(world, deployment, *reading.trigger)) {
+      return reading;
+    }
+  }
+  return std::nullopt;
+}
+
 bool is_stable(const World& world, const Deployment& deployment) {
   return is_healthy(world, deployment.id) && !first_rollback_row(world, deployment);
 }

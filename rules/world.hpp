@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,9 @@ enum class Ruling {
 
 // What is remembered about one service between two judgements.
 struct ServiceState {
-  DeploymentId judged;  // the current deployment that the next five are about
+  DeploymentId judged;  // the current deployment that the next six are about
   std::map<std::string, Instant> above_since;  // by trigger name
+  std::set<std::string> firing;                // trigger names, when it was last looked at
   std::map<std::string, Second> warned;        // by trigger name: when it last fired
   std::vector<Reason> told;                    // of the firing trigger; empty: nothing yet
   Ruling told_as = Ruling::quiet;
@@ -73,5 +75,12 @@ bool is_stable(const World& world, const Deployment& deployment);
 
 // The first row with the action `rollback` that is above its threshold, whatever its `for`.
 std::optional<Reading> first_rollback_row(const World& world, const Deployment& deployment);
+
+// Whether this row, which is above its threshold, has been so for as long as it asks. Only of the
+// deployment that is judged it is known since when.
+bool is_firing(const World& world, const Deployment& deployment, const Trigger& trigger);
+
+// The first row with the action `rollback` that fires.
+std::optional<Reading> first_firing_row(const World& world, const Deployment& deployment);
 
 }  // namespace rollbackd::rules
