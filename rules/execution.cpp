@@ -48,6 +48,14 @@ RestoreDeployment restore(const Rollback& rollback) {
           rollback.replacement};
 }
 
+std::string last_error(const Rollback& rollback) {
+  std::string error;
+  for (const Step& step : rollback.steps) {
+    error = step.status == StepStatus::failed ? step.error : error;
+  }
+  return error;
+}
+
 bool is_marked(const Rollback& rollback) {
   return rollback.step(StepName::mark_rolled_back).status == StepStatus::success;
 }
@@ -346,7 +354,8 @@ NextMove Execution::finish(Instant now, std::vector<JournalEntry> entries) {
     entries.emplace_back(Alert{AlertKind::aborted, rollback_});
   } else {
     entries.emplace_back(story_of(rollback_, "rollback_failed", "error",
-                                  "Failed " + seconds_taken + ": " + reason));
+                                  "Failed " + seconds_taken + ": " + reason + ": " +
+                                      last_error(rollback_)));
     entries.emplace_back(Alert{AlertKind::failed, rollback_});
   }
   return just(std::move(entries));

@@ -17,7 +17,8 @@ struct Rows {
   std::vector<rules::EventGroup> events;
   rules::Audit audit;
   std::vector<rules::Deployment> deployments;
-  std::uint64_t event_count = 0;
+  std::uint64_t event_count = 0;  // of those that are new
+  rules::Instant newest{};
   std::uint64_t skipped = 0;
 };
 
@@ -80,6 +81,10 @@ Rows read(const pqxx::result& result) {
       case 'e':
         rows.events.push_back(event_of(row));
         rows.event_count += rows.events.back().count;
+        rows.newest = std::max(rows.newest, rows.events.back().at);
+        break;
+      case 'r':
+        rows.events.push_back(event_of(row));
         break;
       case 'a':
         rows.audit.events.push_back(event_of(row));
@@ -154,6 +159,8 @@ Polled Difference::poll(pqxx::connection& connection,
   note_boundaries(rows.deployments, rows.at);
   polled.told = rows.at;
   polled.events = rows.event_count;
+  polled.newest = rows.newest;
+  polled.recounts = from_nothing ? 1 : rebuild.size();
   polled.rows_skipped = rows.skipped;
   if (from_nothing) {
     polled.input = rules::FeedRebuilt{rows.at, rebuilt_before_ ? "reconnected" : "started",

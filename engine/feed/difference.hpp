@@ -14,7 +14,9 @@ namespace rollbackd::engine {
 // What one look at the database gave.
 struct Polled {
   std::variant<rules::FeedBatch, rules::FeedRebuilt> input;
-  std::uint64_t events = 0;
+  std::uint64_t events = 0;   // that were not there before
+  rules::Instant newest{};    // of them
+  std::size_t recounts = 0;   // windows counted anew: of services, or once of all
   std::uint64_t rows_skipped = 0;  // deployments that cannot be read as ones
   rules::Instant told;             // the database's time, between these two moments
   SteadyTime asked;

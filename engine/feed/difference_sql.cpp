@@ -111,7 +111,7 @@ DifferenceSql difference_sql() {
       all +
       groups("(select * from ops.system_logs t where " + counts("t") + " and " + in_rebuilt("t") +
                  ") e",
-             boundaries_from_table()) +
+             boundaries_from_table(), "r") +
       all + fresh_deployments;
   const string counted_rows = "(select * from ops.system_logs t where " + counts("t") + ") e";
   sql.poll_and_audit =
@@ -120,7 +120,7 @@ DifferenceSql difference_sql() {
       " null, null, null, null, null, null, null, null, null, null from " +
       counted_rows + " where e.xid is null or not pg_visible_in_snapshot(e.xid, (select snap from s))";
   sql.rebuild = snapshot_now + snapshot_row() + all +
-                groups(counted_rows, boundaries_from_table()) + all + deployments("(select * from ops.deployments order by id desc"
+                groups(counted_rows, boundaries_from_table(), "r") + all + deployments("(select * from ops.deployments order by id desc"
                                   " limit $1::bigint) d");
   return sql;
 }

@@ -176,17 +176,20 @@ void Feed::polled(const std::shared_ptr<Polled>& polled) {
   }
   meter_.count(Count::feed_polls);
   meter_.count(Count::feed_events, static_cast<double>(polled->events));
+  meter_.count(Count::feed_rebuilds, static_cast<double>(polled->recounts));
+  if (polled->events > 0) {
+    meter_.observe(Timing::feed_lag, rules::in_seconds(polled->told - polled->newest));
+  }
   meter_.count(Count::feed_rows_skipped, static_cast<double>(polled->rows_skipped));
   meter_.observe(Timing::feed_poll, rules::in_seconds(polled->answered - polled->asked));
   std::visit(
       [this, &polled](auto& input) {
         if constexpr (std::is_same_v<std::decay_t<decltype(input)>, rules::FeedRebuilt>) {
           complete_ = true;
-          meter_.count(Count::feed_rebuilds);
           log_.info("feed_rebuilt",
                     {{"why", input.why},
                      {"deployments", static_cast<std::int64_t>(input.deployments.size())},
-                     {"events", static_cast<std::int64_t>(polled->events)}});
+                     {"groups", static_cast<std::int64_t>(input.events.size())}});
           board_.report(Part::windows, "");
           board_.report(Part::schema, "");
           board_.report(Part::database, "");

@@ -200,7 +200,7 @@ void HttpServer::Core::answered(const ApiRequest& request, const ApiResponse& re
               {"method", request.method},
               {"path", request.path},
               {"status", std::int64_t{response.status}},
-              {"duration_ms", rules::in_seconds(taken) * 1000},
+              {"duration_us", std::int64_t{taken.count()}},
               {"client", client}});
 }
 
