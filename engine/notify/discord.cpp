@@ -51,8 +51,7 @@ constexpr std::array<Look, 5> looks{{
     {"initiated", "🚨 ROLLBACK INITIATED", 0xE67E22, "rollbackd is executing the rollback…"},
     {"completed", "✅ ROLLBACK COMPLETED", 0x2ECC71, "The target serves, and it is healthy."},
     {"failed", "❌ ROLLBACK FAILED", 0xE74C3C, "Manual intervention is required."},
-    {"aborted", "⏹️ ROLLBACK ABORTED", 0x95A5A6,
-     "It ended before the deploy; nothing was changed."},
+    {"aborted", "⏹️ ROLLBACK ABORTED", 0x95A5A6, "It ended early; the error says why."},
     {"rejected", "⛔ ROLLBACK REJECTED", 0x992D22, "It was refused; nothing was changed."},
 }};
 

@@ -35,8 +35,8 @@ PostgresOutbox::PostgresOutbox(const ConnectionInfo& info, Log& log)
     : log_{log}, session_{info, {"outbox", rules::seconds{10}, [](pqxx::connection&) {}}, log} {}
 
 void PostgresOutbox::due(std::size_t limit, OnRead on_read) {
-  // Waits for the connection like the writes before it: a message is not read as due that was
-  // delivered.
+  // Waits for the connection like the writes before it, so that what was just sent is not due
+  // again.
   session_.run_when_connected(
       [limit, on_read](pqxx::connection& connection) { on_read(read_due(connection, limit)); },
       [on_read](const SessionFailure& failure) {
@@ -72,7 +72,7 @@ void PostgresOutbox::failed(std::int64_t id, std::string error,
 }
 
 // Tried again when the connection broke under it: done twice is as good as once.
-void PostgresOutbox::write(Session::Job job) {
+void PostgresOutbox::write(const Session::Job& job) {
   session_.run_when_connected(job, [this, job](const SessionFailure& failure) {
     if (failure.lost) {
       write(job);

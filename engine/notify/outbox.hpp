@@ -25,7 +25,7 @@ class PostgresOutbox final : public Outbox {
   void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
 
  private:
-  void write(Session::Job job);
+  void write(const Session::Job& job);
 
   Log& log_;
   Session session_;  // last: its thread uses the others

@@ -111,7 +111,7 @@ TEST_CASE("discord: a rollback is rejected, with the violations") {
   check_golden("rejected", rendered(alert));
 }
 
-TEST_CASE("discord: a rollback ended before the deploy") {
+TEST_CASE("discord: a rollback ended early") {
   auto alert = an_alert("aborted");
   alert["ended_by"] = "superseded";
   alert["error"] = "another deployment is current";
