@@ -85,8 +85,8 @@ std::string listed(const std::vector<std::string_view>& names) {
   return text;
 }
 
-Value::Value(YAML::Node node, YAML::Mark key, std::string name, SourceFile& source)
-    : node_{std::move(node)},
+Value::Value(const YAML::Node& node, YAML::Mark key, std::string name, SourceFile& source)
+    : node_{node},
       key_{key},
       mark_{is_null() ? key : node_.Mark()},
       name_{std::move(name)},

@@ -45,7 +45,7 @@ struct Word {
 // One value with its name for messages ("rollback.verify.window").
 class Value {
  public:
-  Value(YAML::Node node, YAML::Mark key, std::string name, SourceFile& source);
+  Value(const YAML::Node& node, YAML::Mark key, std::string name, SourceFile& source);
 
   // Where its key stands; in a list, where the list stands.
   [[nodiscard]] const YAML::Mark& key_mark() const { return key_; }

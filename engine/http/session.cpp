@@ -107,12 +107,12 @@ asio::awaitable<bool> HttpSession::exchange() {
     co_return false;
   }
   begun_ = steady_now();
-  auto& request = std::get<ApiRequest>(cleaned);
-  request.body = std::move(parser.get().body());
-  const ApiResponse response = host_->answer(request);
+  request_ = std::move(std::get<ApiRequest>(cleaned));
+  request_.body = std::move(parser.get().body());
+  const ApiResponse response = host_->answer(request_);
   // What failed inside may have left anything behind; a new connection is cheap.
   const bool keep_alive = parser.get().keep_alive() && response.status != 500;
-  co_return co_await write(request, response, parser.get().version(), keep_alive);
+  co_return co_await write(response, parser.get().version(), keep_alive);
 }
 
 // A client that went away, or never said anything, is nobody to answer.
@@ -157,14 +157,14 @@ asio::awaitable<bool> HttpSession::read_body(Parser& parser) {
 }
 
 asio::awaitable<bool> HttpSession::refuse(const Parser& parser, const ApiResponse& response) {
-  ApiRequest request;
-  request.method = std::string{parser.get().method_string()};
-  request.path = std::string{parser.get().target()};
-  co_return co_await write(request, response, 11, false);
+  request_ = {};
+  request_.method = std::string{parser.get().method_string()};
+  request_.path = std::string{parser.get().target()};
+  return write(response, 11, false);
 }
 
-asio::awaitable<bool> HttpSession::write(const ApiRequest& request, const ApiResponse& response,
-                                         unsigned version, bool keep_alive) {
+asio::awaitable<bool> HttpSession::write(const ApiResponse& response, unsigned version,
+                                         bool keep_alive) {
   const std::string request_id = host_->next_request_id();
   http::response<http::string_body> out{static_cast<http::status>(response.status), version};
   out.set(http::field::content_type, response.content_type);
@@ -176,12 +176,12 @@ asio::awaitable<bool> HttpSession::write(const ApiRequest& request, const ApiRes
   }
   out.keep_alive(keep_alive);
   out.content_length(response.body.size());
-  if (request.method != "HEAD") {
+  if (request_.method != "HEAD") {
     out.body() = response.body;
   }
   arm(host_->limits().body_deadline, OnDeadline::close);
   const auto [error, bytes] = co_await http::async_write(socket_, out, as_result);
-  host_->answered(request, response, request_id, client_, steady_now() - begun_);
+  host_->answered(request_, response, request_id, client_, steady_now() - begun_);
   if (error) {
     co_return false;
   }

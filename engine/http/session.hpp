@@ -59,8 +59,8 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   asio::awaitable<bool> read_header(Parser& parser);
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> wait_for_request();
-  asio::awaitable<bool> write(const ApiRequest& request, const ApiResponse& response,
-                              unsigned version, bool keep_alive);
+  // Answers request_. `response` has to live until it is written.
+  asio::awaitable<bool> write(const ApiResponse& response, unsigned version, bool keep_alive);
   asio::awaitable<void> linger();
   // After a refusal nothing more can be read from this connection.
   asio::awaitable<bool> refuse(const Parser& parser, const ApiResponse& response);
@@ -75,6 +75,7 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   asio::steady_timer timer_;
   boost::beast::flat_buffer buffer_;
   std::string client_;
+  ApiRequest request_;  // the one at hand, as far as it could be read
   std::optional<SteadyTime> idle_since_;
   SteadyTime begun_{};
   std::uint64_t deadlines_ = 0;  // tells a late timer from the one that counts

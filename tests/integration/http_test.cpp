@@ -130,7 +130,7 @@ TEST_CASE(
   CHECK(status_of(last) == 404);
   const std::string id = field_of(last, "x-request-id");
   CHECK(stage.log.text().find("http_request request_id=" + id +
-                              " method=GET path=/none status=404 duration_ms=") !=
+                              " method=GET path=/none status=404 duration_us=") !=
         std::string::npos);
   CHECK(stage.meter.counted(engine::Count::http_requests) == 4);
   CHECK(stage.meter.counted(engine::Count::http_errors) == 1);
