@@ -221,7 +221,7 @@ TEST_CASE("http client: the deadline ends a silent exchange, the others go on") 
   held.how = How::hold;
   stub.next(held);
   auto request = post(stub.url("/secret"), "x");
-  request.deadline = std::chrono::milliseconds{300};
+  request.deadline = std::chrono::seconds{1};
   std::optional<HttpOutcome> first;
   f.client.send(request, [&](HttpOutcome o) { first = std::move(o); });
   REQUIRE(stub.wait_for_requests(1));
@@ -230,8 +230,8 @@ TEST_CASE("http client: the deadline ends a silent exchange, the others go on") 
   REQUIRE(tests::run_until(f.reactor, [&] { return first.has_value(); }));
   CHECK(is_unknown(*first));
   CHECK(first->failure.what.find("timed out") != std::string::npos);
-  CHECK(first->took > std::chrono::milliseconds{290});
-  CHECK(first->took < std::chrono::seconds{5});
+  CHECK(first->took > std::chrono::milliseconds{990});
+  CHECK(first->took < std::chrono::seconds{10});
 }
 
 TEST_CASE("http client: a POST is not sent again when a kept connection dies under it") {
