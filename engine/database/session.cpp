@@ -160,6 +160,8 @@ void Session::run_entry(const Entry& entry) {
     fail(e.what(), "", true);
   } catch (const pqxx::in_doubt_error& e) {
     fail(e.what(), "", true);
+  } catch (const pqxx::insufficient_privilege& e) {
+    fail(e.what(), "42501", !connection_->is_open());  // libpqxx 6 forgets the code
   } catch (const pqxx::sql_error& e) {
     fail(e.what(), e.sqlstate(), !connection_->is_open());
   } catch (const std::exception& e) {

@@ -15,18 +15,18 @@ TEST_CASE("what never counts does not count, and memory says what SQL says") {
   stage.deployed_long_ago("v1");
   const std::string bad = stage.deploy("v2");
   stage.wait_until_watched(bad);
-  const auto values = [&](const std::string& columns, const std::string& values) {
-    stage.ask(insert + columns + ") select " + values + " from generate_series(1, 20)");
+  const auto log_twenty = [&](const std::string& columns, const std::string& row) {
+    stage.ask(insert + columns + ") select " + row + " from generate_series(1, 20)");
   };
-  values("timestamp", "'error', 's', 'm', now() - interval '1 hour'");  // before it was deployed
-  values("environment", "'error', 's', 'm', 'staging'");
-  values("service", "'error', 's', 'm', 'worker'");
-  values("service", "'warning', 's', 'm', 'app'");
-  values("service", "'info', 's', 'm', 'app'");
-  values("timestamp", "'error', 's', 'm', 'infinity'::timestamptz");
-  values("timestamp", "'error', 's', 'm', '-infinity'::timestamptz");
-  values("timestamp", "'error', 's', 'm', now() + interval '1 day'");
-  values("deployment_id", "'error', 's', 'm', gen_random_uuid()");
+  log_twenty("timestamp", "'error', 's', 'm', now() - interval '1 hour'");  // before it was deployed
+  log_twenty("environment", "'error', 's', 'm', 'staging'");
+  log_twenty("service", "'error', 's', 'm', 'worker'");
+  log_twenty("service", "'warning', 's', 'm', 'app'");
+  log_twenty("service", "'info', 's', 'm', 'app'");
+  log_twenty("timestamp", "'error', 's', 'm', 'infinity'::timestamptz");
+  log_twenty("timestamp", "'error', 's', 'm', '-infinity'::timestamptz");
+  log_twenty("timestamp", "'error', 's', 'm', now() + interval '1 day'");
+  log_twenty("deployment_id", "'error', 's', 'm', gen_random_uuid()");
   {
     pqxx::work aborted{stage.connection()};
     aborted.exec(std::string{insert} +
