@@ -1,0 +1,159 @@
+#include "tests/support/rules_bench.hpp"
+
+#include <utility>
+
+namespace rollbackd::tests {
+
+Bench::Bench(rules::Policy policy) : decider{rules::PolicyBook{std::move(policy)}} {
+  rules::FeedRebuilt rebuilt;
+  rebuilt.as_of = now;
+  rebuilt.deployments = {good_row(1, at(-3600)), row(2, at(-600))};
+  for (rules::Deployment& d : rebuilt.deployments) {
+    d.seen = true;
+  }
+  take(rebuilt);
+  take(rules::JournalRead{});
+  forget();
+}
+
+rules::Output Bench::step(const rules::Input& input) {
+  rules::Output output = decider.step(now, input);
+  on_their_way.insert(on_their_way.end(), output.commits.begin(), output.commits.end());
+  actions.insert(actions.end(), output.actions.begin(), output.actions.end());
+  explanations.insert(explanations.end(), output.explanations.begin(), output.explanations.end());
+  return output;
+}
+
+void Bench::take(const rules::Input& input) {
+  step(input);
+  confirm_all();
+}
+
+void Bench::confirm_all() {
+  while (!on_their_way.empty()) {
+    const rules::Commit commit = std::move(on_their_way.front());
+    on_their_way.pop_front();
+    entries.insert(entries.end(), commit.entries.begin(), commit.entries.end());
+    actions.insert(actions.end(), commit.then.begin(), commit.then.end());
+    step(rules::CommitDone{commit.id, true, {}});
+  }
+}
+
+void Bench::fail_commit() {
+  const rules::CommitId id = on_their_way.front().id;
+  on_their_way.clear();
+  step(rules::CommitDone{id, false, "simulated"});
+}
+
+void Bench::pass(double seconds) {
+  const rules::Instant until = now + rules::Duration{static_cast<std::int64_t>(seconds * 1e6)};
+  while (now < until) {
+    now = std::min(until, rules::instant_of(rules::second_of(now) + 1));
+    take(rules::FeedBatch{now, {}, {}, {}, {}});
+  }
+}
+
+void Bench::errors(std::uint64_t n, const rules::Service& service) {
+  logged_.push_back({std::nullopt, service, now, n});
+  take(rules::FeedBatch{now, {}, {logged_.back()}, {}, {}});
+}
+
+void Bench::recount(const rules::Service& service) {
+  if (!world().services.at(service).rebuilding) {
+    return;
+  }
+  rules::FeedBatch batch{now, {}, {}, {service}, {}};
+  for (const rules::EventGroup& group : logged_) {
+    if (group.service == service) {
+      batch.events.push_back(group);
+    }
+  }
+  take(batch);
+}
+
+void Bench::put(const rules::Deployment& deployment) {
+  take(rules::FeedBatch{now, {deployment}, {}, {}, {}});
+  recount(deployment.service);
+}
+
+void Bench::sample(double connections, std::optional<double> memory) {
+  take(rules::Sampled{connections, static_cast<std::int64_t>(connections), 1, memory});
+}
+
+void Bench::feed_back_rows() {
+  for (; rows_fed_back_ < entries.size(); ++rows_fed_back_) {
+    const rules::JournalEntry entry = entries[rows_fed_back_];
+    if (const auto* mark = std::get_if<rules::MarkRolledBack>(&entry)) {
+      rules::Deployment bad = *world().deployments.find(mark->deployment);
+      bad.status = rules::DeploymentStatus::rolled_back;
+      bad.health_check_passed = false;
+      rules::Deployment replacement = *world().deployments.find(mark->target);
+      replacement.id = mark->replacement;
+      replacement.row = 1000 + static_cast<std::int64_t>(rows_fed_back_);
+      replacement.status = rules::DeploymentStatus::pending;
+      replacement.deployed_at = mark->at;
+      replacement.rollback_from = bad.id;
+      replacement.health_check_passed = false;
+      take(rules::FeedBatch{now, {bad, replacement}, {}, {}, {}});
+    } else if (const auto* serve = std::get_if<rules::PutInService>(&entry)) {
+      rules::Deployment replacement = *world().deployments.find(serve->replacement);
+      replacement.status = rules::DeploymentStatus::success;
+      replacement.deployed_at = serve->deployed_at;
+      take(rules::FeedBatch{now, {replacement}, {}, {}, {}});
+    } else if (const auto* restore = std::get_if<rules::RestoreDeployment>(&entry)) {
+      rules::Deployment bad = *world().deployments.find(restore->deployment);
+      bad.status = restore->status;
+      bad.health_check_passed = restore->health_check_passed;
+      rules::Deployment replacement = *world().deployments.find(restore->replacement);
+      replacement.status = rules::DeploymentStatus::failed;
+      replacement.deployed_at = now;
+      replacement.completed_at = now;
+      take(rules::FeedBatch{now, {bad, replacement}, {}, {}, {}});
+    } else {
+      continue;
+    }
+    for (const rules::Service& service : world().deployments.services()) {
+      recount(service);
+    }
+  }
+}
+
+void Bench::forget() {
+  entries.clear();
+  actions.clear();
+  explanations.clear();
+  rows_fed_back_ = 0;
+}
+
+std::vector<rules::RomanEvent> Bench::all_told(const std::string& event_type) const {
+  std::vector<rules::RomanEvent> found = written<rules::RomanEvent>();
+  std::erase_if(found, [&](const rules::RomanEvent& e) { return e.event_type != event_type; });
+  return found;
+}
+
+std::size_t Bench::told(const std::string& event_type) const { return all_told(event_type).size(); }
+
+std::vector<std::string> Bench::stories() const {
+  std::vector<std::string> types;
+  for (const rules::RomanEvent& event : written<rules::RomanEvent>()) {
+    if (event.event_type != "rollback_step") {
+      types.push_back(event.event_type);
+    }
+  }
+  return types;
+}
+
+std::vector<std::string> Bench::explained() const {
+  std::vector<std::string> reasons;
+  for (const rules::Explanation& explanation : explanations) {
+    reasons.emplace_back(rules::name_of(explanation.reason));
+  }
+  return reasons;
+}
+
+std::optional<rules::Rollback> Bench::rollback() const {
+  const auto puts = written<rules::PutRollback>();
+  return puts.empty() ? std::nullopt : std::optional{puts.back().rollback};
+}
+
+}  // namespace rollbackd::tests

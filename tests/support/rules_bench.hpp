@@ -1,0 +1,81 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "rules/decider.hpp"
+#include "tests/support/rules_kit.hpp"
+
+namespace rollbackd::tests {
+
+// The decider on a bench: the test is its feed, its journal and its executor. v1 is good, v2 serves
+// since ten minutes ago, the windows are complete and the journal has been read.
+class Bench {
+ public:
+  explicit Bench(rules::Policy policy = {});
+
+  // One input; every transaction it leads to is confirmed at once.
+  void take(const rules::Input& input);
+  // The same, and what was sent is left on its way.
+  rules::Output step(const rules::Input& input);
+  void confirm_all();
+  // The first transaction on its way is not written, or nobody knows.
+  void fail_commit();
+
+  // Time passes without anything happening, looked at second by second.
+  void pass(double seconds);
+  void errors(std::uint64_t n, const rules::Service& service = app);
+  // The row as it is from now on, and the recount that it asks for.
+  void put(const rules::Deployment& deployment);
+  void sample(double connections, std::optional<double> memory = std::nullopt);
+  void read_journal(rules::JournalRead journal = {}) { take(journal); }
+  // What the database has made of the entries so far, as a feed would bring it.
+  void feed_back_rows();
+
+  [[nodiscard]] const rules::World& world() const { return decider.world(); }
+
+  // What has been written, started and explained since `forget()`.
+  void forget();
+  [[nodiscard]] std::vector<std::string> stories() const;  // event types, without rollback_step
+  [[nodiscard]] std::size_t told(const std::string& event_type) const;
+  [[nodiscard]] std::vector<rules::RomanEvent> all_told(const std::string& event_type) const;
+  [[nodiscard]] std::vector<std::string> explained() const;
+  [[nodiscard]] std::optional<rules::Rollback> rollback() const;  // the one written last
+  template <class Kind>
+  [[nodiscard]] std::vector<Kind> written() const {
+    std::vector<Kind> found;
+    for (const rules::JournalEntry& entry : entries) {
+      if (const auto* kind = std::get_if<Kind>(&entry)) {
+        found.push_back(*kind);
+      }
+    }
+    return found;
+  }
+  template <class Kind>
+  [[nodiscard]] std::vector<Kind> started() const {
+    std::vector<Kind> found;
+    for (const rules::Action& action : actions) {
+      if (const auto* kind = std::get_if<Kind>(&action)) {
+        found.push_back(*kind);
+      }
+    }
+    return found;
+  }
+
+  rules::Decider decider;
+  rules::Instant now = noon;
+  std::deque<rules::Commit> on_their_way;
+  std::vector<rules::JournalEntry> entries;
+  std::vector<rules::Action> actions;
+  std::vector<rules::Explanation> explanations;
+
+ private:
+  void recount(const rules::Service& service);
+
+  std::size_t rows_fed_back_ = 0;
+  std::vector<rules::EventGroup> logged_;
+};
+
+}  // namespace rollbackd::tests
