@@ -87,7 +87,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       board{telemetry.board},
       outbox{connection_info(settings), log},
       notifier{reactor, outgoing, outbox, metrics, log, notifier_settings(settings)},
-      journal{connection_info(settings), *this, log, metrics, board, [this] { notifier.wake(); }},
+      journal{connection_info(settings), time, *this, log, metrics, board,
+              [this] { notifier.wake(); }},
       loop{settings.policies, time, journal, *this, telemetry.observer},
       command{reactor, *this, log,
               [this](const rules::Service& service) {

@@ -20,12 +20,14 @@ bool has_alert(const rules::Commit& commit) {
 }  // namespace
 
 PostgresJournal::PostgresJournal(const ConnectionInfo& info,
+                                 DatabaseTime& time,
                                  Inbox& inbox,
                                  Log& log,
                                  Meter& meter,
                                  Board& board,
                                  std::function<void()> on_alert)
-    : inbox_{inbox},
+    : time_{time},
+      inbox_{inbox},
       log_{log},
       meter_{meter},
       board_{board},
@@ -83,6 +85,11 @@ void PostgresJournal::read_now(pqxx::connection& connection) {
   std::vector<std::string> problems;
   {
     pqxx::work work{connection};
+    const SteadyTime asked = steady_now();
+    const pqxx::result told =
+        work.exec("select (extract(epoch from clock_timestamp()) * 1000000)::bigint");
+    time_.measured(rules::Instant{rules::Duration{told[0][0].as<std::int64_t>()}}, asked,
+                   steady_now());
     journal.active = read_active(work, problems);
     journal.histories = read_histories(work);
     work.commit();

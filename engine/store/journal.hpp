@@ -12,8 +12,10 @@ namespace rollbackd::engine {
 // Each Commit is one transaction. Any thread; the SQL runs on a session of its own.
 class PostgresJournal final : public Journal {
  public:
-  // `on_alert`: a message for people was committed; any thread.
+  // `on_alert`: a message for people was committed; any thread. Reading the journal sets `time`, so
+  // that nobody goes on from it without knowing what time it is.
   PostgresJournal(const ConnectionInfo& info,
+                  DatabaseTime& time,
                   Inbox& inbox,
                   Log& log,
                   Meter& meter,
@@ -29,6 +31,7 @@ class PostgresJournal final : public Journal {
   void read_now(pqxx::connection& connection);
   void failed(const rules::Commit& commit, const SessionFailure& failure);
 
+  DatabaseTime& time_;
   Inbox& inbox_;
   Log& log_;
   Meter& meter_;
