@@ -10,6 +10,7 @@ Bench::Bench(rules::Policy policy) : decider{rules::PolicyBook{std::move(policy)
   rebuilt.deployments = {good_row(1, at(-3600)), row(2, at(-600))};
   for (rules::Deployment& d : rebuilt.deployments) {
     d.seen = true;
+    d.health_check_passed = true;  // no probation that ends in the middle of a test
   }
   take(rebuilt);
   take(rules::JournalRead{});
@@ -149,6 +150,14 @@ std::vector<std::string> Bench::explained() const {
     reasons.emplace_back(rules::name_of(explanation.reason));
   }
   return reasons;
+}
+
+std::string steps_text(const rules::Rollback& rollback) {
+  std::string text;
+  for (const rules::Step& step : rollback.steps) {
+    text += "pisfk"[static_cast<std::size_t>(step.status)];
+  }
+  return text;
 }
 
 std::optional<rules::Rollback> Bench::rollback() const {

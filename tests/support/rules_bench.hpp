@@ -11,7 +11,7 @@
 namespace rollbackd::tests {
 
 // The decider on a bench: the test is its feed, its journal and its executor. v1 is good, v2 serves
-// since ten minutes ago, the windows are complete and the journal has been read.
+// since ten minutes ago and has passed its probation, the windows are complete and the journal is read.
 class Bench {
  public:
   explicit Bench(rules::Policy policy = {});
@@ -77,5 +77,8 @@ class Bench {
   std::size_t rows_fed_back_ = 0;
   std::vector<rules::EventGroup> logged_;
 };
+
+// The eight steps in one word: pending, in progress, success, failed or skipped by p i s f k.
+std::string steps_text(const rules::Rollback& rollback);
 
 }  // namespace rollbackd::tests
