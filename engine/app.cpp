@@ -87,7 +87,7 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       board{telemetry.board},
       outbox{connection_info(settings), log},
       notifier{reactor, outgoing, outbox, metrics, log, notifier_settings(settings)},
-      journal{connection_info(settings), time, *this, log, metrics, board,
+      journal{connection_info(settings),  time, *this, log, metrics, board,
               [this] { notifier.wake(); }},
       loop{settings.policies, time, journal, *this, telemetry.observer},
       command{reactor, *this, log,
@@ -111,10 +111,11 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                  log,
                  metrics,
                  board},
-      http{reactor,
-           Api{{loop, time, [this] { return metrics.scrape(loop); }, [this] { return readiness(); }},
-               settings.http.tokens},
-           log, metrics} {}
+      http{
+          reactor,
+          Api{{loop, time, [this] { return metrics.scrape(loop); }, [this] { return readiness(); }},
+              settings.http.tokens},
+          log, metrics} {}
 
 void App::Parts::post(rules::Input input) {
   asio::post(reactor, [this, input = std::move(input)] { take(input); });
@@ -130,7 +131,9 @@ void App::Parts::start(const rules::Action& action) {
     Parts& parts;
     void operator()(const rules::TakeSnapshot& wanted) const { parts.snapshots.take(wanted); }
     void operator()(const rules::Deploy& wanted) const { parts.command.deploy(wanted); }
-    void operator()(const rules::RebuildWindows& wanted) const { parts.feed.rebuild(wanted.service); }
+    void operator()(const rules::RebuildWindows& wanted) const {
+      parts.feed.rebuild(wanted.service);
+    }
     void operator()(const rules::ProbeHealth& wanted) const { parts.health_probe.probe(wanted); }
   };
   std::visit(Start{*this}, action);
@@ -218,7 +221,8 @@ void App::Parts::stop(int signal) {
   stop_when_idle();
 }
 
-// A deploy that runs is waited for, and its end is journaled; everything else is left to the journal.
+// A deploy that runs is waited for, and its end is journaled; everything else is left to the
+// journal.
 void App::Parts::stop_when_idle() {
   if (command.running_count() == 0 && !loop.is_writing()) {
     reactor.stop();

@@ -23,7 +23,8 @@ class DatabaseTime final : public Clock {
   // Never less than it was, except that a database whose clock was set back is followed at once.
   [[nodiscard]] rules::Instant now() const override;
 
-  // The database said `told` between the two moments. The narrower they are, the better it is known.
+  // The database said `told` between the two moments. The narrower they are, the better it is
+  // known.
   void measured(rules::Instant told, SteadyTime asked, SteadyTime answered);
 
  private:

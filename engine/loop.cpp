@@ -4,10 +4,7 @@
 
 namespace rollbackd::engine {
 
-Loop::Loop(rules::PolicyBook policies,
-           const Clock& clock,
-           Journal& journal,
-           Actions& actions,
+Loop::Loop(rules::PolicyBook policies, const Clock& clock, Journal& journal, Actions& actions,
            Observer& observer)
     : decider_{std::move(policies)},
       clock_{clock},

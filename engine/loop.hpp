@@ -13,10 +13,7 @@ namespace rollbackd::engine {
 // Knows no socket and no thread, so that a simulator runs the very same loop. Reactor thread only.
 class Loop final : public View {
  public:
-  Loop(rules::PolicyBook policies,
-       const Clock& clock,
-       Journal& journal,
-       Actions& actions,
+  Loop(rules::PolicyBook policies, const Clock& clock, Journal& journal, Actions& actions,
        Observer& observer);
 
   void take(const rules::Input& input);
@@ -29,7 +26,9 @@ class Loop final : public View {
   [[nodiscard]] bool has_windows() const override { return decider_.world().had_windows; }
   [[nodiscard]] bool is_complete() const override { return decider_.world().complete; }
   [[nodiscard]] rules::Second as_of() const override { return decider_.world().windows.now(); }
-  [[nodiscard]] std::size_t active_rollbacks() const override { return decider_.active_rollbacks(); }
+  [[nodiscard]] std::size_t active_rollbacks() const override {
+    return decider_.active_rollbacks();
+  }
 
   // A transaction is on its way whose outcome is not known yet.
   [[nodiscard]] bool is_writing() const { return !pending_.empty(); }

@@ -1,8 +1,9 @@
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <optional>
+
+#include <CLI/CLI.hpp>
 
 #include "engine/app.hpp"
 #include "engine/board.hpp"
@@ -117,8 +118,7 @@ int run_uninstall(const Arguments& arguments) {
   if (!settings) {
     return exit_config;
   }
-  const auto outcome =
-      uninstall(connection_of(arguments, *settings), arguments.purge, std::cout);
+  const auto outcome = uninstall(connection_of(arguments, *settings), arguments.purge, std::cout);
   if (!outcome) {
     return fail(outcome.error());
   }
@@ -147,12 +147,12 @@ int main(int argc, char** argv) {
   add("check-config", "say every mistake of the configuration file", check_config)
       ->get_option("--config")
       ->required();
-  CLI::App* installing = add("install", "put tables, functions and triggers into the database",
-                             run_install);
+  CLI::App* installing =
+      add("install", "put tables, functions and triggers into the database", run_install);
   installing->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
   installing->add_flag("--print", arguments.print, "print the SQL instead of running it");
-  CLI::App* removing = add("uninstall", "remove triggers, functions and our own tables",
-                           run_uninstall);
+  CLI::App* removing =
+      add("uninstall", "remove triggers, functions and our own tables", run_uninstall);
   removing->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
   removing->add_flag("--purge", arguments.purge, "remove the other tables and their rows, too");
   try {

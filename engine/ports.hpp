@@ -9,8 +9,8 @@
 #include "rules/output.hpp"
 #include "rules/view.hpp"
 
-// What the loop and the adapters need of each other. Nobody calls back: an adapter that has something
-// to say posts an Input.
+// What the loop and the adapters need of each other. Nobody calls back: an adapter that has
+// something to say posts an Input.
 namespace rollbackd::engine {
 
 // Where adapters put what happened. Any thread; never blocks.
@@ -27,8 +27,8 @@ class Clock {
   [[nodiscard]] virtual rules::Instant now() const = 0;
 };
 
-// Runs each Commit as one transaction, in order, and posts CommitDone for each. Does not block. After
-// one that failed it drops whatever it was handed, until read() has brought the truth back.
+// Runs each Commit as one transaction, in order, and posts CommitDone for each. Does not block.
+// After one that failed it drops whatever it was handed, until read() has brought the truth back.
 class Journal {
  public:
   virtual ~Journal() = default;
@@ -61,7 +61,8 @@ class View {
  public:
   virtual ~View() = default;
   // Nothing: no such deployment is known.
-  [[nodiscard]] virtual std::optional<rules::CheckView> check(const rules::DeploymentId& id) const = 0;
+  [[nodiscard]] virtual std::optional<rules::CheckView> check(
+      const rules::DeploymentId& id) const = 0;
   [[nodiscard]] virtual std::vector<rules::ServiceView> services() const = 0;
   // The windows were complete at least once since the start.
   [[nodiscard]] virtual bool has_windows() const = 0;
@@ -94,7 +95,17 @@ class Log {
 };
 
 // The parts whose trouble makes the daemon not ready, as /readyz names them.
-enum class Part { database, schema, leadership, listener, doorbell, windows, journal, sampler, canary };
+enum class Part {
+  database,
+  schema,
+  leadership,
+  listener,
+  doorbell,
+  windows,
+  journal,
+  sampler,
+  canary
+};
 
 // Where each part says how it is; /readyz shows it. Any thread.
 class Board {
@@ -104,7 +115,8 @@ class Board {
   virtual void report(Part part, std::string problem) = 0;
 };
 
-// Counters of adapters. Their names, help texts and labels are in engine/telemetry/metric_table.cpp.
+// Counters of adapters. Their names, help texts and labels are in
+// engine/telemetry/metric_table.cpp.
 enum class Count {
   feed_polls,
   feed_events,

@@ -19,8 +19,8 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_{std::move(value)} {}          // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_{std::move(error)} {}      // NOLINT(google-explicit-constructor)
+  Result(T value) : state_{std::move(value)} {}      // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_{std::move(error)} {}  // NOLINT(google-explicit-constructor)
 
   [[nodiscard]] bool has_value() const { return std::holds_alternative<T>(state_); }
   explicit operator bool() const { return has_value(); }

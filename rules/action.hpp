@@ -26,7 +26,8 @@ struct TakeSnapshot {
   Fields samples;  // of the moment it is about; they go into key_metrics
 };
 
-// The one dispatch of a rollback. Answered by DeployStarted and DeployEnded, or by DeployEnded alone.
+// The one dispatch of a rollback. Answered by DeployStarted and DeployEnded, or by DeployEnded
+// alone.
 struct Deploy {
   EventId event;
   Service service;

@@ -66,10 +66,9 @@ void Decider::on(const JournalRead& journal, Instant now, Output& output) {
   }
   for (const Rollback& rollback : journal.active) {
     const auto ended = unclaimed_.find(rollback.id);
-    const bool running =
-        ended != unclaimed_.end() ||
-        std::find(journal.running.begin(), journal.running.end(), rollback.id) !=
-            journal.running.end();
+    const bool running = ended != unclaimed_.end() ||
+                         std::find(journal.running.begin(), journal.running.end(), rollback.id) !=
+                             journal.running.end();
     Execution execution = Execution::resumed(rollback, running);
     if (ended != unclaimed_.end()) {
       execution.take(ended->second);
@@ -277,9 +276,7 @@ void Decider::drive(const Service& service, Instant now, Output& output) {
   send(std::move(move->entries), std::move(move->then), {service, {}, {}}, output);
 }
 
-void Decider::send(std::vector<JournalEntry> entries,
-                   std::vector<Action> then,
-                   Sent sent,
+void Decider::send(std::vector<JournalEntry> entries, std::vector<Action> then, Sent sent,
                    Output& output) {
   const CommitId id = ++last_commit_;
   sent_.emplace(id, std::move(sent));

@@ -15,8 +15,8 @@
 
 namespace rollbackd::rules {
 
-// The only entry to the rules: takes what happened, says what to do about it, and does nothing itself.
-// The same inputs at the same times give the same outputs. One thread.
+// The only entry to the rules: takes what happened, says what to do about it, and does nothing
+// itself. The same inputs at the same times give the same outputs. One thread.
 class Decider {
  public:
   explicit Decider(PolicyBook policies);
@@ -57,15 +57,9 @@ class Decider {
   void after_intake(const Intake& intake, Instant now, Output& output);
   void welcome(const Deployment& deployment, Instant now, Output& output);
   void judge_service(const Service& service, Instant now, Output& output);
-  void warn(const Deployment& current,
-            ServiceState& state,
-            const std::vector<Reading>& firing,
-            Instant now,
-            Output& output);
-  void tell(const Deployment& current,
-            ServiceState& state,
-            const Verdict& verdict,
-            Instant now,
+  void warn(const Deployment& current, ServiceState& state, const std::vector<Reading>& firing,
+            Instant now, Output& output);
+  void tell(const Deployment& current, ServiceState& state, const Verdict& verdict, Instant now,
             Output& output);
   void reject(Rollback proposed, Instant now, Output& output);
   void start(Rollback rollback, Output& output);
@@ -78,16 +72,13 @@ class Decider {
   [[nodiscard]] bool can_judge() const { return world_.complete && world_.journal_known; }
   [[nodiscard]] Execution* execution_of(const EventId& event);
   [[nodiscard]] State state_of(const Deployment& deployment, bool firing) const;
-  void send(std::vector<JournalEntry> entries,
-            std::vector<Action> then,
-            Sent sent,
-            Output& output);
+  void send(std::vector<JournalEntry> entries, std::vector<Action> then, Sent sent, Output& output);
 
   World world_;
   std::map<Service, Execution> executions_;
   std::map<CommitId, Sent> sent_;
   CommitId last_commit_ = 0;
-  std::set<DeploymentId> verified_;   // PassProbation was sent; the row has not come back yet
+  std::set<DeploymentId> verified_;  // PassProbation was sent; the row has not come back yet
   std::set<std::pair<DeploymentId, SnapshotType>> snapshots_asked_;
   std::map<EventId, DeployEnded> unclaimed_;  // deploys that ended while the journal was unknown
 };

@@ -12,9 +12,7 @@
 namespace rollbackd::rules {
 namespace {
 
-RomanEvent story_about(const Deployment& current,
-                       const Reading& reading,
-                       std::string type,
+RomanEvent story_about(const Deployment& current, const Reading& reading, std::string type,
                        std::string text) {
   RomanEvent event;
   event.event_type = std::move(type);
@@ -66,11 +64,8 @@ void Decider::judge_service(const Service& service, Instant now, Output& output)
 }
 
 // What is everybody's is said once, at the newest deployment.
-void Decider::warn(const Deployment& current,
-                   ServiceState& state,
-                   const std::vector<Reading>& firing,
-                   Instant now,
-                   Output& output) {
+void Decider::warn(const Deployment& current, ServiceState& state,
+                   const std::vector<Reading>& firing, Instant now, Output& output) {
   for (const Reading& reading : firing) {
     const Trigger& trigger = *reading.trigger;
     if (trigger.action != TriggerAction::warn) {
@@ -91,11 +86,8 @@ void Decider::warn(const Deployment& current,
 }
 
 // Nobody is told the same thing twice while a trigger goes on firing.
-void Decider::tell(const Deployment& current,
-                   ServiceState& state,
-                   const Verdict& verdict,
-                   Instant now,
-                   Output& output) {
+void Decider::tell(const Deployment& current, ServiceState& state, const Verdict& verdict,
+                   Instant now, Output& output) {
   const Trigger& trigger = *verdict.reading.trigger;
   const Second second = second_of(now);
   if (second - state.last_fired > silence_of(trigger)) {
@@ -110,12 +102,13 @@ void Decider::tell(const Deployment& current,
   state.told = verdict.reasons;
   state.told_as = verdict.ruling;
   for (const Reason reason : verdict.reasons) {
-    output.explanations.push_back(
-        {current.service, current.id, reason, trigger.name, verdict.reading.measured, trigger.above});
+    output.explanations.push_back({current.service, current.id, reason, trigger.name,
+                                   verdict.reading.measured, trigger.above});
   }
   if (verdict.ruling == Ruling::held) {
-    RomanEvent event = story_about(current, verdict.reading, "rollback_held",
-                                   reason_text(verdict.reading) + "; held: " + joined(verdict.reasons));
+    RomanEvent event =
+        story_about(current, verdict.reading, "rollback_held",
+                    reason_text(verdict.reading) + "; held: " + joined(verdict.reasons));
     event.metadata.push_back({"reasons", joined(verdict.reasons)});
     send({std::move(event)}, {}, {}, output);
   } else if (verdict.ruling == Ruling::suppressed && shared && newest != nullptr &&

@@ -30,9 +30,9 @@ struct Deployment {
   bool health_check_passed = false;
 
   // Of our own records about it.
-  bool seen = false;                 // its post_deployment snapshot exists
-  bool announced = false;            // its pre_deployment snapshot exists
-  bool rollback_dispatched = false;  // a rollback of it got as far as its dispatch
+  bool seen = false;                             // its post_deployment snapshot exists
+  bool announced = false;                        // its pre_deployment snapshot exists
+  bool rollback_dispatched = false;              // a rollback of it got as far as its dispatch
   std::optional<double> utilisation_at_arrival;  // percent, from its post_deployment snapshot
 
   friend bool operator==(const Deployment&, const Deployment&) = default;

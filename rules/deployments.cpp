@@ -66,8 +66,7 @@ void Deployments::mark_rollback_dispatched(const DeploymentId& id) {
   }
 }
 
-void Deployments::mark_snapshot(const DeploymentId& id,
-                                bool serving,
+void Deployments::mark_snapshot(const DeploymentId& id, bool serving,
                                 std::optional<double> utilisation) {
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) {
@@ -79,8 +78,7 @@ void Deployments::mark_snapshot(const DeploymentId& id,
   }
 }
 
-const Deployment* Deployments::at(const Service& service,
-                                  Instant moment,
+const Deployment* Deployments::at(const Service& service, Instant moment,
                                   const DeploymentId& without) const {
   const auto line = lines_.find(service);
   if (line == lines_.end()) {

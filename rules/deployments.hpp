@@ -8,8 +8,8 @@
 
 namespace rollbackd::rules {
 
-// The known deployments and the one definition of which of them an event belongs to. SQL has its twin
-// in ops.deployment_at(); the integration tests hold them together.
+// The known deployments and the one definition of which of them an event belongs to. SQL has its
+// twin in ops.deployment_at(); the integration tests hold them together.
 class Deployments {
  public:
   // Takes a new or changed row. Returns the services whose events it can have moved to another
@@ -21,10 +21,9 @@ class Deployments {
   void mark_rollback_dispatched(const DeploymentId& id);
   void mark_snapshot(const DeploymentId& id, bool serving, std::optional<double> utilisation);
 
-  // The deployment to which an event of this service and moment belongs; null: nobody. `without`: as
-  // if that row were not there.
-  [[nodiscard]] const Deployment* at(const Service& service,
-                                     Instant moment,
+  // The deployment to which an event of this service and moment belongs; null: nobody. `without`:
+  // as if that row were not there.
+  [[nodiscard]] const Deployment* at(const Service& service, Instant moment,
                                      const DeploymentId& without = {}) const;
 
   // The deployment to go back to from this one; null: there is none (DESIGN.md section 2).

@@ -18,7 +18,8 @@ void begin(Rollback& rollback, StepName name, Instant now) {
   step.started_at = now;
 }
 
-void end(Rollback& rollback, StepName name, StepStatus status, Instant now, std::string error = {}) {
+void end(Rollback& rollback, StepName name, StepStatus status, Instant now,
+         std::string error = {}) {
   Step& step = rollback.step(name);
   step.status = status;
   step.started_at = step.started_at.value_or(now);
@@ -64,7 +65,8 @@ bool is_marked(const Rollback& rollback) {
 
 Execution Execution::decided(Rollback rollback) {
   Execution execution{std::move(rollback)};
-  begin(execution.rollback_, StepName::create_pre_rollback_snapshot, execution.rollback_.decided_at);
+  begin(execution.rollback_, StepName::create_pre_rollback_snapshot,
+        execution.rollback_.decided_at);
   return execution;
 }
 
@@ -82,12 +84,12 @@ NextMove Execution::opening() {
   committing_ = true;
   snapshot_asked_ = true;
   const std::string target = rollback_.target ? rollback_.target->version : "none";
-  return just({PutRollback{rollback_, true}, story_of_validation(rollback_),
-               story_of(rollback_, "rollback_initiated", "warning",
-                        rollback_.version + " will be rolled back to " + target + ": " +
-                            rollback_.reason),
-               Alert{AlertKind::initiated, rollback_}},
-              ask_for_snapshot().then);
+  return just(
+      {PutRollback{rollback_, true}, story_of_validation(rollback_),
+       story_of(rollback_, "rollback_initiated", "warning",
+                rollback_.version + " will be rolled back to " + target + ": " + rollback_.reason),
+       Alert{AlertKind::initiated, rollback_}},
+      ask_for_snapshot().then);
 }
 
 void Execution::committed() { committing_ = false; }
@@ -224,12 +226,13 @@ std::optional<NextMove> Execution::dispatch_or_abort(const World& world, Instant
                       rollback_.target->version, rollback_.target->git_commit, rollback_.reason}});
 }
 
-// A deployment that somebody made while the rollback was out of our hands; the replacement is left out.
+// A deployment that somebody made while the rollback was out of our hands; the replacement is left
+// out.
 const Deployment* Execution::superseding(const World& world, Instant now) const {
   const Deployment* current = world.deployments.at(rollback_.service, now, rollback_.replacement);
   const Deployment* bad = world.deployments.find(rollback_.deployment);
-  const bool is = world.complete && current != nullptr && bad != nullptr &&
-                  deployed_before(*bad, *current);
+  const bool is =
+      world.complete && current != nullptr && bad != nullptr && deployed_before(*bad, *current);
   return is ? current : nullptr;
 }
 
@@ -270,8 +273,7 @@ NextMove Execution::put_in_service(const World& world, Instant now) {
   }
   rollback_.serving_from = now + world.book.of(rollback_.service).settle;
   begin(rollback_, StepName::verify_health, now);
-  return just({PutRollback{rollback_},
-               PutInService{rollback_.replacement, *rollback_.serving_from},
+  return just({PutRollback{rollback_}, PutInService{rollback_.replacement, *rollback_.serving_from},
                story_of_step(rollback_, StepName::await_deploy)});
 }
 
@@ -306,11 +308,10 @@ std::optional<NextMove> Execution::look_at_health(const World& world, Instant no
 
 NextMove Execution::deploy_failed(Instant now) {
   const bool unknown = ended_->outcome == DeployOutcome::unknown;
-  const StepName at =
-      ended_->outcome == DeployOutcome::not_started ||
-              rollback_.step(StepName::await_deploy).status == StepStatus::pending
-          ? StepName::trigger_deploy
-          : StepName::await_deploy;
+  const StepName at = ended_->outcome == DeployOutcome::not_started ||
+                              rollback_.step(StepName::await_deploy).status == StepStatus::pending
+                          ? StepName::trigger_deploy
+                          : StepName::await_deploy;
   end(rollback_, at, StepStatus::failed, now, ended_->detail);
   rollback_.status = RollbackStatus::failed;
   rollback_.ended_by = unknown ? Reason::outcome_unknown : Reason::deploy_failed;
@@ -341,8 +342,8 @@ NextMove Execution::finish(Instant now, std::vector<JournalEntry> entries) {
   const std::string reason = rollback_.ended_by ? std::string{name_of(*rollback_.ended_by)} : "";
   entries.insert(entries.begin(), PutRollback{rollback_});
   if (success) {
-    entries.emplace_back(story_of(rollback_, "rollback_completed", "info",
-                                  "Health returned " + seconds_taken));
+    entries.emplace_back(
+        story_of(rollback_, "rollback_completed", "info", "Health returned " + seconds_taken));
     entries.emplace_back(Alert{AlertKind::completed, rollback_});
   } else if (aborted) {
     entries.emplace_back(
@@ -353,9 +354,9 @@ NextMove Execution::finish(Instant now, std::vector<JournalEntry> entries) {
                        "Stopped before the dispatch: " + reason));
     entries.emplace_back(Alert{AlertKind::aborted, rollback_});
   } else {
-    entries.emplace_back(story_of(rollback_, "rollback_failed", "error",
-                                  "Failed " + seconds_taken + ": " + reason + ": " +
-                                      last_error(rollback_)));
+    entries.emplace_back(
+        story_of(rollback_, "rollback_failed", "error",
+                 "Failed " + seconds_taken + ": " + reason + ": " + last_error(rollback_)));
     entries.emplace_back(Alert{AlertKind::failed, rollback_});
   }
   return just(std::move(entries));

@@ -16,8 +16,8 @@ struct NextMove {
   std::vector<Action> then;
 };
 
-// Drives one rollback through its eight steps (DESIGN.md section 5). It only says what is next; it is
-// told what became of it. While a transaction is on its way it wants nothing.
+// Drives one rollback through its eight steps (DESIGN.md section 5). It only says what is next; it
+// is told what became of it. While a transaction is on its way it wants nothing.
 class Execution {
  public:
   // A new rollback, whose first transaction is opening().

@@ -44,9 +44,7 @@ const Deployment* newest_current(const World& world, Instant now) {
   return newest;
 }
 
-bool is_to_blame(const World& world,
-                 const Deployment& deployment,
-                 const Trigger& trigger,
+bool is_to_blame(const World& world, const Deployment& deployment, const Trigger& trigger,
                  Instant now) {
   const Duration window = world.book.of(deployment.service).blame_window;
   const Deployment* newest = newest_current(world, now);

@@ -10,10 +10,11 @@ namespace rollbackd::rules {
 // point 3), in their order; empty: none.
 std::vector<Reason> holds(const World& world, const Deployment& deployment, Instant now);
 
-// Connection utilisation is everybody's. Whether this deployment may be rolled back for it: the newest
-// current one of the database, inside its blame window, quiet when it arrived, and the only service
-// deployed inside that window.
-bool is_to_blame(const World& world, const Deployment& deployment, const Trigger& trigger, Instant now);
+// Connection utilisation is everybody's. Whether this deployment may be rolled back for it: the
+// newest current one of the database, inside its blame window, quiet when it arrived, and the only
+// service deployed inside that window.
+bool is_to_blame(const World& world, const Deployment& deployment, const Trigger& trigger,
+                 Instant now);
 
 // The newest current deployment of all services; null: there is none.
 const Deployment* newest_current(const World& world, Instant now);

@@ -73,8 +73,7 @@ template class Uuid<DeploymentKind>;
 template class Uuid<EventKind>;
 
 std::array<std::uint8_t, 16> derived_uuid(const std::array<std::uint8_t, 16>& from,
-                                          std::int64_t moment_us,
-                                          std::uint64_t salt) {
+                                          std::int64_t moment_us, std::uint64_t salt) {
   std::uint64_t halves[2] = {0, 0};
   for (std::size_t i = 0; i < from.size(); ++i) {
     halves[i / 8] = halves[i / 8] << 8U | from[i];

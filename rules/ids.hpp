@@ -19,7 +19,8 @@ class Uuid {
   constexpr Uuid() = default;
   explicit constexpr Uuid(const std::array<std::uint8_t, 16>& bytes) : bytes_{bytes} {}
 
-  // The 8-4-4-4-12 form in either case; nothing else, so that a typing error is not taken for an id.
+  // The 8-4-4-4-12 form in either case; nothing else, so that a typing error is not taken for an
+  // id.
   static std::optional<Uuid> parse(std::string_view text);
 
   [[nodiscard]] std::string text() const;
@@ -42,8 +43,7 @@ extern template class Uuid<EventKind>;
 // A uuid (version 8) made from what makes it unique. Rules have no randomness, and the same inputs
 // must give the same ids.
 std::array<std::uint8_t, 16> derived_uuid(const std::array<std::uint8_t, 16>& from,
-                                          std::int64_t moment_us,
-                                          std::uint64_t salt);
+                                          std::int64_t moment_us, std::uint64_t salt);
 
 // One (environment, service) pair; both are any non-empty text.
 struct Service {

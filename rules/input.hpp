@@ -15,7 +15,8 @@
 
 namespace rollbackd::rules {
 
-// Events of one whole second and one attribution: no deployment began or ended between any two of them.
+// Events of one whole second and one attribution: no deployment began or ended between any two of
+// them.
 struct EventGroup {
   std::optional<DeploymentId> deployment;  // as the rows say; nothing: by service and time
   Service service;
@@ -23,15 +24,15 @@ struct EventGroup {
   std::uint64_t count = 0;
 };
 
-// All rows of the windows counted once more, to hold memory against. `foreign_rows` of them have an xid
-// that is missing or that this server has not given out: no difference of snapshots finds them.
+// All rows of the windows counted once more, to hold memory against. `foreign_rows` of them have an
+// xid that is missing or that this server has not given out: no difference of snapshots finds them.
 struct Audit {
   std::vector<EventGroup> events;
   std::uint64_t foreign_rows = 0;
 };
 
-// What one snapshot of the database has more than the one before. The services in `rebuilt` are told
-// whole: their windows are replaced by the groups of this batch.
+// What one snapshot of the database has more than the one before. The services in `rebuilt` are
+// told whole: their windows are replaced by the groups of this batch.
 struct FeedBatch {
   Instant as_of;  // the database's time of the snapshot
   std::vector<Deployment> deployments;
@@ -134,18 +135,8 @@ struct ManualRequest {
 // Time has passed: what Decider::wake_at() asked for.
 struct Tick {};
 
-using Input = std::variant<FeedBatch,
-                           FeedRebuilt,
-                           FeedLost,
-                           JournalRead,
-                           CommitDone,
-                           LeadershipLost,
-                           Sampled,
-                           SnapshotTaken,
-                           DeployStarted,
-                           DeployEnded,
-                           HealthUrlAnswered,
-                           ManualRequest,
-                           Tick>;
+using Input =
+    std::variant<FeedBatch, FeedRebuilt, FeedLost, JournalRead, CommitDone, LeadershipLost, Sampled,
+                 SnapshotTaken, DeployStarted, DeployEnded, HealthUrlAnswered, ManualRequest, Tick>;
 
 }  // namespace rollbackd::rules

@@ -20,8 +20,8 @@ void add_events(World& world, const std::vector<EventGroup>& events, Intake& int
   }
 }
 
-// Holds memory against a count of every row, both of one snapshot. A table that has more than memory is
-// explained by foreign rows, as far as there are any; one that has less had rows removed.
+// Holds memory against a count of every row, both of one snapshot. A table that has more than
+// memory is explained by foreign rows, as far as there are any; one that has less had rows removed.
 // Services whose windows are being counted anew anyway prove nothing.
 AuditFinding hold_against(World& world, const Audit& audit, const std::set<Service>& moved) {
   Windows counted{world.book.window_lengths()};

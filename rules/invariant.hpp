@@ -15,11 +15,11 @@ namespace rollbackd::rules {
 }  // namespace rollbackd::rules
 
 // For programmer errors only, in every build. Input that may be wrong is a Result or a Reason.
-#define INVARIANT(condition)                                                     \
-  do {                                                                           \
-    if (!(condition)) [[unlikely]] {                                             \
-      ::rollbackd::rules::broken_invariant(#condition, __FILE__, __LINE__);      \
-    }                                                                            \
+#define INVARIANT(condition)                                                \
+  do {                                                                      \
+    if (!(condition)) [[unlikely]] {                                        \
+      ::rollbackd::rules::broken_invariant(#condition, __FILE__, __LINE__); \
+    }                                                                       \
   } while (false)
 
 #define UNREACHABLE(what) ::rollbackd::rules::broken_invariant(what, __FILE__, __LINE__)

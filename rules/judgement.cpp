@@ -10,9 +10,7 @@ Second silence_of(const Trigger& trigger) {
   return trigger.window > 0 ? trigger.window : limits::rate_window;
 }
 
-std::vector<Reading> firing_rows(const World& world,
-                                 const Deployment& current,
-                                 ServiceState& state,
+std::vector<Reading> firing_rows(const World& world, const Deployment& current, ServiceState& state,
                                  Instant now) {
   const DeploymentMeasurements measurements{world, current.id};
   const auto above = rows_above(world.book.of(current.service).triggers, measurements);
@@ -32,11 +30,8 @@ std::vector<Reading> firing_rows(const World& world,
   return firing;
 }
 
-Verdict judge(const World& world,
-              const Deployment& current,
-              const std::vector<Reading>& firing,
-              bool active,
-              Instant now) {
+Verdict judge(const World& world, const Deployment& current, const std::vector<Reading>& firing,
+              bool active, Instant now) {
   Verdict verdict;
   for (const Reading& reading : firing) {
     if (reading.trigger->action != TriggerAction::rollback) {
@@ -45,8 +40,7 @@ Verdict judge(const World& world,
     if (active) {
       return {Ruling::suppressed, reading, {Reason::active}, {}};
     }
-    if (is_shared(reading.trigger->signal) &&
-        !is_to_blame(world, current, *reading.trigger, now)) {
+    if (is_shared(reading.trigger->signal) && !is_to_blame(world, current, *reading.trigger, now)) {
       // A later row may still speak of the deployment's own events.
       if (verdict.ruling == Ruling::quiet) {
         verdict = {Ruling::suppressed, reading, {Reason::not_to_blame}, {}};

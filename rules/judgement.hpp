@@ -15,20 +15,15 @@ struct Verdict {
   Validation validation;  // of a rejection or a rollback
 };
 
-// The rows that fire now: above their threshold for as long as they ask. Remembers them in `state`, and
-// since when each has been above.
-std::vector<Reading> firing_rows(const World& world,
-                                 const Deployment& current,
-                                 ServiceState& state,
+// The rows that fire now: above their threshold for as long as they ask. Remembers them in `state`,
+// and since when each has been above.
+std::vector<Reading> firing_rows(const World& world, const Deployment& current, ServiceState& state,
                                  Instant now);
 
 // The order of judgement (DESIGN.md section 4) for a current deployment of which these rows fire.
 // `active`: a rollback of the service is under way.
-Verdict judge(const World& world,
-              const Deployment& current,
-              const std::vector<Reading>& firing,
-              bool active,
-              Instant now);
+Verdict judge(const World& world, const Deployment& current, const std::vector<Reading>& firing,
+              bool active, Instant now);
 
 // After this long without firing a trigger may say the same thing again.
 Second silence_of(const Trigger& trigger);

@@ -9,8 +9,11 @@ constexpr double schumann_hz = 7.83;
 
 Check law_harmonic_attraction(const LawCase& law_case) {
   const ActionProfile& profile = law_case.profile;
-  Check check{Reason::law_harmonic_attraction, Outcome::compliant, profile.method_type,
-              std::string{"not brute_force, unless at 7.83 Hz"}, {}};
+  Check check{Reason::law_harmonic_attraction,
+              Outcome::compliant,
+              profile.method_type,
+              std::string{"not brute_force, unless at 7.83 Hz"},
+              {}};
   if (profile.method_type == "brute_force" && profile.target_frequency != schumann_hz) {
     check.outcome = Outcome::violation;
     check.text = "Law of Harmonic Attraction violated: brute_force at " +

@@ -7,7 +7,8 @@ Check law_inhabitance(const LawCase& law_case) {
   Check check{Reason::law_inhabitance, Outcome::compliant, risk, 0.0, {}};
   if (risk > 0) {
     check.outcome = Outcome::violation;
-    check.text = "Law of Inhabitance violated: risk to life is " + number_text(risk) + ", must be 0";
+    check.text =
+        "Law of Inhabitance violated: risk to life is " + number_text(risk) + ", must be 0";
   }
   return check;
 }

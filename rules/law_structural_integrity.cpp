@@ -1,6 +1,6 @@
-#include "rules/laws.hpp"
-
 #include <cmath>
+
+#include "rules/laws.hpp"
 
 namespace rollbackd::rules {
 namespace {

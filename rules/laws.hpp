@@ -34,8 +34,8 @@ const std::vector<Law>& laws();
 // Runs every law on this action.
 std::vector<Check> apply_laws(const LawCase& law_case);
 
-// Holds every law against a case it must pass and each of the four against one it must not. The text
-// says which law failed; a daemon whose laws fail does not start.
+// Holds every law against a case it must pass and each of the four against one it must not. The
+// text says which law failed; a daemon whose laws fail does not start.
 std::optional<std::string> laws_self_test(const std::vector<Law>& all = laws());
 
 Check law_inhabitance(const LawCase& law_case);

@@ -30,7 +30,8 @@ inline constexpr Duration failed_deploy_hold = minutes{10};
 // Verification gives up its search for a quiet window after this many windows.
 inline constexpr int verify_windows_max = 5;
 
-// After the last of them a health_url that does not answer at all is waited for this long, in seconds.
+// After the last of them a health_url that does not answer at all is waited for this long, in
+// seconds.
 inline constexpr Second health_url_patience = 30;
 
 // A snapshot that takes longer is recorded as failed and holds nothing up.

@@ -64,13 +64,8 @@ struct Alert {
   Rollback rollback;
 };
 
-using JournalEntry = std::variant<PutRollback,
-                                  MarkRolledBack,
-                                  RestoreDeployment,
-                                  PutInService,
-                                  PassProbation,
-                                  RomanEvent,
-                                  Alert>;
+using JournalEntry = std::variant<PutRollback, MarkRolledBack, RestoreDeployment, PutInService,
+                                  PassProbation, RomanEvent, Alert>;
 
 // One transaction of the journal, all or nothing, and what may be done once it has committed.
 struct Commit {

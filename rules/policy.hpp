@@ -20,8 +20,8 @@ struct Policy {
   Duration cooldown = minutes{3};
   Duration stale_after = minutes{10};
   Second verify_window = 60;
-  double verify_healthy_below = 1;  // errors per minute
-  bool verify_health_url = false;   // a health_url is configured and has to answer
+  double verify_healthy_below = 1;   // errors per minute
+  bool verify_health_url = false;    // a health_url is configured and has to answer
   std::string executor = "command";  // recorded in the plan
 
   friend bool operator==(const Policy&, const Policy&) = default;

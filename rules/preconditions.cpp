@@ -29,18 +29,20 @@ Check already_stable(const World& world, const Proposal& proposal) {
                        static_cast<std::int64_t>(limits::healthy_events));
   if (is_stable(world, proposal.deployment)) {
     check.outcome = proposal.automatic ? Outcome::violation : Outcome::warning;
-    check.text = "System already stable: " + std::to_string(events) + " errors in the last 5 minutes";
+    check.text =
+        "System already stable: " + std::to_string(events) + " errors in the last 5 minutes";
   }
   return check;
 }
 
 Check has_target(const World& world, const Deployment& bad) {
   const Deployment* target = world.deployments.target_of(bad);
-  return check_that(target != nullptr, Reason::no_target,
-                    target == nullptr ? std::string{"none"} : target->version,
-                    std::string{"an earlier deployment of the service: success, health_check_passed, "
-                                "no replacement, of another version or commit"},
-                    "No valid rollback target found");
+  return check_that(
+      target != nullptr, Reason::no_target,
+      target == nullptr ? std::string{"none"} : target->version,
+      std::string{"an earlier deployment of the service: success, health_check_passed, "
+                  "no replacement, of another version or commit"},
+      "No valid rollback target found");
 }
 
 Check is_current(const World& world, const Deployment& bad, Instant now) {
@@ -69,8 +71,9 @@ Check safe_values(const World& world, const Deployment& bad) {
   }
   return check_that(unsafe.empty(), Reason::unsafe_value, unsafe.empty() ? "none" : unsafe,
                     std::string{"no leading '-', no control characters"},
-                    "The " + unsafe + " begins with '-' or holds a control character; correct the "
-                    "row in ops.deployments");
+                    "The " + unsafe +
+                        " begins with '-' or holds a control character; correct the "
+                        "row in ops.deployments");
 }
 
 }  // namespace

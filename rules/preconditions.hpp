@@ -20,8 +20,8 @@ std::vector<Check> preconditions(const World& world, const Proposal& proposal, I
 // The laws, then the preconditions.
 Validation validate(const World& world, const Proposal& proposal, Instant now);
 
-// Whether a text can be handed to an executor: a writer of ops.deployments chose it, and a leading '-'
-// would be read as an option, a control character as anything.
+// Whether a text can be handed to an executor: a writer of ops.deployments chose it, and a leading
+// '-' would be read as an option, a control character as anything.
 bool is_safe_value(std::string_view text);
 
 }  // namespace rollbackd::rules

@@ -29,8 +29,7 @@ Fields samples_of(const World& world, const Deployment& deployment) {
 
 }  // namespace
 
-std::optional<PassProbation> passed_probation(const World& world,
-                                              const Deployment& current,
+std::optional<PassProbation> passed_probation(const World& world, const Deployment& current,
                                               Instant now) {
   const Duration probation = world.book.of(current.service).probation;
   if (!is_watched(current) || current.health_check_passed || current.rollback_dispatched ||
@@ -48,14 +47,13 @@ std::optional<PassProbation> passed_probation(const World& world,
 }
 
 RomanEvent story_of(const PassProbation& passed, const Deployment& deployment) {
-  RomanEvent event = story_about(deployment, "deployment_verified",
-                                 deployment.version + " passed its probation");
+  RomanEvent event =
+      story_about(deployment, "deployment_verified", deployment.version + " passed its probation");
   event.metadata.insert(event.metadata.end(), passed.details.begin(), passed.details.end());
   return event;
 }
 
-std::optional<TakeSnapshot> due_snapshot(const World& world,
-                                         const Deployment& deployment,
+std::optional<TakeSnapshot> due_snapshot(const World& world, const Deployment& deployment,
                                          Instant now) {
   if (deployment.status == DeploymentStatus::pending) {
     if (deployment.announced || deployment.rollback_from) {

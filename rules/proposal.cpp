@@ -22,9 +22,7 @@ Evidence evidence_of(const World& world, const Deployment& deployment) {
 
 }  // namespace
 
-Rollback propose(const World& world,
-                 const Deployment& deployment,
-                 Instant now,
+Rollback propose(const World& world, const Deployment& deployment, Instant now,
                  std::uint64_t number) {
   const std::int64_t moment = now.time_since_epoch().count();
   Rollback rollback;

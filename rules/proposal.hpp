@@ -6,11 +6,9 @@
 
 namespace rollbackd::rules {
 
-// The rollback of this deployment as it would be, with evidence, target and fresh ids, but no type, reason
-// and validation yet. `number` tells proposals of one moment apart.
-Rollback propose(const World& world,
-                 const Deployment& deployment,
-                 Instant now,
+// The rollback of this deployment as it would be, with evidence, target and fresh ids, but no type,
+// reason and validation yet. `number` tells proposals of one moment apart.
+Rollback propose(const World& world, const Deployment& deployment, Instant now,
                  std::uint64_t number);
 
 // Notes in the evidence which row asked for it.

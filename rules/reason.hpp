@@ -7,8 +7,8 @@
 
 namespace rollbackd::rules {
 
-// The closed list of reasons (DESIGN.md section 4). The same name is the log word, the journal field,
-// the metric label and the API field.
+// The closed list of reasons (DESIGN.md section 4). The same name is the log word, the journal
+// field, the metric label and the API field.
 enum class Reason {
   // suppressed
   active,

@@ -75,8 +75,8 @@ struct Target {
   friend bool operator==(const Target&, const Target&) = default;
 };
 
-// One rollback as it stands in ops.rollback_events. It holds all that is needed to go on with it after
-// a crash, and nothing else decides how it goes on.
+// One rollback as it stands in ops.rollback_events. It holds all that is needed to go on with it
+// after a crash, and nothing else decides how it goes on.
 struct Rollback {
   EventId id;
   DeploymentId deployment;

@@ -2,9 +2,7 @@
 
 namespace rollbackd::rules {
 
-RomanEvent story_of(const Rollback& rollback,
-                    std::string event_type,
-                    std::string severity,
+RomanEvent story_of(const Rollback& rollback, std::string event_type, std::string severity,
                     std::string description) {
   RomanEvent event;
   event.event_type = std::move(event_type);
@@ -32,14 +30,16 @@ RomanEvent story_of_step(const Rollback& rollback, StepName name) {
   event.metadata.push_back({"step", std::string{name_of(name)}});
   event.metadata.push_back({"status", std::string{name_of(step.status)}});
   if (step.started_at && step.completed_at) {
-    event.metadata.push_back({"duration_seconds", in_seconds(*step.completed_at - *step.started_at)});
+    event.metadata.push_back(
+        {"duration_seconds", in_seconds(*step.completed_at - *step.started_at)});
   }
   return event;
 }
 
 RomanEvent story_of_validation(const Rollback& rollback) {
   const bool compliant = rollback.validation.compliant();
-  std::string text = compliant ? "Constitutional validation passed" : "Constitutional validation failed";
+  std::string text =
+      compliant ? "Constitutional validation passed" : "Constitutional validation failed";
   for (const std::string& violation : rollback.validation.texts(Outcome::violation)) {
     text += ": " + violation;
   }

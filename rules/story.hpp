@@ -7,9 +7,7 @@ namespace rollbackd::rules {
 
 // The rows of ops.roman_events that tell a rollback's story, each with the ids to find it by.
 
-RomanEvent story_of(const Rollback& rollback,
-                    std::string event_type,
-                    std::string severity,
+RomanEvent story_of(const Rollback& rollback, std::string event_type, std::string severity,
                     std::string description);
 
 // rollback_step: a step ended, or one with effects begins.

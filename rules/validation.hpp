@@ -15,8 +15,8 @@ enum class Outcome { compliant, violation, warning };
 std::string_view name_of(Outcome outcome);
 std::optional<Outcome> outcome_named(std::string_view name);
 
-// What one law or precondition said about one proposed rollback, with the number it looked at and the
-// limit it holds it against.
+// What one law or precondition said about one proposed rollback, with the number it looked at and
+// the limit it holds it against.
 struct Check {
   Reason name = Reason::law_inhabitance;
   Outcome outcome = Outcome::compliant;

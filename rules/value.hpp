@@ -7,8 +7,8 @@
 
 namespace rollbackd::rules {
 
-// What a measurement, a limit or a detail can be. Rules build no JSON; adapters write these as JSON,
-// log fields and messages.
+// What a measurement, a limit or a detail can be. Rules build no JSON; adapters write these as
+// JSON, log fields and messages.
 using Value = std::variant<bool, std::int64_t, double, std::string>;
 
 struct Field {

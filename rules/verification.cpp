@@ -39,9 +39,7 @@ Fields findings(const World& world, const Rollback& rollback, Second window) {
 
 }  // namespace
 
-Verification verify(const World& world,
-                    const Rollback& rollback,
-                    std::optional<bool> health_url,
+Verification verify(const World& world, const Rollback& rollback, std::optional<bool> health_url,
                     Instant now) {
   INVARIANT(rollback.serving_from.has_value());
   const Policy& policy = world.book.of(rollback.service);
@@ -65,8 +63,8 @@ Verification verify(const World& world,
   const double rate = errors_per_minute(world, rollback.replacement, window);
   const bool last = served >= window * limits::verify_windows_max;
   const bool stable = replacement != nullptr && is_stable(world, *replacement);
-  const bool quiet = (rate < policy.verify_healthy_below && !cause_holds(world, rollback)) ||
-                     (last && stable);
+  const bool quiet =
+      (rate < policy.verify_healthy_below && !cause_holds(world, rollback)) || (last && stable);
   if (quiet && (!policy.verify_health_url || health_url == true)) {
     return {Health::healthy, {}, findings(world, rollback, window)};
   }
@@ -77,9 +75,9 @@ Verification verify(const World& world,
   if (!last) {
     return {};
   }
-  const std::string why = quiet ? "health_url does not answer 2xx"
-                                : number_text(rate) + " errors/minute after " +
-                                      std::to_string(served) + " seconds";
+  const std::string why =
+      quiet ? "health_url does not answer 2xx"
+            : number_text(rate) + " errors/minute after " + std::to_string(served) + " seconds";
   return {Health::unhealthy, "Still unhealthy: " + why, findings(world, rollback, window)};
 }
 

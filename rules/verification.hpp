@@ -16,11 +16,9 @@ struct Verification {
   Fields findings;    // the step's metadata, with `evidence`: events or silence
 };
 
-// Looked at with every second of complete windows. `health_url`: its answer about this moment; nothing:
-// it has not been asked, or has not answered yet.
-Verification verify(const World& world,
-                    const Rollback& rollback,
-                    std::optional<bool> health_url,
+// Looked at with every second of complete windows. `health_url`: its answer about this moment;
+// nothing: it has not been asked, or has not answered yet.
+Verification verify(const World& world, const Rollback& rollback, std::optional<bool> health_url,
                     Instant now);
 
 }  // namespace rollbackd::rules

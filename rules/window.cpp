@@ -123,8 +123,9 @@ std::uint64_t Windows::count(const DeploymentId& deployment, Second length) cons
   const auto place = std::lower_bound(lengths_.begin(), lengths_.end(), length);
   INVARIANT(place != lengths_.end() && *place == length);
   const auto ring = rings_.find(deployment);
-  return ring == rings_.end() ? 0
-                              : ring->second.sums[static_cast<std::size_t>(place - lengths_.begin())];
+  return ring == rings_.end()
+             ? 0
+             : ring->second.sums[static_cast<std::size_t>(place - lengths_.begin())];
 }
 
 }  // namespace rollbackd::rules

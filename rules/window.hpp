@@ -10,10 +10,10 @@
 
 namespace rollbackd::rules {
 
-// Events per deployment in sliding windows of whole seconds: at second t the N-second window holds the
-// events whose second lies in (t - N, t + 60]. Slices of one second with running sums make that exact
-// and as cheap for a late event as for one on time. Memory grows with the deployments that have
-// events in the longest window, never with the events.
+// Events per deployment in sliding windows of whole seconds: at second t the N-second window holds
+// the events whose second lies in (t - N, t + 60]. Slices of one second with running sums make that
+// exact and as cheap for a late event as for one on time. Memory grows with the deployments that
+// have events in the longest window, never with the events.
 class Windows {
  public:
   // The lengths that can be asked for, in seconds, each 1 to limits::window_max.
@@ -41,8 +41,8 @@ class Windows {
 
  private:
   struct Ring {
-    std::vector<std::uint32_t> slots;   // index: second modulo size
-    std::vector<std::uint64_t> sums;    // one per length
+    std::vector<std::uint32_t> slots;  // index: second modulo size
+    std::vector<std::uint64_t> sums;   // one per length
   };
   using Page = std::unordered_map<DeploymentId, std::uint64_t>;
 

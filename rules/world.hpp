@@ -23,7 +23,7 @@ enum class Ruling {
 
 // What is remembered about one service between two judgements.
 struct ServiceState {
-  DeploymentId judged;  // the current deployment that the next six are about
+  DeploymentId judged;                         // the current deployment that the next six are about
   std::map<std::string, Instant> above_since;  // by trigger name
   std::set<std::string> firing;                // trigger names, when it was last looked at
   std::map<std::string, Second> warned;        // by trigger name: when it last fired
@@ -38,8 +38,7 @@ struct ServiceState {
 
 // Everything that decisions are made from.
 struct World {
-  explicit World(PolicyBook policies)
-      : book{std::move(policies)}, windows{book.window_lengths()} {}
+  explicit World(PolicyBook policies) : book{std::move(policies)}, windows{book.window_lengths()} {}
 
   PolicyBook book;
   Deployments deployments;

@@ -4,8 +4,9 @@
 
 namespace rollbackd::engine {
 
-// How long to wait before attempt number `attempt` (1, 2, …) to reach the database: 50 ms doubling to
-// 5 s, each between half and all of it, so that many daemons do not come back in step. Any thread.
+// How long to wait before attempt number `attempt` (1, 2, …) to reach the database: 50 ms doubling
+// to 5 s, each between half and all of it, so that many daemons do not come back in step. Any
+// thread.
 rules::Duration reconnect_delay(int attempt);
 
 }  // namespace rollbackd::engine

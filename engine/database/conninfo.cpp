@@ -1,9 +1,9 @@
 #include "engine/database/conninfo.hpp"
 
-#include <libpq-fe.h>
-
 #include <map>
 #include <memory>
+
+#include <libpq-fe.h>
 
 namespace rollbackd::engine {
 namespace {
@@ -11,8 +11,8 @@ namespace {
 // A dead link has to be noticed within seconds; libpq's own defaults wait for hours.
 const std::map<std::string, std::string>& defaults() {
   static const std::map<std::string, std::string> known{
-      {"connect_timeout", "3"},     {"keepalives_idle", "5"},
-      {"keepalives_interval", "2"}, {"keepalives_count", "3"},
+      {"connect_timeout", "3"},      {"keepalives_idle", "5"},
+      {"keepalives_interval", "2"},  {"keepalives_count", "3"},
       {"tcp_user_timeout", "10000"}, {"target_session_attrs", "read-write"},
       {"client_encoding", "UTF8"},
   };

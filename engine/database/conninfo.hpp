@@ -14,8 +14,8 @@ struct ConnectionInfo {
 };
 
 // The conninfo of one of our sessions, in libpq's key=value form: ours for time-outs and keepalives
-// where the user says nothing, always a server that takes writes, and an application_name that begins
-// with "rollbackd" (`purpose`: "feed", "journal", …). Fails when libpq cannot read it.
+// where the user says nothing, always a server that takes writes, and an application_name that
+// begins with "rollbackd" (`purpose`: "feed", "journal", …). Fails when libpq cannot read it.
 Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_view purpose);
 
 // A libpq or server message fit for a log: one line, no trailing newline, never a password.

@@ -1,10 +1,10 @@
 #include "engine/database/session.hpp"
 
+#include <chrono>
 #include <sys/socket.h>
 
-#include <chrono>
-
 #include "engine/database/backoff.hpp"
+#include "engine/database/connection.hpp"
 
 namespace rollbackd::engine {
 
@@ -15,18 +15,6 @@ constexpr const char* session_settings =
     "set statement_timeout = '8s'; set lock_timeout = '2s'; "
     "set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC'; "
     "set datestyle = 'ISO, YMD'; set search_path = pg_catalog, pg_temp";
-
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-// libpqxx 6 opens a lost connection anew inside the next statement, without its locks and LISTENs.
-// From 7 on it does not, and has no such function.
-template <class Connection>
-void stay_dead(Connection& connection) {
-  if constexpr (requires { connection.inhibit_reactivation(true); }) {
-    connection.inhibit_reactivation(true);
-  }
-}
-#pragma GCC diagnostic pop
 
 }  // namespace
 
@@ -122,8 +110,7 @@ void Session::work() {
 
 bool Session::try_to_connect() {
   try {
-    auto connection = std::make_unique<pqxx::connection>(conninfo_);
-    stay_dead(*connection);
+    auto connection = open_connection(conninfo_);
     pqxx::nontransaction{*connection}.exec(session_settings);
     {
       const std::lock_guard lock{mutex_};
@@ -160,10 +147,8 @@ void Session::run_entry(const Entry& entry) {
     fail(e.what(), "", true);
   } catch (const pqxx::in_doubt_error& e) {
     fail(e.what(), "", true);
-  } catch (const pqxx::insufficient_privilege& e) {
-    fail(e.what(), "42501", !connection_->is_open());  // libpqxx 6 forgets the code
-  } catch (const pqxx::sql_error& e) {
-    fail(e.what(), e.sqlstate(), !connection_->is_open());
+  } catch (const pqxx::failure& e) {
+    fail(e.what(), sqlstate_of(e), !connection_->is_open());
   } catch (const std::exception& e) {
     fail(e.what(), "", !connection_->is_open());
   }

@@ -6,9 +6,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <pqxx/pqxx>
 #include <string>
 #include <thread>
+
+#include <pqxx/pqxx>
 
 #include "engine/clock.hpp"
 #include "engine/database/conninfo.hpp"
@@ -20,19 +21,19 @@ namespace rollbackd::engine {
 struct SessionFailure {
   std::string what;      // one line for people
   std::string sqlstate;  // empty when the server said none
-  bool lost = false;     // the connection is gone, and what it was doing may or may not have happened
+  bool lost = false;  // the connection is gone, and what it was doing may or may not have happened
 };
 
-// One database connection with a thread of its own for blocking SQL. It is opened at the start and kept,
-// because at 100 % of max_connections there would be none to open. A lost one is thrown away, never
-// revived, and replaced with growing, jittered delays (50 ms to 5 s).
+// One database connection with a thread of its own for blocking SQL. It is opened at the start and
+// kept, because at 100 % of max_connections there would be none to open. A lost one is thrown away,
+// never revived, and replaced with growing, jittered delays (50 ms to 5 s).
 class Session {
  public:
   using Job = std::function<void(pqxx::connection&)>;
   using OnFailure = std::function<void(const SessionFailure&)>;
 
   struct Options {
-    std::string purpose;                     // part of application_name and of log lines
+    std::string purpose;                           // part of application_name and of log lines
     rules::Duration job_max = rules::seconds{10};  // longer jobs have their socket shut down
     // Runs on every new connection before any job; may throw.
     Job on_connect = [](pqxx::connection&) {};
@@ -44,8 +45,8 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Runs the job on the session's thread, after those before it. While there is no connection it fails
-  // at once. Both functions run on the session's thread. Any thread may call.
+  // Runs the job on the session's thread, after those before it. While there is no connection it
+  // fails at once. Both functions run on the session's thread. Any thread may call.
   void run(Job job, OnFailure on_failure);
   // The same, but waits for the connection to come back instead of failing.
   void run_when_connected(Job job, OnFailure on_failure);
@@ -54,8 +55,8 @@ class Session {
   // session's thread only.
   void pause(rules::Duration delay);
 
-  // Shuts the socket of a job down that takes longer than job_max: libpq waits for ever for a server
-  // that has stopped without closing the connection. Called by a timer; any thread.
+  // Shuts the socket of a job down that takes longer than job_max: libpq waits for ever for a
+  // server that has stopped without closing the connection. Called by a timer; any thread.
   void end_if_stuck(SteadyTime now);
 
  private:

@@ -133,8 +133,7 @@ void Difference::prepare(pqxx::connection& connection) {
   connection.prepare("rebuild", sql.rebuild);
 }
 
-Polled Difference::poll(pqxx::connection& connection,
-                        const std::vector<rules::Service>& rebuild,
+Polled Difference::poll(pqxx::connection& connection, const std::vector<rules::Service>& rebuild,
                         bool audit) {
   const bool from_nothing = snapshot_.empty();
   const std::string since = snapshot_;
@@ -167,7 +166,8 @@ Polled Difference::poll(pqxx::connection& connection,
                                       std::move(rows.deployments), std::move(rows.events)};
     rebuilt_before_ = true;
   } else {
-    rules::FeedBatch batch{rows.at, std::move(rows.deployments), std::move(rows.events), rebuild, {}};
+    rules::FeedBatch batch{
+        rows.at, std::move(rows.deployments), std::move(rows.events), rebuild, {}};
     if (audit && rebuild.empty()) {
       batch.audit = std::move(rows.audit);
     }

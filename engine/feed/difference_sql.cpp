@@ -33,14 +33,15 @@ string counts(const string& row) {
          row + ".timestamp > now() - " + horizon;
 }
 
-// What is visible now and was not in $1: two index scans, never one OR (six times slower). A row whose
-// xid this server has not given out yet came from elsewhere; pg_visible_in_snapshot keeps it from
-// being fetched with every poll.
+// What is visible now and was not in $1: two index scans, never one OR (six times slower). A row
+// whose xid this server has not given out yet came from elsewhere; pg_visible_in_snapshot keeps it
+// from being fetched with every poll.
 string fresh(const string& table, const string& columns, const string& condition) {
   const string from = "select " + columns + " from " + table + " x where " + condition;
-  return from + " x.xid >= pg_snapshot_xmax($1::pg_snapshot)"
-                " and pg_visible_in_snapshot(x.xid, (select snap from s))"
-                " union all " +
+  return from +
+         " x.xid >= pg_snapshot_xmax($1::pg_snapshot)"
+         " and pg_visible_in_snapshot(x.xid, (select snap from s))"
+         " union all " +
          from + " x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))";
 }
 
@@ -49,8 +50,8 @@ string fresh_events() {
                counts("x") + " and");
 }
 
-// Attribution goes by the exact moment, counting by the second. Between two boundaries all rows of a
-// second belong to the same deployment, so one of them stands for all.
+// Attribution goes by the exact moment, counting by the second. Between two boundaries all rows of
+// a second belong to the same deployment, so one of them stands for all.
 string groups(const string& source, const string& boundaries, const string& kind = "e") {
   return "select '" + kind + "', e.deployment_id::text, e.environment, e.service, " +
          microseconds("min(e.timestamp)") +
@@ -70,7 +71,8 @@ string deployments(const string& source) {
           " exists (select SNAPSHOT and s.snapshot_type = 'post_deployment')::text,"
           " exists (select SNAPSHOT and s.snapshot_type = 'pre_deployment')::text,"
           " exists (select from ops.rollback_events r where r.deployment_id = d.deployment_id"
-          "         and r.metadata->>'written_by' = 'rollbackd' and r.metadata ? 'claimed_at')::text,"
+          "         and r.metadata->>'written_by' = 'rollbackd' and r.metadata ? "
+          "'claimed_at')::text,"
           " (select case when jsonb_typeof(s.key_metrics->'connection_utilisation') = 'number'"
           "         then s.key_metrics->>'connection_utilisation' end"
           "  SNAPSHOT and s.snapshot_type = 'post_deployment' order by s.id limit 1) from ",
@@ -89,9 +91,10 @@ string in_rebuilt(const string& row) {
 }
 
 string boundaries_from_table() {
-  return string{"array(select moment from (select deployed_at as moment from ops.deployments"
-                " union select completed_at from ops.deployments where status = 'failed') b"
-                " where moment < 'infinity' and moment > now() - "} +
+  return string{
+             "array(select moment from (select deployed_at as moment from ops.deployments"
+             " union select completed_at from ops.deployments where status = 'failed') b"
+             " where moment < 'infinity' and moment > now() - "} +
          horizon + " order by moment)";
 }
 
@@ -118,10 +121,13 @@ DifferenceSql difference_sql() {
       sql.poll + all + groups(counted_rows, boundaries_from_table(), "a") + all +
       "select 'f', null, null, null, null, count(*)::text,"
       " null, null, null, null, null, null, null, null, null, null from " +
-      counted_rows + " where e.xid is null or not pg_visible_in_snapshot(e.xid, (select snap from s))";
+      counted_rows +
+      " where e.xid is null or not pg_visible_in_snapshot(e.xid, (select snap from s))";
   sql.rebuild = snapshot_now + snapshot_row() + all +
-                groups(counted_rows, boundaries_from_table(), "r") + all + deployments("(select * from ops.deployments order by id desc"
-                                  " limit $1::bigint) d");
+                groups(counted_rows, boundaries_from_table(), "r") + all +
+                deployments(
+                    "(select * from ops.deployments order by id desc"
+                    " limit $1::bigint) d");
   return sql;
 }
 

@@ -4,16 +4,17 @@
 
 namespace rollbackd::engine {
 
-// The feed's three statements. Each sees one snapshot, so its rows belong together, and all give rows
-// of one shape, every column text:
+// The feed's three statements. Each sees one snapshot, so its rows belong together, and all give
+// rows of one shape, every column text:
 //   's' | snapshot | | | at_us                                                      exactly one
 //   'e' | deployment_id or null | environment | service | at_us | n                 new events
 //   'r' | as 'e'                                                                    counted anew
 //   'd' | deployment_id | environment | service | deployed_us | row id | version | git_commit |
 //         status | completed_us | rollback_from | health_check_passed | seen | announced |
 //         rollback_dispatched | utilisation_at_arrival                              a deployment
-//   'a' | as 'e'                                                                    the audit's count
-//   'f' | | | | | n                                                                 rows of no known xid
+//   'a' | as 'e'                                                                    the audit's
+//   count 'f' | | | | | n                                                                 rows of
+//   no known xid
 // Times are microseconds since 1970. The events of a group are of one second and one attribution.
 struct DifferenceSql {
   // $1 the last snapshot, $2 the moments at which deployments begin or end, ascending.

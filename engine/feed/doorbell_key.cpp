@@ -14,10 +14,8 @@ constexpr rules::Duration by_design_retry = rules::seconds{60};
 
 }  // namespace
 
-DoorbellKey::DoorbellKey(asio::io_context& reactor,
-                   const ConnectionInfo& info,
-                   Handlers handlers,
-                   Log& log)
+DoorbellKey::DoorbellKey(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers,
+                         Log& log)
     : reactor_{reactor},
       handlers_{std::move(handlers)},
       log_{log},
@@ -84,8 +82,8 @@ void DoorbellKey::ring_canary() {
   session_.run(
       [this](pqxx::connection& connection) {
         asio::post(reactor_, [this] { handlers_.on_canary_rung(); });
-        pqxx::nontransaction{connection}.exec(std::string{"select pg_notify('"} +
-                                              doorbell_channel + "', 'canary')");
+        pqxx::nontransaction{connection}.exec(std::string{"select pg_notify('"} + doorbell_channel +
+                                              "', 'canary')");
       },
       [](const SessionFailure&) {});
 }

@@ -4,18 +4,19 @@
 #include <functional>
 
 #include "engine/asio.hpp"
+
 #include "engine/database/session.hpp"
 #include "engine/ports.hpp"
 
 namespace rollbackd::engine {
 
-// Holds K, so that the bell rings, on a session of its own with a heartbeat: the server frees K when the
-// daemon is stopped or cut off, and writers go on in silence. Reactor thread.
+// Holds K, so that the bell rings, on a session of its own with a heartbeat: the server frees K
+// when the daemon is stopped or cut off, and writers go on in silence. Reactor thread.
 class DoorbellKey {
  public:
   struct Handlers {
-    // K is held from now on, and every writer that saw silence has ended: one more poll and the bell
-    // is exact.
+    // K is held from now on, and every writer that saw silence has ended: one more poll and the
+    // bell is exact.
     std::function<void()> on_taken;
     std::function<void(const std::string& why, bool by_design)> on_silent;
     std::function<void()> on_canary_rung;

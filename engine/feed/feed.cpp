@@ -7,7 +7,8 @@
 namespace rollbackd::engine {
 namespace {
 
-// The safety poll: just after each second of the database's clock, so that the windows move with it.
+// The safety poll: just after each second of the database's clock, so that the windows move with
+// it.
 constexpr rules::Duration after_the_second{2'000};
 // While the bell does not ring, or is not heard.
 constexpr rules::Duration poll_when_deaf{50'000};
@@ -16,7 +17,8 @@ constexpr rules::Duration audit_every = rules::minutes{1};
 constexpr rules::Duration canary_every = rules::seconds{5};
 constexpr rules::Duration canary_max = rules::seconds{10};
 
-// The query had to wait for a lock too long, or took too long; the connection and what it knows are well.
+// The query had to wait for a lock too long, or took too long; the connection and what it knows are
+// well.
 bool is_only_late(const SessionFailure& failure) {
   return !failure.lost && (failure.sqlstate == "55P03" || failure.sqlstate == "57014");
 }
@@ -35,14 +37,8 @@ std::string remedy_for(const SessionFailure& failure) {
 
 }  // namespace
 
-Feed::Feed(asio::io_context& reactor,
-           const ConnectionInfo& info,
-           Doorbell mode,
-           DatabaseTime& time,
-           Inbox& inbox,
-           Log& log,
-           Meter& meter,
-           Board& board)
+Feed::Feed(asio::io_context& reactor, const ConnectionInfo& info, Doorbell mode, DatabaseTime& time,
+           Inbox& inbox, Log& log, Meter& meter, Board& board)
     : reactor_{reactor},
       mode_{mode},
       time_{time},
@@ -214,7 +210,8 @@ void Feed::failed(const SessionFailure& failure) {
     log_.warning("feed_lost", {{"why", why}});
     meter_.count(Count::feed_reconnects);
     board_.report(failure.lost ? Part::database : Part::schema, why);
-    board_.report(Part::windows, "windows are not complete; they are rebuilt when the feed is back");
+    board_.report(Part::windows,
+                  "windows are not complete; they are rebuilt when the feed is back");
     inbox_.post(rules::FeedLost{failure.what});
   }
   complete_ = false;
@@ -270,7 +267,8 @@ void Feed::set_deaf(Part part, const std::string& why, bool by_design) {
 
 void Feed::watch_canary() {
   if (canary_rung_ && steady_now() - *canary_rung_ > canary_max) {
-    board_.report(Part::canary, "the doorbell is not heard: NOTIFY from a second connection is late");
+    board_.report(Part::canary,
+                  "the doorbell is not heard: NOTIFY from a second connection is late");
   }
   if (listener_.is_listening() && !canary_rung_) {
     doorbell_.ring_canary();

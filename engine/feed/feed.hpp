@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/asio.hpp"
+
 #include "engine/clock.hpp"
 #include "engine/database/session.hpp"
 #include "engine/feed/difference.hpp"
@@ -15,23 +16,18 @@
 
 namespace rollbackd::engine {
 
-// How events and deployments arrive: the doorbell says "look now", a slow poll looks anyway, and every
-// look is the difference of two snapshots. Posts FeedRebuilt, FeedBatch and FeedLost. Reactor thread.
+// How events and deployments arrive: the doorbell says "look now", a slow poll looks anyway, and
+// every look is the difference of two snapshots. Posts FeedRebuilt, FeedBatch and FeedLost. Reactor
+// thread.
 class Feed {
  public:
-  Feed(asio::io_context& reactor,
-       const ConnectionInfo& info,
-       Doorbell mode,
-       DatabaseTime& time,
-       Inbox& inbox,
-       Log& log,
-       Meter& meter,
-       Board& board);
+  Feed(asio::io_context& reactor, const ConnectionInfo& info, Doorbell mode, DatabaseTime& time,
+       Inbox& inbox, Log& log, Meter& meter, Board& board);
 
   void start();
   void stop();
-  // Makes the bell ring for this daemon. Only for the one that leads: a second holder would only wait,
-  // and a waiting one makes it ring as well.
+  // Makes the bell ring for this daemon. Only for the one that leads: a second holder would only
+  // wait, and a waiting one makes it ring as well.
   void take_bell();
   // Counts the service anew with the next poll, which comes at once.
   void rebuild(const rules::Service& service);

@@ -1,9 +1,9 @@
 #include "engine/feed/listener.hpp"
 
-#include <libpq-fe.h>
+#include <cstring>
 #include <unistd.h>
 
-#include <cstring>
+#include <libpq-fe.h>
 
 #include "engine/database/backoff.hpp"
 #include "engine/database/doorbell_names.hpp"
@@ -36,9 +36,7 @@ struct Listener::Opened {
 
 void Listener::Closer::operator()(pg_conn* connection) const { PQfinish(connection); }
 
-Listener::Listener(asio::io_context& reactor,
-                   const ConnectionInfo& info,
-                   Handlers handlers,
+Listener::Listener(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers,
                    Log& log)
     : reactor_{reactor},
       handlers_{std::move(handlers)},
@@ -102,8 +100,9 @@ void Listener::open_blocking(const std::string& conninfo, Opened& result) {
     result.by_design = true;
     return;
   }
-  const QueryResult listening = run(
-      std::string{"set idle_session_timeout = 0; set timezone = 'UTC'; listen "} + doorbell_channel);
+  const QueryResult listening =
+      run(std::string{"set idle_session_timeout = 0; set timezone = 'UTC'; listen "} +
+          doorbell_channel);
   if (!succeeded(listening) || PQsetnonblocking(connection.get(), 1) != 0) {
     result.problem = one_line(PQerrorMessage(connection.get()));
     return;

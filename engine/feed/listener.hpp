@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "engine/asio.hpp"
+
 #include "engine/clock.hpp"
 #include "engine/database/conninfo.hpp"
 #include "engine/ports.hpp"
@@ -15,9 +16,10 @@ struct pg_conn;
 
 namespace rollbackd::engine {
 
-// Hears the doorbell: one libpq connection, non-blocking, on the reactor. It holds no transaction and
-// runs no query but its heartbeat. What it hears is only ever "look now"; a payload is never trusted.
-// Reactor thread, apart from opening the connection, which blocks and has a thread of its own.
+// Hears the doorbell: one libpq connection, non-blocking, on the reactor. It holds no transaction
+// and runs no query but its heartbeat. What it hears is only ever "look now"; a payload is never
+// trusted. Reactor thread, apart from opening the connection, which blocks and has a thread of its
+// own.
 class Listener {
  public:
   struct Handlers {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "engine/clock.hpp"
+#include "engine/database/connection.hpp"
 #include "engine/database/doorbell_names.hpp"
 
 namespace rollbackd::engine {
@@ -54,16 +55,6 @@ select md5(string_agg(line, E'\n' order by line collate "C")) from (
   select concat_ws(' ', 'policy', p.polrelid::regclass, p.polname) from pg_policy p
 ) as everything)sql";
 
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-template <class Connection>
-void stay_dead(Connection& connection) {
-  if constexpr (requires { connection.inhibit_reactivation(true); }) {
-    connection.inhibit_reactivation(true);
-  }
-}
-#pragma GCC diagnostic pop
-
 bool is_one_of(const std::string& state, std::initializer_list<std::string_view> states) {
   return std::find(states.begin(), states.end(), state) != states.end();
 }
@@ -82,20 +73,6 @@ bool is_passing(const pqxx::failure& e) {
 }
 
 }  // namespace
-
-std::string sqlstate_of(const pqxx::failure& failure) {
-  if (dynamic_cast<const pqxx::insufficient_privilege*>(&failure) != nullptr) {
-    return "42501";
-  }
-  if (dynamic_cast<const pqxx::deadlock_detected*>(&failure) != nullptr) {
-    return "40P01";
-  }
-  if (dynamic_cast<const pqxx::transaction_rollback*>(&failure) != nullptr) {
-    return "40001";
-  }
-  const auto* error = dynamic_cast<const pqxx::sql_error*>(&failure);
-  return error == nullptr ? std::string{} : error->sqlstate();
-}
 
 // What the server says besides its answers; shown once the step at hand has been reported.
 class Installer::Warnings : public pqxx::errorhandler {
@@ -140,12 +117,11 @@ Result<std::unique_ptr<Installer>> Installer::open(const ConnectionInfo& info, s
   }
   std::unique_ptr<pqxx::connection> connection;
   try {
-    connection = std::make_unique<pqxx::connection>(*conninfo);
+    connection = open_connection(*conninfo);
   } catch (const pqxx::failure& e) {
     return Error{"no connection to the database: " + one_line(e.what()),
                  "check database.conninfo, or give --conninfo"};
   }
-  stay_dead(*connection);
   std::unique_ptr<Installer> installer{new Installer{std::move(connection), out}};
   installer->run(
       "set client_min_messages = warning; set statement_timeout = 0; set lock_timeout = 0; "

@@ -14,10 +14,6 @@
 
 namespace rollbackd::engine {
 
-// The SQLSTATE of a failure, empty if it has none. libpqxx 6.4 leaves it out of
-// insufficient_privilege, and its deadlocks and serialization failures are no sql_error.
-std::string sqlstate_of(const pqxx::failure& failure);
-
 // What a step came to.
 struct StepOutcome {
   bool changed = false;

@@ -1,3 +1,4 @@
+#include "engine/database/connection.hpp"
 #include "engine/store/installer.hpp"
 
 namespace rollbackd::engine {

@@ -12,19 +12,14 @@ namespace {
 constexpr rules::Duration read_again_after = rules::seconds{1};
 
 bool has_alert(const rules::Commit& commit) {
-  return std::any_of(commit.entries.begin(), commit.entries.end(), [](const auto& entry) {
-    return std::holds_alternative<rules::Alert>(entry);
-  });
+  return std::any_of(commit.entries.begin(), commit.entries.end(),
+                     [](const auto& entry) { return std::holds_alternative<rules::Alert>(entry); });
 }
 
 }  // namespace
 
-PostgresJournal::PostgresJournal(const ConnectionInfo& info,
-                                 DatabaseTime& time,
-                                 Inbox& inbox,
-                                 Log& log,
-                                 Meter& meter,
-                                 Board& board,
+PostgresJournal::PostgresJournal(const ConnectionInfo& info, DatabaseTime& time, Inbox& inbox,
+                                 Log& log, Meter& meter, Board& board,
                                  std::function<void()> on_alert)
     : time_{time},
       inbox_{inbox},
@@ -40,14 +35,14 @@ void PostgresJournal::write(const rules::Commit& commit) {
 }
 
 void PostgresJournal::read() {
-  session_.run_when_connected(
-      [this](pqxx::connection& connection) { read_now(connection); },
-      [this](const SessionFailure& failure) {
-        log_.error("journal_unreadable", {{"why", failure.what}});
-        board_.report(Part::journal, "the journal cannot be read: " + failure.what);
-        session_.pause(read_again_after);
-        read();
-      });
+  session_.run_when_connected([this](pqxx::connection& connection) { read_now(connection); },
+                              [this](const SessionFailure& failure) {
+                                log_.error("journal_unreadable", {{"why", failure.what}});
+                                board_.report(Part::journal,
+                                              "the journal cannot be read: " + failure.what);
+                                session_.pause(read_again_after);
+                                read();
+                              });
 }
 
 void PostgresJournal::write_now(pqxx::connection& connection, const rules::Commit& commit) {

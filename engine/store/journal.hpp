@@ -14,13 +14,8 @@ class PostgresJournal final : public Journal {
  public:
   // `on_alert`: a message for people was committed; any thread. Reading the journal sets `time`, so
   // that nobody goes on from it without knowing what time it is.
-  PostgresJournal(const ConnectionInfo& info,
-                  DatabaseTime& time,
-                  Inbox& inbox,
-                  Log& log,
-                  Meter& meter,
-                  Board& board,
-                  std::function<void()> on_alert);
+  PostgresJournal(const ConnectionInfo& info, DatabaseTime& time, Inbox& inbox, Log& log,
+                  Meter& meter, Board& board, std::function<void()> on_alert);
 
   void write(const rules::Commit& commit) override;
   void read() override;

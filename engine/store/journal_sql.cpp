@@ -1,8 +1,9 @@
 #include "engine/store/journal_sql.hpp"
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
+
+#include <nlohmann/json.hpp>
 
 #include "engine/store/rollback_json.hpp"
 #include "engine/time_text.hpp"
@@ -10,8 +11,8 @@
 namespace rollbackd::engine {
 namespace {
 
-// Text that PostgreSQL takes: bytes that are no UTF-8 are replaced, for a record must not fail on what
-// somebody's program printed.
+// Text that PostgreSQL takes: bytes that are no UTF-8 are replaced, for a record must not fail on
+// what somebody's program printed.
 std::string dumped(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -49,8 +50,9 @@ struct Writer {
   }
 
   void operator()(const rules::MarkRolledBack& mark) const {
-    expect_one(work.exec_prepared("mark_rolled_back", mark.deployment.text(), instant_text(mark.at)),
-               "mark_rolled_back");
+    expect_one(
+        work.exec_prepared("mark_rolled_back", mark.deployment.text(), instant_text(mark.at)),
+        "mark_rolled_back");
     expect_one(work.exec_prepared("insert_replacement", mark.replacement.text(),
                                   mark.deployment.text(), mark.target.text()),
                "the replacement");
@@ -66,9 +68,9 @@ struct Writer {
   }
 
   void operator()(const rules::PutInService& put) const {
-    expect_one(work.exec_prepared("put_in_service", put.replacement.text(),
-                                  instant_text(put.deployed_at)),
-               "the replacement");
+    expect_one(
+        work.exec_prepared("put_in_service", put.replacement.text(), instant_text(put.deployed_at)),
+        "the replacement");
   }
 
   // Somebody may have changed the row meanwhile; then there is nothing to pass.
@@ -97,14 +99,15 @@ struct Writer {
 
 void prepare_journal(pqxx::connection& c) {
   pqxx::nontransaction{c}.exec("set plan_cache_mode = force_generic_plan");
-  c.prepare("insert_rollback",
-            "insert into ops.rollback_events (event_id, deployment_id, trigger_type, trigger_reason,"
-            " initiated_at, status, rollback_plan, rollback_steps, constitutional_validation,"
-            " completed_at, metadata, environment, service)"
-            " values ($1::uuid, $2::uuid, $3, $4, $5::timestamptz, $6, $7::jsonb,"
-            " array(select s from jsonb_array_elements($8::jsonb) with ordinality as e(s, n)"
-            "       order by n),"
-            " $9::jsonb, nullif($10, '')::timestamptz, $11::jsonb, $12, $13)");
+  c.prepare(
+      "insert_rollback",
+      "insert into ops.rollback_events (event_id, deployment_id, trigger_type, trigger_reason,"
+      " initiated_at, status, rollback_plan, rollback_steps, constitutional_validation,"
+      " completed_at, metadata, environment, service)"
+      " values ($1::uuid, $2::uuid, $3, $4, $5::timestamptz, $6, $7::jsonb,"
+      " array(select s from jsonb_array_elements($8::jsonb) with ordinality as e(s, n)"
+      "       order by n),"
+      " $9::jsonb, nullif($10, '')::timestamptz, $11::jsonb, $12, $13)");
   c.prepare("update_rollback",
             "update ops.rollback_events set status = $2,"
             " rollback_steps = array(select s from jsonb_array_elements($3::jsonb)"
@@ -172,8 +175,8 @@ std::vector<rules::Rollback> read_active(pqxx::transaction_base& work,
     r.reason = row[5].c_str();
     r.status = *status;
     r.decided_at = rules::Instant{rules::Duration{row[7].as<std::int64_t>()}};
-    const Status read = read_rollback_json(row[8].c_str(), row[9].c_str(), row[10].c_str(),
-                                           row[11].c_str(), r);
+    const Status read =
+        read_rollback_json(row[8].c_str(), row[9].c_str(), row[10].c_str(), row[11].c_str(), r);
     if (read) {
       active.push_back(std::move(r));
     } else {
@@ -224,7 +227,8 @@ std::vector<rules::ServiceHistory> read_histories(pqxx::transaction_base& work) 
     }
     rejection.deployment = *deployment;
     for (const auto& name : names) {
-      if (const auto reason = rules::reason_named(name.is_string() ? name.get<std::string>() : "")) {
+      if (const auto reason =
+              rules::reason_named(name.is_string() ? name.get<std::string>() : "")) {
         rejection.reasons.push_back(*reason);
       }
     }

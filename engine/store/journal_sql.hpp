@@ -1,7 +1,8 @@
 #pragma once
 
-#include <pqxx/pqxx>
 #include <vector>
+
+#include <pqxx/pqxx>
 
 #include "rules/input.hpp"
 #include "rules/output.hpp"
@@ -13,7 +14,8 @@ namespace rollbackd::engine {
 // Call on every new connection of the journal's session.
 void prepare_journal(pqxx::connection& connection);
 
-// Adds one entry to the transaction. Throws std::runtime_error when the row is not as the rules believe.
+// Adds one entry to the transaction. Throws std::runtime_error when the row is not as the rules
+// believe.
 void write_entry(pqxx::transaction_base& work, const rules::JournalEntry& entry);
 
 // The rollbacks of ours that are not over. Those that cannot be read are told in `problems`.

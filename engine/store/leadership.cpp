@@ -11,12 +11,8 @@ constexpr rules::Duration try_every{500'000};
 
 }  // namespace
 
-Leadership::Leadership(asio::io_context& reactor,
-                       const ConnectionInfo& info,
-                       Handlers handlers,
-                       Log& log,
-                       Meter& meter,
-                       Board& board)
+Leadership::Leadership(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers,
+                       Log& log, Meter& meter, Board& board)
     : reactor_{reactor},
       handlers_{std::move(handlers)},
       log_{log},
@@ -51,9 +47,9 @@ void Leadership::try_to_lead() {
   session_.run_when_connected(
       [this](pqxx::connection& connection) {
         pqxx::nontransaction work{connection};
-        const bool won = work.exec("select pg_try_advisory_lock(" + std::to_string(leader_key) +
-                                   ")")[0][0]
-                             .as<bool>();
+        const bool won =
+            work.exec("select pg_try_advisory_lock(" + std::to_string(leader_key) + ")")[0][0]
+                .as<bool>();
         asio::post(reactor_, [this, won] {
           if (won) {
             leading_ = true;

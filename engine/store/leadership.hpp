@@ -3,13 +3,14 @@
 #include <functional>
 
 #include "engine/asio.hpp"
+
 #include "engine/database/session.hpp"
 #include "engine/ports.hpp"
 
 namespace rollbackd::engine {
 
-// One daemon acts for a database: the one that holds the leader's lock, on a session of its own that
-// the server ends when the daemon is stopped or cut off. Reactor thread.
+// One daemon acts for a database: the one that holds the leader's lock, on a session of its own
+// that the server ends when the daemon is stopped or cut off. Reactor thread.
 class Leadership {
  public:
   struct Handlers {
@@ -17,12 +18,8 @@ class Leadership {
     std::function<void()> on_lost;  // another may lead from now on; nothing may be done any more
   };
 
-  Leadership(asio::io_context& reactor,
-             const ConnectionInfo& info,
-             Handlers handlers,
-             Log& log,
-             Meter& meter,
-             Board& board);
+  Leadership(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers, Log& log,
+             Meter& meter, Board& board);
 
   void start() { try_to_lead(); }
   void stop();

@@ -119,7 +119,8 @@ void read_plan(const json& plan, rules::Rollback& rollback) {
 
 void read_steps(const json& steps, rules::Rollback& rollback) {
   if (steps.size() != rules::step_count) {
-    throw std::runtime_error{"rollback_steps has " + std::to_string(steps.size()) + " steps, not 8"};
+    throw std::runtime_error{"rollback_steps has " + std::to_string(steps.size()) +
+                             " steps, not 8"};
   }
   for (std::size_t i = 0; i < rules::step_count; ++i) {
     rules::Step& step = rollback.steps[i];
@@ -230,32 +231,30 @@ json alert_json(const rules::Alert& alert) {
       error = step.error;
     }
   }
-  return {{"kind", rules::name_of(alert.kind)},
-          {"event_id", r.id.text()},
-          {"deployment_id", r.deployment.text()},
-          {"version", r.version},
-          {"git_commit", r.git_commit},
-          {"environment", r.service.environment},
-          {"service", r.service.name},
-          {"trigger_type", rules::name_of(r.type)},
-          {"reason", r.reason},
-          {"target", target_json(r.target)},
-          {"replacement_id", r.replacement.text()},
-          {"validation", validation},
-          {"ended_by", r.ended_by ? json(rules::name_of(*r.ended_by)) : json(nullptr)},
-          {"error", error.empty() ? json(nullptr) : json(error)},
-          {"evidence", evidence_json(r.evidence)},
-          {"decided_at", instant_text(r.decided_at)},
-          {"completed_at", json_of(r.completed_at)},
-          {"duration_seconds", r.completed_at
-                                   ? json(rules::in_seconds(*r.completed_at - r.decided_at))
-                                   : json(nullptr)}};
+  return {
+      {"kind", rules::name_of(alert.kind)},
+      {"event_id", r.id.text()},
+      {"deployment_id", r.deployment.text()},
+      {"version", r.version},
+      {"git_commit", r.git_commit},
+      {"environment", r.service.environment},
+      {"service", r.service.name},
+      {"trigger_type", rules::name_of(r.type)},
+      {"reason", r.reason},
+      {"target", target_json(r.target)},
+      {"replacement_id", r.replacement.text()},
+      {"validation", validation},
+      {"ended_by", r.ended_by ? json(rules::name_of(*r.ended_by)) : json(nullptr)},
+      {"error", error.empty() ? json(nullptr) : json(error)},
+      {"evidence", evidence_json(r.evidence)},
+      {"decided_at", instant_text(r.decided_at)},
+      {"completed_at", json_of(r.completed_at)},
+      {"duration_seconds",
+       r.completed_at ? json(rules::in_seconds(*r.completed_at - r.decided_at)) : json(nullptr)}};
 }
 
-Status read_rollback_json(const std::string& plan,
-                          const std::string& steps,
-                          const std::string& validation,
-                          const std::string& metadata,
+Status read_rollback_json(const std::string& plan, const std::string& steps,
+                          const std::string& validation, const std::string& metadata,
                           rules::Rollback& rollback) {
   try {
     read_plan(json::parse(plan), rollback);
@@ -267,9 +266,9 @@ Status read_rollback_json(const std::string& plan,
     rollback.initiated_by = about.value("initiated_by", "");
     rollback.ended_by = rules::reason_named(about.value("ended_by", ""));
   } catch (const std::exception& e) {
-    return Error{"rollback " + rollback.id.text() + " cannot be read from ops.rollback_events: " +
-                     e.what(),
-                 "end it by hand: set its status to 'failed' and deploy what should serve"};
+    return Error{
+        "rollback " + rollback.id.text() + " cannot be read from ops.rollback_events: " + e.what(),
+        "end it by hand: set its status to 'failed' and deploy what should serve"};
   }
   return Done{};
 }

@@ -1,7 +1,8 @@
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
+
+#include <nlohmann/json_fwd.hpp>
 
 #include "engine/result.hpp"
 #include "rules/output.hpp"
@@ -9,8 +10,8 @@
 
 namespace rollbackd::engine {
 
-// The JSON columns of ops.rollback_events. What plan, steps, validation and metadata hold together is
-// all that rules::Rollback holds beside the plain columns; reading gives back what was written.
+// The JSON columns of ops.rollback_events. What plan, steps, validation and metadata hold together
+// is all that rules::Rollback holds beside the plain columns; reading gives back what was written.
 
 nlohmann::json json_of(const rules::Fields& fields);
 nlohmann::json plan_json(const rules::Rollback& rollback);
@@ -22,10 +23,8 @@ nlohmann::json metadata_json(const rules::Rollback& rollback);
 nlohmann::json alert_json(const rules::Alert& alert);
 
 // The JSON columns as text. Fills all of `rollback` that is not a plain column.
-Status read_rollback_json(const std::string& plan,
-                          const std::string& steps,
-                          const std::string& validation,
-                          const std::string& metadata,
+Status read_rollback_json(const std::string& plan, const std::string& steps,
+                          const std::string& validation, const std::string& metadata,
                           rules::Rollback& rollback);
 
 }  // namespace rollbackd::engine

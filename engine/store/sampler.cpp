@@ -25,12 +25,8 @@ constexpr const char* sample_sql =
 
 }  // namespace
 
-Sampler::Sampler(asio::io_context& reactor,
-                 const ConnectionInfo& info,
-                 Inbox& inbox,
-                 Log& log,
-                 Meter& meter,
-                 Board& board)
+Sampler::Sampler(asio::io_context& reactor, const ConnectionInfo& info, Inbox& inbox, Log& log,
+                 Meter& meter, Board& board)
     : reactor_{reactor},
       inbox_{inbox},
       log_{log},

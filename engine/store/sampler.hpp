@@ -1,21 +1,18 @@
 #pragma once
 
 #include "engine/asio.hpp"
+
 #include "engine/database/session.hpp"
 #include "engine/ports.hpp"
 
 namespace rollbackd::engine {
 
-// Measures every second what is everybody's: connections of the database server, memory of this host.
-// Posts Sampled. Its connection is open before the others run out. Reactor thread.
+// Measures every second what is everybody's: connections of the database server, memory of this
+// host. Posts Sampled. Its connection is open before the others run out. Reactor thread.
 class Sampler {
  public:
-  Sampler(asio::io_context& reactor,
-          const ConnectionInfo& info,
-          Inbox& inbox,
-          Log& log,
-          Meter& meter,
-          Board& board);
+  Sampler(asio::io_context& reactor, const ConnectionInfo& info, Inbox& inbox, Log& log,
+          Meter& meter, Board& board);
 
   void start() { sample(); }
   void stop();

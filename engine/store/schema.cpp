@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/database/connection.hpp"
 #include "engine/store/installer.hpp"
 #include "engine/store/schema_check.hpp"
 

@@ -31,15 +31,16 @@ void Snapshots::take(const rules::TakeSnapshot& wanted) {
       [this, wanted](pqxx::connection& connection) {
         const SteadyTime begun = steady_now();
         pqxx::work work{connection};
-        const std::string id =
-            work.exec_params("select ops.create_system_snapshot($1::uuid, $2)",
-                             wanted.deployment.text(), std::string{rules::name_of(wanted.type)})[0][0]
-                .c_str();
+        const std::string id = work.exec_params("select ops.create_system_snapshot($1::uuid, $2)",
+                                                wanted.deployment.text(),
+                                                std::string{rules::name_of(wanted.type)})[0][0]
+                                   .c_str();
         // The samples of the moment it is about, not of the moment it was taken.
-        work.exec_params("update ops.system_snapshots"
-                         " set key_metrics = coalesce(key_metrics, '{}') || $2::jsonb"
-                         " where snapshot_id = $1::uuid",
-                         id, json_of(wanted.samples).dump());
+        work.exec_params(
+            "update ops.system_snapshots"
+            " set key_metrics = coalesce(key_metrics, '{}') || $2::jsonb"
+            " where snapshot_id = $1::uuid",
+            id, json_of(wanted.samples).dump());
         work.commit();
         meter_.observe(Timing::snapshot, rules::in_seconds(steady_now() - begun));
         inbox_.post(rules::SnapshotTaken{wanted.deployment, wanted.type, id, {}});

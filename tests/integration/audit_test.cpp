@@ -19,20 +19,24 @@ void expect_recent(Stage& stage, const std::string& deployment, int count, doubl
 std::string metric(Stage& stage, const std::string& name) {
   const std::string text = http_request(stage.http_port(), "GET", "/metrics").body;
   const auto at = text.find("\n" + name + " ");
-  return at == std::string::npos ? "" : text.substr(at + name.size() + 2, text.find('\n', at + 1) - at - name.size() - 2);
+  return at == std::string::npos
+             ? ""
+             : text.substr(at + name.size() + 2, text.find('\n', at + 1) - at - name.size() - 2);
 }
 
 }  // namespace
 
 TEST_CASE("the audit finds what no difference can: rows removed, and rows of no known xid") {
-  Stage stage{"triggers: [{name: error_rate, signal: errors_per_minute, window: 60s, above: 1000}]\n"};
+  Stage stage{
+      "triggers: [{name: error_rate, signal: errors_per_minute, window: 60s, above: 1000}]\n"};
   const std::string id = stage.deploy("v1");
   stage.wait_until_watched(id);
   stage.log_errors(8);
   expect_recent(stage, id, 8, 5);
   stage.ask("delete from ops.system_logs where id in (select id from ops.system_logs limit 5)");
-  stage.ask("insert into ops.system_logs (severity, source, message, xid)"
-            " values ('error', 's', 'restored from a dump', null)");
+  stage.ask(
+      "insert into ops.system_logs (severity, source, message, xid)"
+      " values ('error', 's', 'restored from a dump', null)");
   expect_recent(stage, id, 4, longer_than_an_audit);
   CHECK(stage.disagreement(id) == "");
   CHECK(metric(stage, "rollbackd_window_drift") == "0");

@@ -24,8 +24,8 @@ class Crowd {
     }
   }
   int backends() {
-    return std::stoi(stage_.ask(
-        "select count(*) from pg_stat_activity where backend_type = 'client backend'"));
+    return std::stoi(
+        stage_.ask("select count(*) from pg_stat_activity where backend_type = 'client backend'"));
   }
 
  private:
@@ -55,9 +55,8 @@ TEST_CASE("exactly 90 % of the connections do nothing; more roll the newest depl
 
   // All that ordinary roles can have, and the daemon still sees and acts.
   crowd.fill_to(20);
-  eventually("the decision", 10, [&] {
-    return stage.ask("select count(*) from ops.rollback_events") == "1";
-  });
+  eventually("the decision", 10,
+             [&] { return stage.ask("select count(*) from ops.rollback_events") == "1"; });
   CHECK(stage.ask("select trigger_type || ' ' || trigger_reason from ops.rollback_events")
             .find("automatic Database connection exhaustion: ") == 0);
   eventually("the deploy", 15, [&] { return stage.running_version() == "v1 commit-of-v1 app"; });

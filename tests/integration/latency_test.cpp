@@ -1,14 +1,14 @@
-// From the commit of the error that crosses the threshold to the commit of the decision, beside a bare
-// libpq program that does no more than it has to: wait, run the difference, commit one row.
-
-#include <doctest/doctest.h>
-#include <libpq-fe.h>
-#include <poll.h>
+// From the commit of the error that crosses the threshold to the commit of the decision, beside a
+// bare libpq program that does no more than it has to: wait, run the difference, commit one row.
 
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <poll.h>
 #include <thread>
+
+#include <doctest/doctest.h>
+#include <libpq-fe.h>
 
 #include "tests/support/stage.hpp"
 
@@ -72,12 +72,13 @@ class BareProgram {
       if (!rang) {
         continue;
       }
-      snapshot = one("with s as materialized (select pg_current_snapshot() as snap) "
-                     "select snap from s, (select count(*) from ("
-                     " select from bare_log where xid >= pg_snapshot_xmax($1::pg_snapshot) union all"
-                     " select from bare_log where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))"
-                     ") e) c",
-                     snapshot.c_str());
+      snapshot = one(
+          "with s as materialized (select pg_current_snapshot() as snap) "
+          "select snap from s, (select count(*) from ("
+          " select from bare_log where xid >= pg_snapshot_xmax($1::pg_snapshot) union all"
+          " select from bare_log where xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))"
+          ") e) c",
+          snapshot.c_str());
       one("insert into bare_decisions default values", nullptr);
     }
   }
@@ -87,10 +88,15 @@ class BareProgram {
   std::thread thread_;
 };
 
-double milliseconds_between(Stage& stage, const std::string& error_xid, const std::string& decision) {
-  return std::stod(stage.ask("select extract(epoch from pg_xact_commit_timestamp(d.xmin)"
-                             " - pg_xact_commit_timestamp('" + error_xid + "'::text::xid)) * 1000"
-                             " from " + decision));
+double milliseconds_between(Stage& stage, const std::string& error_xid,
+                            const std::string& decision) {
+  return std::stod(
+      stage.ask("select extract(epoch from pg_xact_commit_timestamp(d.xmin)"
+                " - pg_xact_commit_timestamp('" +
+                error_xid +
+                "'::text::xid)) * 1000"
+                " from " +
+                decision));
 }
 
 std::string commit_error(Stage& stage, const std::string& sql) {
@@ -101,22 +107,24 @@ double time_daemon(Stage& stage, int number) {
   const std::string service = "s" + std::to_string(number);
   stage.log_errors(5, service);
   const std::string xid =
-      commit_error(stage, "insert into ops.system_logs (severity, source, message, service)"
-                          " values ('error', 'test', 'the sixth', '" + service + "')");
-  const std::string decision = "ops.roman_events d where d.event_type = 'rollback_initiated'"
-                               " and d.metadata->>'service' = '" + service + "'";
-  eventually("the decision", 10, [&] {
-    return stage.ask("select count(*) from " + decision) == "1";
-  });
+      commit_error(stage,
+                   "insert into ops.system_logs (severity, source, message, service)"
+                   " values ('error', 'test', 'the sixth', '" +
+                       service + "')");
+  const std::string decision =
+      "ops.roman_events d where d.event_type = 'rollback_initiated'"
+      " and d.metadata->>'service' = '" +
+      service + "'";
+  eventually("the decision", 10,
+             [&] { return stage.ask("select count(*) from " + decision) == "1"; });
   return milliseconds_between(stage, xid, decision);
 }
 
 double time_bare(Stage& stage, int number) {
   const std::string xid = commit_error(stage, "insert into bare_log (message) values ('x')");
   const std::string decision = "bare_decisions d where d.id = " + std::to_string(number);
-  eventually("the bare program", 10, [&] {
-    return stage.ask("select count(*) from " + decision) == "1";
-  });
+  eventually("the bare program", 10,
+             [&] { return stage.ask("select count(*) from " + decision) == "1"; });
   return milliseconds_between(stage, xid, decision);
 }
 
@@ -138,8 +146,9 @@ TEST_CASE("the decision is committed within milliseconds of the sixth error") {
   }
   const BareProgram bare{stage.postgres().conninfo()};
   eventually("the bare program to listen", 10, [&] {
-    return stage.ask("select count(*) from pg_stat_activity where query like 'select pg_current_snap%'") !=
-           "0";
+    return stage.ask(
+               "select count(*) from pg_stat_activity where query like 'select "
+               "pg_current_snap%'") != "0";
   });
   std::vector<double> ours;
   std::vector<double> theirs;
@@ -149,9 +158,9 @@ TEST_CASE("the decision is committed within milliseconds of the sixth error") {
   }
   const Spread us = spread_of(ours);
   const Spread them = spread_of(theirs);
-  MESSAGE("sixth error to decision over " << services << " services: median " << us.median
-                                          << " ms, 99th percentile " << us.p99 << " ms; bare libpq: "
-                                          << them.median << " ms, " << them.p99
-                                          << " ms; ratio of medians " << us.median / them.median);
+  MESSAGE("sixth error to decision over "
+          << services << " services: median " << us.median << " ms, 99th percentile " << us.p99
+          << " ms; bare libpq: " << them.median << " ms, " << them.p99 << " ms; ratio of medians "
+          << us.median / them.median);
   CHECK(us.median < median_max_ms);
 }

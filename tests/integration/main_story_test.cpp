@@ -4,7 +4,8 @@
 
 using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
 
-TEST_CASE("v2.5.3: five errors do nothing, the sixth rolls back to v2.5.2, and the journal tells it") {
+TEST_CASE(
+    "v2.5.3: five errors do nothing, the sixth rolls back to v2.5.2, and the journal tells it") {
   Stage stage;
   const std::string good = stage.deployed_long_ago("v2.5.2");
   const std::string bad = stage.deploy("v2.5.3");
@@ -24,16 +25,18 @@ TEST_CASE("v2.5.3: five errors do nothing, the sixth rolls back to v2.5.2, and t
   CHECK(stage.ask("select status from ops.deployments where deployment_id = '" + bad + "'") ==
         "rolled_back");
   CHECK(stage.ask("select version || ' ' || git_commit || ' ' || status from ops.deployments"
-                  " where rollback_from = '" + bad + "'") == "v2.5.2 commit-of-v2.5.2 success");
+                  " where rollback_from = '" +
+                  bad + "'") == "v2.5.2 commit-of-v2.5.2 success");
   CHECK(stage.ask("select rollback_plan->'target'->>'deployment_id' from ops.rollback_events") ==
         good);
 
   // All eight steps, each that ran with its times.
-  CHECK(stage.ask("select string_agg((s->>'name') || '=' || (s->>'status'), ' ' order by n)"
-                  " from ops.rollback_events, unnest(rollback_steps) with ordinality as e(s, n)") ==
-        "create_pre_rollback_snapshot=success identify_target=success revert_migrations=skipped "
-        "mark_rolled_back=success trigger_deploy=success await_deploy=success verify_health=success "
-        "record_result=success");
+  CHECK(
+      stage.ask("select string_agg((s->>'name') || '=' || (s->>'status'), ' ' order by n)"
+                " from ops.rollback_events, unnest(rollback_steps) with ordinality as e(s, n)") ==
+      "create_pre_rollback_snapshot=success identify_target=success revert_migrations=skipped "
+      "mark_rolled_back=success trigger_deploy=success await_deploy=success verify_health=success "
+      "record_result=success");
   CHECK(stage.ask("select bool_and(s->>'started_at' is not null and s->>'completed_at' is not null)"
                   " from ops.rollback_events, unnest(rollback_steps) s"
                   " where s->>'status' = 'success'") == "t");
@@ -47,8 +50,8 @@ TEST_CASE("v2.5.3: five errors do nothing, the sixth rolls back to v2.5.2, and t
 
   // ops.roman_events tells the story, found as the procedures say.
   CHECK(stage.ask("select string_agg(event_type, ' ' order by id) from ops.roman_events"
-                  " where metadata->>'deployment_id' = '" + bad +
-                  "' and event_type <> 'rollback_step'") ==
+                  " where metadata->>'deployment_id' = '" +
+                  bad + "' and event_type <> 'rollback_step'") ==
         "deployment_seen rollback_validation rollback_initiated rollback_completed");
   CHECK(stage.ask("select string_agg(kind, ' ' order by id) from ops.outbox") ==
         "initiated completed");

@@ -18,7 +18,8 @@ TEST_CASE("what never counts does not count, and memory says what SQL says") {
   const auto log_twenty = [&](const std::string& columns, const std::string& row) {
     stage.ask(insert + columns + ") select " + row + " from generate_series(1, 20)");
   };
-  log_twenty("timestamp", "'error', 's', 'm', now() - interval '1 hour'");  // before it was deployed
+  log_twenty("timestamp",
+             "'error', 's', 'm', now() - interval '1 hour'");  // before it was deployed
   log_twenty("environment", "'error', 's', 'm', 'staging'");
   log_twenty("service", "'error', 's', 'm', 'worker'");
   log_twenty("service", "'warning', 's', 'm', 'app'");
@@ -49,8 +50,8 @@ TEST_CASE("what never counts does not count, and memory says what SQL says") {
   CHECK(stage.ask("select count(*) from ops.rollback_events") == "0");
 
   // An error that names the deployment counts wherever it was logged, and is the sixth.
-  stage.ask(std::string{insert} + "environment, deployment_id) values ('critical', 's', 'm', 'staging', '" +
-            bad + "')");
+  stage.ask(std::string{insert} +
+            "environment, deployment_id) values ('critical', 's', 'm', 'staging', '" + bad + "')");
   CHECK(stage.wait_for_end(bad) == "success");
   CHECK(stage.disagreement(bad) == "");
 }

@@ -7,9 +7,11 @@ using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
 namespace {
 
 std::string record_of(Stage& stage, const std::string& deployment) {
-  return stage.ask("select status || ' ' || health_check_passed || ' ' ||"
-                   " coalesce(health_check_details->>'evidence', 'none') from ops.deployments"
-                   " where deployment_id = '" + deployment + "'");
+  return stage.ask(
+      "select status || ' ' || health_check_passed || ' ' ||"
+      " coalesce(health_check_details->>'evidence', 'none') from ops.deployments"
+      " where deployment_id = '" +
+      deployment + "'");
 }
 
 }  // namespace
@@ -26,10 +28,12 @@ TEST_CASE("probation: silence and four errors pass, each by its own evidence; fi
            record_of(stage, four) == "success true events";
   });
   CHECK(record_of(stage, five) == "success false none");
-  CHECK(stage.ask("select count(*) from ops.roman_events where event_type = 'deployment_verified'") ==
-        "2");
+  CHECK(
+      stage.ask("select count(*) from ops.roman_events where event_type = 'deployment_verified'") ==
+      "2");
   CHECK(stage.ask("select (health_check_details->>'recent_errors') from ops.deployments"
-                  " where deployment_id = '" + four + "'") == "4");
+                  " where deployment_id = '" +
+                  four + "'") == "4");
   for (const std::string& id : {silent, four, five}) {
     CHECK(stage.disagreement(id) == "");
   }
@@ -46,12 +50,14 @@ TEST_CASE("a deployment that arrives pending is announced, and serves from its c
   stage.ask("update ops.deployments set status = 'in_progress'");
   stage.wait_until_watched(id);
   eventually("the post_deployment snapshot", 10, [&] {
-    return stage.ask("select string_agg(snapshot_type, ' ' order by id) from ops.system_snapshots") ==
+    return stage.ask(
+               "select string_agg(snapshot_type, ' ' order by id) from ops.system_snapshots") ==
            "pre_deployment post_deployment";
   });
   // What happened before it served is nobody's.
   CHECK(stage.disagreement(id) == "");
   CHECK(stage.check(id).body.find("\"recent_errors\":0") != std::string::npos);
-  CHECK(stage.ask("select key_metrics ? 'connection_utilisation' and database_schema_hash is not null"
-                  " from ops.system_snapshots where snapshot_type = 'post_deployment'") == "t");
+  CHECK(
+      stage.ask("select key_metrics ? 'connection_utilisation' and database_schema_hash is not null"
+                " from ops.system_snapshots where snapshot_type = 'post_deployment'") == "t");
 }

@@ -1,6 +1,6 @@
-#include <doctest/doctest.h>
-
 #include <csignal>
+
+#include <doctest/doctest.h>
 
 #include "tests/support/stage.hpp"
 
@@ -10,8 +10,10 @@ namespace {
 
 void wait_for_step(Stage& stage, const std::string& step, const std::string& status) {
   eventually("a step of the rollback", 10, [&] {
-    return stage.ask("select count(*) from ops.rollback_events, unnest(rollback_steps) s"
-                     " where s->>'name' = '" + step + "' and s->>'status' = '" + status + "'") == "1";
+    return stage.ask(
+               "select count(*) from ops.rollback_events, unnest(rollback_steps) s"
+               " where s->>'name' = '" +
+               step + "' and s->>'status' = '" + status + "'") == "1";
   });
 }
 
@@ -76,8 +78,9 @@ TEST_CASE("the journal's connection dies in the middle: the rollback goes on in 
   stage.wait_until_watched(bad);
   stage.log_errors(6);
   wait_for_step(stage, "mark_rolled_back", "success");
-  stage.ask("select pg_terminate_backend(pid) from pg_stat_activity"
-            " where application_name = 'rollbackd journal'");
+  stage.ask(
+      "select pg_terminate_backend(pid) from pg_stat_activity"
+      " where application_name = 'rollbackd journal'");
   CHECK(stage.wait_for_end(bad) == "success");
   CHECK(stage.ask("select count(*) from ops.rollback_events") == "1");
 }
@@ -90,12 +93,14 @@ TEST_CASE("the server restarts: windows are rebuilt, counts are right, and it st
   stage.log_errors(3);
   stage.postgres().restart();
   const auto connection = connect(stage.postgres().conninfo());
-  rows(*connection, "insert into ops.system_logs (severity, source, message)"
-                    " select 'error', 's', 'm' from generate_series(1, 2)");
+  rows(*connection,
+       "insert into ops.system_logs (severity, source, message)"
+       " select 'error', 's', 'm' from generate_series(1, 2)");
   eventually("all five errors in memory", 15, [&] {
     return stage.check(bad).body.find("\"recent_errors\":5") != std::string::npos;
   });
-  rows(*connection, "insert into ops.system_logs (severity, source, message) values ('error', 's', 'm')");
+  rows(*connection,
+       "insert into ops.system_logs (severity, source, message) values ('error', 's', 'm')");
   eventually("the rollback", 20, [&] {
     return query(*connection, "select status from ops.rollback_events") == "success";
   });

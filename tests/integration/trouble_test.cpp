@@ -1,6 +1,6 @@
-#include <doctest/doctest.h>
-
 #include <chrono>
+
+#include <doctest/doctest.h>
 
 #include "tests/support/stage.hpp"
 
@@ -10,7 +10,8 @@ namespace {
 
 std::string configuration_for(Postgres& postgres, const std::string& user) {
   return "database: {conninfo: \"" + postgres.conninfo(user) + "\"}\n" +
-         "http: {listen: 127.0.0.1:0}\nrollback: {executor: command, command: {argv: [/bin/true]}}\n";
+         "http: {listen: 127.0.0.1:0}\nrollback: {executor: command, command: {argv: "
+         "[/bin/true]}}\n";
 }
 
 int port_of(const Daemon& daemon) {
@@ -29,13 +30,15 @@ void wait_for_readiness(int port, int status, const std::string& text) {
       return last.status == status && last.body.find(text) != std::string::npos;
     });
   } catch (const std::runtime_error&) {
-    FAIL("/readyz says " << last.status << " " << last.body << " instead of " << status << " " << text);
+    FAIL("/readyz says " << last.status << " " << last.body << " instead of " << status << " "
+                         << text);
   }
 }
 
 void install(Postgres& postgres) {
   std::string output;
-  REQUIRE(run_program({ROLLBACKD_PROGRAM, "install", "--conninfo", postgres.conninfo()}, output) == 0);
+  REQUIRE(run_program({ROLLBACKD_PROGRAM, "install", "--conninfo", postgres.conninfo()}, output) ==
+          0);
 }
 
 }  // namespace
@@ -86,10 +89,11 @@ TEST_CASE("while the log is locked, /check answers within 50 ms, and afterwards 
     }
     stage.daemon().wait_for_log({"event=feed_late"});
     CHECK(stage.check(bad).status == 200);
-    MESSAGE("slowest of 200 answers: "
-            << std::chrono::duration<double, std::milli>(slowest).count() << " ms");
+    MESSAGE("slowest of 200 answers: " << std::chrono::duration<double, std::milli>(slowest).count()
+                                       << " ms");
     CHECK(slowest < std::chrono::milliseconds{50});
-    locking.exec("insert into ops.system_logs (severity, source, message) values ('error', 's', 'm')");
+    locking.exec(
+        "insert into ops.system_logs (severity, source, message) values ('error', 's', 'm')");
     locking.commit();
   }
   eventually("the error from within the lock", 10, [&] {
@@ -100,8 +104,9 @@ TEST_CASE("while the log is locked, /check answers within 50 ms, and afterwards 
 }
 
 TEST_CASE("a configuration with mistakes: each with its place, all at once, exit 78") {
-  Daemon daemon{"probatoin: 5m\nprobation: 5\nprobation: 6m\n"
-                "triggers: [{name: a, signal: errors, window: 5m, above: -1}]\n"};
+  Daemon daemon{
+      "probatoin: 5m\nprobation: 5\nprobation: 6m\n"
+      "triggers: [{name: a, signal: errors, window: 5m, above: -1}]\n"};
   CHECK(daemon.wait_for_end() == 78);
   const std::string log = daemon.log();
   CHECK(log.find("rollbackd.yaml:1:1: ") != std::string::npos);

@@ -53,8 +53,11 @@ rules::Trigger trigger_of(const std::string& text) {
   for (std::string part; std::getline(in, part, ':');) {
     parts.push_back(part);
   }
-  return {parts.at(0), rules::signal_named(parts.at(1)).value(), std::stoll(parts.at(2)),
-          std::stod(parts.at(3)), seconds_of(parts.at(4)),
+  return {parts.at(0),
+          rules::signal_named(parts.at(1)).value(),
+          std::stoll(parts.at(2)),
+          std::stod(parts.at(3)),
+          seconds_of(parts.at(4)),
           parts.at(5) == "warn" ? rules::TriggerAction::warn : rules::TriggerAction::rollback};
 }
 
@@ -93,8 +96,8 @@ struct Arguments {
   explicit Arguments(const std::vector<std::string>& all, std::size_t from) {
     for (std::size_t i = from; i < all.size(); ++i) {
       const std::string& word = all[i];
-      const bool option = word == "in" || word == "over" || word == "of" || word == "stamped" ||
-                          word == "after";
+      const bool option =
+          word == "in" || word == "over" || word == "of" || word == "stamped" || word == "after";
       if (option && i + 1 < all.size()) {
         options[word] = all[++i];
       } else {
@@ -219,8 +222,8 @@ void Teller::check(const std::string& version) {
   }
   say("check " + version + ": " + (view->should_rollback ? "roll back, " : "") + view->reason +
       "; " + rules::number_text(view->error_rate_per_minute) + " errors/minute, " +
-      std::to_string(view->recent_errors) + " recent, " + (view->healthy ? "healthy" : "unhealthy") +
-      ", " + std::string{rules::name_of(view->state)});
+      std::to_string(view->recent_errors) + " recent, " +
+      (view->healthy ? "healthy" : "unhealthy") + ", " + std::string{rules::name_of(view->state)});
 }
 
 void Teller::sum_up() {
@@ -233,7 +236,8 @@ void Teller::sum_up() {
     told_ += "  " + row->service.environment + "/" + row->service.name + " " + row->version + " " +
              std::string{rules::name_of(row->status)} +
              (row->health_check_passed ? " health_check_passed" : "") +
-             (row->rollback_from ? " rollback_from=" + name_of_row(*row->rollback_from) : "") + "\n";
+             (row->rollback_from ? " rollback_from=" + name_of_row(*row->rollback_from) : "") +
+             "\n";
   }
   told_ += "rollbacks:\n";
   std::map<Instant, const rules::Rollback*> rollbacks;
@@ -243,8 +247,8 @@ void Teller::sum_up() {
   for (const auto& [at, r] : rollbacks) {
     told_ += "  " + r->version + " -> " + (r->target ? r->target->version : "none") + " " +
              std::string{rules::name_of(r->type)} + " " + std::string{rules::name_of(r->status)} +
-             (r->ended_by ? " " + std::string{rules::name_of(*r->ended_by)} : "") + ": " + r->reason +
-             "\n";
+             (r->ended_by ? " " + std::string{rules::name_of(*r->ended_by)} : "") + ": " +
+             r->reason + "\n";
   }
 }
 
@@ -256,7 +260,8 @@ void Teller::line(const std::vector<std::string>& words) {
     const auto status = arguments.words.size() > 2
                             ? rules::deployment_status_named(arguments.words[2]).value()
                             : rules::DeploymentStatus::in_progress;
-    say("-- " + arguments.words.at(0) + " is deployed (" + std::string{rules::name_of(status)} + ")");
+    say("-- " + arguments.words.at(0) + " is deployed (" + std::string{rules::name_of(status)} +
+        ")");
     world_.deploy(arguments.service, arguments.words.at(0), arguments.words.at(1), status);
   } else if (verb == "status") {
     world_.set_status(newest(arguments.words.at(0)),

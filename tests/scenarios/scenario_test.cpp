@@ -1,11 +1,11 @@
 #include "tests/scenarios/scenario.hpp"
 
-#include <doctest/doctest.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include <doctest/doctest.h>
 
 namespace {
 

@@ -1,16 +1,15 @@
 #include "tests/support/daemon.hpp"
 
+#include <chrono>
 #include <fcntl.h>
+#include <fstream>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <chrono>
-#include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <sys/wait.h>
+#include <unistd.h>
 
 extern char** environ;
 
@@ -37,8 +36,8 @@ int spawn(std::vector<std::string> argv, int output) {
   posix_spawn_file_actions_adddup2(&actions, output, 1);
   posix_spawn_file_actions_adddup2(&actions, output, 2);
   int pid = 0;
-  const int error = posix_spawn(&pid, argv[0].c_str(), &actions, nullptr, pointers(argv).data(),
-                                environ);
+  const int error =
+      posix_spawn(&pid, argv[0].c_str(), &actions, nullptr, pointers(argv).data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   if (error != 0) {
     throw std::runtime_error{"cannot start " + argv[0]};

@@ -16,7 +16,8 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // Waits until a line of the log holds all of these texts; throws with the log's end after `seconds`.
+  // Waits until a line of the log holds all of these texts; throws with the log's end after
+  // `seconds`.
   void wait_for_log(const std::vector<std::string>& texts, double seconds = 15) const;
   [[nodiscard]] std::string log() const;
   [[nodiscard]] int pid() const { return pid_; }
@@ -25,8 +26,8 @@ class Daemon {
   void signal(int number) const;
   // Waits for its end and gives the exit code, or minus the signal's number.
   int wait_for_end();
-  void kill();      // as a crash
-  void start();     // again, with the same configuration; the log goes on
+  void kill();   // as a crash
+  void start();  // again, with the same configuration; the log goes on
 
  private:
   std::filesystem::path directory_;

@@ -1,12 +1,11 @@
 #include "tests/support/http_request.hpp"
 
 #include <arpa/inet.h>
+#include <cstdlib>
 #include <netinet/in.h>
+#include <stdexcept>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cstdlib>
-#include <stdexcept>
 
 namespace rollbackd::tests {
 namespace {
@@ -26,13 +25,11 @@ int connect_to(int port) {
 
 }  // namespace
 
-HttpAnswer http_request(int port,
-                        const std::string& method,
-                        const std::string& path,
-                        const std::string& body,
-                        const std::string& token) {
+HttpAnswer http_request(int port, const std::string& method, const std::string& path,
+                        const std::string& body, const std::string& token) {
   const int fd = connect_to(port);
-  std::string request = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+  std::string request =
+      method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
   if (!token.empty()) {
     request += "Authorization: Bearer " + token + "\r\n";
   }

@@ -12,10 +12,7 @@ struct HttpAnswer {
 
 // One request to 127.0.0.1 on a connection of its own. `token`: sent as Bearer unless empty. Throws
 // std::runtime_error when nothing comes back.
-HttpAnswer http_request(int port,
-                        const std::string& method,
-                        const std::string& path,
-                        const std::string& body = "",
-                        const std::string& token = "");
+HttpAnswer http_request(int port, const std::string& method, const std::string& path,
+                        const std::string& body = "", const std::string& token = "");
 
 }  // namespace rollbackd::tests

@@ -11,7 +11,8 @@
 namespace rollbackd::tests {
 
 // The decider on a bench: the test is its feed, its journal and its executor. v1 is good, v2 serves
-// since ten minutes ago and has passed its probation, the windows are complete and the journal is read.
+// since ten minutes ago and has passed its probation, the windows are complete and the journal is
+// read.
 class Bench {
  public:
   explicit Bench(rules::Policy policy = {});

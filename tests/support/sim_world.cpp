@@ -94,10 +94,8 @@ rules::Deployment& SimWorld::changed(const rules::DeploymentId& id) {
   return deployments_.at(id);
 }
 
-rules::DeploymentId SimWorld::deploy(const rules::Service& service,
-                                     const std::string& version,
-                                     const std::string& commit,
-                                     rules::DeploymentStatus status) {
+rules::DeploymentId SimWorld::deploy(const rules::Service& service, const std::string& version,
+                                     const std::string& commit, rules::DeploymentStatus status) {
   rules::Deployment d;
   d.row = ++last_row_;
   d.id = numbered_id(static_cast<std::uint64_t>(d.row));
@@ -122,8 +120,7 @@ void SimWorld::set_status(const rules::DeploymentId& id, rules::DeploymentStatus
   d.status = status;
 }
 
-void SimWorld::log_error(const rules::Service& service,
-                         rules::Instant timestamp,
+void SimWorld::log_error(const rules::Service& service, rules::Instant timestamp,
                          std::optional<rules::DeploymentId> deployment) {
   events_.push_back({timestamp, service, deployment, events_.size()});
   ring();
@@ -310,7 +307,8 @@ void SimWorld::start(const rules::Action& action) {
     });
   };
   if (const auto* snapshot = std::get_if<rules::TakeSnapshot>(&action)) {
-    answer(snapshot_takes, rules::SnapshotTaken{snapshot->deployment, snapshot->type, "snapshot", {}});
+    answer(snapshot_takes,
+           rules::SnapshotTaken{snapshot->deployment, snapshot->type, "snapshot", {}});
   } else if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
     dispatched_.push_back(*deploy);
     const SimDeploy how = deploy_behaviour_;
@@ -381,7 +379,8 @@ std::uint64_t SimWorld::recount(const rules::DeploymentId& id, rules::Second win
   for (const SimEvent& event : events_) {
     const rules::Second second = rules::second_of(event.timestamp);
     const rules::Deployment* owner = attributed(event);
-    count += owner != nullptr && owner->id == id && second > t - window && second <= t + 60 ? 1U : 0U;
+    count +=
+        owner != nullptr && owner->id == id && second > t - window && second <= t + 60 ? 1U : 0U;
   }
   return count;
 }

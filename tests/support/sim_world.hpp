@@ -32,8 +32,8 @@ struct SimDeploy {
   std::string detail = "exit status 0";
 };
 
-// A database, an executor and a clock in memory, around the real loop. Everything happens in one order,
-// decided by virtual time; nothing here knows how the rules decide.
+// A database, an executor and a clock in memory, around the real loop. Everything happens in one
+// order, decided by virtual time; nothing here knows how the rules decide.
 class SimWorld final : public engine::Clock,
                        public engine::Journal,
                        public engine::Actions,
@@ -46,20 +46,17 @@ class SimWorld final : public engine::Clock,
   void run_until(rules::Instant until);
 
   // What people and programs do to the database.
-  rules::DeploymentId deploy(const rules::Service& service,
-                             const std::string& version,
-                             const std::string& commit,
-                             rules::DeploymentStatus status);
+  rules::DeploymentId deploy(const rules::Service& service, const std::string& version,
+                             const std::string& commit, rules::DeploymentStatus status);
   void set_status(const rules::DeploymentId& id, rules::DeploymentStatus status);
-  void log_error(const rules::Service& service,
-                 rules::Instant timestamp,
+  void log_error(const rules::Service& service, rules::Instant timestamp,
                  std::optional<rules::DeploymentId> deployment = std::nullopt);
   void request_rollback(const rules::DeploymentId& id, const std::string& reason);
   void set_samples(rules::Sampled samples) { samples_ = samples; }
 
   // Faults.
-  void restart();              // the daemon is killed and started again
-  void lose_feed();            // until the next second
+  void restart();    // the daemon is killed and started again
+  void lose_feed();  // until the next second
   void fail_next_commit(bool although_done);
   void next_deploys(SimDeploy behaviour) { deploy_behaviour_ = behaviour; }
   void health_url_answers(bool ok) { health_url_ok_ = ok; }

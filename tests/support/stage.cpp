@@ -3,8 +3,9 @@
 #include <exception>
 #include <fstream>
 #include <iostream>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
+
+#include <nlohmann/json.hpp>
 
 namespace rollbackd::tests {
 namespace {
@@ -45,12 +46,12 @@ int count_of(const std::string& text, const std::string& what) {
 
 }  // namespace
 
-Stage::Stage(const std::string& more,
-             PostgresOptions options,
+Stage::Stage(const std::string& more, PostgresOptions options,
              const std::vector<std::pair<std::string, std::string>>& replaced)
     : postgres_{std::move(options)} {
   std::string output;
-  if (run_program({ROLLBACKD_PROGRAM, "install", "--conninfo", postgres_.conninfo()}, output) != 0) {
+  if (run_program({ROLLBACKD_PROGRAM, "install", "--conninfo", postgres_.conninfo()}, output) !=
+      0) {
     throw std::runtime_error{"install failed:\n" + output};
   }
   connection_ = connect(postgres_.conninfo());
@@ -99,14 +100,15 @@ HttpAnswer Stage::check(const std::string& deployment_id) const {
 
 std::string Stage::disagreement(const std::string& deployment_id) {
   const auto numbers = [](const nlohmann::json& health) {
-    return health.at("timestamp").get<std::string>() + " healthy=" +
-           (health.at("healthy").get<bool>() ? "true" : "false") +
+    return health.at("timestamp").get<std::string>() +
+           " healthy=" + (health.at("healthy").get<bool>() ? "true" : "false") +
            " rate=" + std::to_string(health.at("error_rate_per_minute").get<double>()) +
            " recent=" + std::to_string(health.at("recent_errors").get<double>());
   };
   std::string memory;
   std::string sql;
-  // Memory follows a commit by a millisecond or so; what differs at a quiet point goes on differing.
+  // Memory follows a commit by a millisecond or so; what differs at a quiet point goes on
+  // differing.
   const auto compare = [&] {
     memory = numbers(nlohmann::json::parse(check(deployment_id).body).at("health"));
     sql = numbers(nlohmann::json::parse(
@@ -121,10 +123,8 @@ std::string Stage::disagreement(const std::string& deployment_id) {
   return {};
 }
 
-std::string Stage::deploy(const std::string& version,
-                          const std::string& status,
-                          const std::string& service,
-                          const std::string& environment) {
+std::string Stage::deploy(const std::string& version, const std::string& status,
+                          const std::string& service, const std::string& environment) {
   return query(*connection_,
                "insert into ops.deployments (environment, service, version, git_commit, git_branch,"
                " status) values (" +

@@ -9,14 +9,13 @@
 
 namespace rollbackd::tests {
 
-// What a test of the whole product needs: a server with our schema in it, a small program whose version
-// the command executor really changes, and the daemon with short timers.
+// What a test of the whole product needs: a server with our schema in it, a small program whose
+// version the command executor really changes, and the daemon with short timers.
 class Stage {
  public:
   // `more`: lines that are added to the configuration. `options`: of the server.
   // `replaced`: pairs of texts in the configuration and what stands there instead.
-  explicit Stage(const std::string& more = "",
-                 PostgresOptions options = {},
+  explicit Stage(const std::string& more = "", PostgresOptions options = {},
                  const std::vector<std::pair<std::string, std::string>>& replaced = {});
 
   // Prints the daemon's log if the test at hand failed.
@@ -31,8 +30,7 @@ class Stage {
   pqxx::connection& connection() { return *connection_; }
 
   // A row of ops.deployments; gives its deployment_id.
-  std::string deploy(const std::string& version,
-                     const std::string& status = "in_progress",
+  std::string deploy(const std::string& version, const std::string& status = "in_progress",
                      const std::string& service = "app",
                      const std::string& environment = "production");
   // A good one that could be gone back to: declared so, an hour ago.
