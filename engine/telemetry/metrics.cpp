@@ -25,7 +25,8 @@ using Counters = std::map<std::string, prometheus::Counter*, std::less<>>;
 constexpr std::array outcomes{rules::RollbackStatus::success, rules::RollbackStatus::failed,
                               rules::RollbackStatus::aborted};
 constexpr std::array alert_kinds{rules::AlertKind::initiated, rules::AlertKind::completed,
-                                 rules::AlertKind::failed, rules::AlertKind::rejected};
+                                 rules::AlertKind::failed, rules::AlertKind::aborted,
+                                 rules::AlertKind::rejected};
 
 std::string text(std::string_view view) { return std::string{view}; }
 
