@@ -187,7 +187,6 @@ void Feed::polled(const std::shared_ptr<Polled>& polled) {
                      {"deployments", static_cast<std::int64_t>(input.deployments.size())},
                      {"groups", static_cast<std::int64_t>(input.events.size())}});
           board_.report(Part::windows, "");
-          board_.report(Part::schema, "");
           board_.report(Part::database, "");
           meter_.set(Level::feed_complete, 1);
         }
@@ -209,9 +208,10 @@ void Feed::failed(const SessionFailure& failure) {
     const std::string why = failure.what + remedy_for(failure);
     log_.warning("feed_lost", {{"why", why}});
     meter_.count(Count::feed_reconnects);
-    board_.report(failure.lost ? Part::database : Part::schema, why);
-    board_.report(Part::windows,
-                  "windows are not complete; they are rebuilt when the feed is back");
+    if (failure.lost) {
+      board_.report(Part::database, why);
+    }
+    board_.report(Part::windows, "not complete until the feed is back: " + why);
     inbox_.post(rules::FeedLost{failure.what});
   }
   complete_ = false;

@@ -1,11 +1,15 @@
 #include "engine/store/sampler.hpp"
 
 #include "engine/memory_use.hpp"
+#include "engine/store/schema.hpp"
 
 namespace rollbackd::engine {
 namespace {
 
 constexpr rules::Duration sample_every = rules::seconds{1};
+// How often the schema is looked at: seldom while it is well, soon again while somebody mends it.
+constexpr rules::Duration schema_every = rules::minutes{1};
+constexpr rules::Duration broken_schema_every = rules::seconds{2};
 
 // A role without pg_read_all_stats sees other sessions as rows without a type; then the number of
 // backends of all databases has to do. From PostgreSQL 16 on some connections are reserved for
@@ -46,6 +50,7 @@ void Sampler::stop() {
 void Sampler::sample() {
   session_.run_when_connected(
       [this](pqxx::connection& connection) {
+        look_at_schema(connection);
         inbox_.post(measure(connection));
         board_.report(Part::sampler, "");
         asio::post(reactor_, [this] { again(); });
@@ -66,6 +71,26 @@ void Sampler::again() {
       sample();
     }
   });
+}
+
+// A trigger that is gone or disabled makes no query fail, only detection slow.
+void Sampler::look_at_schema(pqxx::connection& connection) {
+  const SteadyTime now = steady_now();
+  if (schema_due_ && now < *schema_due_) {
+    return;
+  }
+  const auto state = check_schema(connection);
+  const std::string problem = state ? state->problem() : state.error().what;
+  schema_due_ = now + (problem.empty() ? schema_every : broken_schema_every);
+  board_.report(Part::schema, problem);
+  if (problem != told_schema_) {
+    told_schema_ = problem;
+    if (!problem.empty()) {
+      log_.error("schema_incomplete", {{"what", problem}});
+    } else {
+      log_.info("schema_complete");
+    }
+  }
 }
 
 rules::Sampled Sampler::measure(pqxx::connection& connection) {

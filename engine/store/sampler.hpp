@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "engine/asio.hpp"
 
 #include "engine/database/session.hpp"
@@ -22,6 +25,7 @@ class Sampler {
   void sample();
   void again();
   rules::Sampled measure(pqxx::connection& connection);
+  void look_at_schema(pqxx::connection& connection);
 
   asio::io_context& reactor_;
   Inbox& inbox_;
@@ -30,8 +34,11 @@ class Sampler {
   Board& board_;
   asio::steady_timer timer_;
   bool stopping_ = false;
-  bool told_blind_ = false;  // the session's thread only
-  Session session_;          // last: its thread uses the others
+  // The session's thread only.
+  bool told_blind_ = false;
+  std::string told_schema_;
+  std::optional<SteadyTime> schema_due_;
+  Session session_;  // last: its thread uses the others
 };
 
 }  // namespace rollbackd::engine

@@ -128,3 +128,21 @@ TEST_CASE("a server that cannot be reached: not ready, why, and ready when it co
   postgres.start();
   wait_for_readiness(port, 200, "\"ready\":true");
 }
+
+TEST_CASE(
+    "a doorbell that somebody disabled is named, though nothing fails, and mended it is well "
+    "again") {
+  Postgres postgres;
+  install(postgres);
+  const Daemon daemon{configuration_for(postgres, "rollbackd")};
+  const int port = port_of(daemon);
+  wait_for_readiness(port, 200, "\"ready\":true");
+  query(postgres.conninfo(), "alter table ops.system_logs disable trigger rollbackd_ring");
+  Daemon second{configuration_for(postgres, "rollbackd")};
+  wait_for_readiness(port_of(second), 503, "rollbackd_ring");
+  query(postgres.conninfo(), "alter table ops.system_logs enable always trigger rollbackd_ring");
+  eventually("the schema to be found complete", 15, [&] {
+    return http_request(port_of(second), "GET", "/readyz").body.find("rollbackd_ring") ==
+           std::string::npos;
+  });
+}
