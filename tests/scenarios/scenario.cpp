@@ -115,9 +115,9 @@ class Teller {
  public:
   explicit Teller(const rules::Policy& policy)
       : world_{rules::PolicyBook{policy}, midnight + rules::seconds{13 * 3600}} {
-    world_.on_entry = [this](const rules::JournalEntry& entry) { tell_entry(entry); };
-    world_.on_action = [this](const rules::Action& action) { tell_action(action); };
-    world_.on_explanation = [this](const rules::Explanation& e) {
+    world_.witness.on_entry = [this](const rules::JournalEntry& entry) { tell_entry(entry); };
+    world_.witness.on_action = [this](const rules::Action& action) { tell_action(action); };
+    world_.witness.on_explanation = [this](const rules::Explanation& e) {
       if (e.reason != rules::Reason::rollback) {
         say("decided " + std::string{name_of(e.reason)} + ": " + e.trigger + " " +
             rules::number_text(e.measured) + " above " + rules::number_text(e.above));

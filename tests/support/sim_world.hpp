@@ -1,7 +1,6 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -11,25 +10,46 @@
 
 #include "engine/loop.hpp"
 #include "engine/ports.hpp"
+#include "tests/support/sim_bugs.hpp"
+#include "tests/support/sim_database.hpp"
 
 namespace rollbackd::tests {
 
-namespace rules = rollbackd::rules;
 namespace engine = rollbackd::engine;
 
-// One row of an error log that counts.
-struct SimEvent {
-  rules::Instant timestamp;
-  rules::Service service;
-  std::optional<rules::DeploymentId> deployment;
-  std::uint64_t xid = 0;  // when it was committed, in the order of commits
-};
-
-// What an executor does with the next deploys.
+// What an executor does with a deploy.
 struct SimDeploy {
   rules::DeployOutcome outcome = rules::DeployOutcome::succeeded;
   rules::Duration takes = rules::seconds{2};
   std::string detail = "exit status 0";
+};
+
+// What becomes of a transaction: lost ones are not written, and a confirmation can be lost as well.
+enum class SimCommit { done, lost, confirmation_lost };
+
+// What chance may change. As it is, nothing unusual happens.
+struct SimChance {
+  std::function<rules::Duration(rules::Duration)> takes = [](rules::Duration usual) {
+    return usual;
+  };
+  std::function<SimDeploy(const rules::Deploy&)> deploy;
+  std::function<SimCommit()> commit = [] { return SimCommit::done; };
+  // Whether a transaction that a killed daemon had sent is written all the same.
+  std::function<bool()> lands = [] { return false; };
+  // Whether the feed counts every row once a minute.
+  bool audits = false;
+};
+
+// Who looks on. Nothing is changed by them.
+struct SimWitness {
+  std::function<void(const rules::Commit&)> on_commit = [](const auto&) {};  // before it is applied
+  std::function<void(const rules::JournalEntry&)> on_entry = [](const auto&) {};
+  std::function<void(const rules::Action&)> on_action = [](const auto&) {};
+  std::function<void(const rules::Explanation&)> on_explanation = [](const auto&) {};
+  std::function<void(const rules::Commit&)> on_write = [](const auto&) {};  // as it is handed over
+  std::function<void(const rules::AuditFinding&)> on_audit = [](const auto&) {};
+  std::function<void()> on_fault = [] {};   // a transaction failed, by chance or by a constraint
+  std::function<void()> on_moment = [] {};  // something happened
 };
 
 // A database, an executor and a clock in memory, around the real loop. Everything happens in one
@@ -39,13 +59,15 @@ class SimWorld final : public engine::Clock,
                        public engine::Actions,
                        public engine::Observer {
  public:
-  explicit SimWorld(rules::PolicyBook policies, rules::Instant start);
+  SimWorld(rules::PolicyBook policies, rules::Instant start, SimChance chance = {});
 
-  // Time.
-  [[nodiscard]] rules::Instant now() const override { return now_; }
+  // Time: the database's, and as the daemon knows it.
+  [[nodiscard]] rules::Instant time() const { return time_; }
+  [[nodiscard]] rules::Instant now() const override { return time_ + skew_; }
   void run_until(rules::Instant until);
+  void after(rules::Duration delay, std::function<void()> what);
 
-  // What people and programs do to the database.
+  // What people and programs do.
   rules::DeploymentId deploy(const rules::Service& service, const std::string& version,
                              const std::string& commit, rules::DeploymentStatus status);
   void set_status(const rules::DeploymentId& id, rules::DeploymentStatus status);
@@ -53,33 +75,36 @@ class SimWorld final : public engine::Clock,
                  std::optional<rules::DeploymentId> deployment = std::nullopt);
   void request_rollback(const rules::DeploymentId& id, const std::string& reason);
   void set_samples(rules::Sampled samples) { samples_ = samples; }
-
-  // Faults.
-  void restart();    // the daemon is killed and started again
-  void lose_feed();  // until the next second
-  void fail_next_commit(bool although_done);
-  void next_deploys(SimDeploy behaviour) { deploy_behaviour_ = behaviour; }
+  void next_deploys(SimDeploy behaviour) { deploy_behaviour_ = std::move(behaviour); }
   void health_url_answers(bool ok) { health_url_ok_ = ok; }
 
-  // What can be looked at afterwards.
+  // Faults.
+  void kill();     // the daemon is gone
+  void boot();     // a new one starts
+  void restart();  // both at once
+  void lose_feed();
+  void find_feed();
+  void lose_leadership();
+  void find_leadership();
+  void set_skew(rules::Duration skew) { skew_ = skew; }
+  void plant(SimBug bug) { bug_ = bug; }
+
+  // What can be looked at.
   [[nodiscard]] const engine::Loop& loop() const { return *loop_; }
-  [[nodiscard]] const rules::Deployment& deployment(const rules::DeploymentId& id) const;
+  [[nodiscard]] const SimDatabase& database() const { return database_; }
   [[nodiscard]] const std::map<rules::DeploymentId, rules::Deployment>& deployments() const {
-    return deployments_;
+    return database_.deployments();
   }
   [[nodiscard]] const std::map<rules::EventId, rules::Rollback>& rollbacks() const {
-    return rollbacks_;
+    return database_.rollbacks();
   }
-  [[nodiscard]] const std::vector<SimEvent>& events() const { return events_; }
-  [[nodiscard]] const std::vector<rules::Deploy>& dispatched() const { return dispatched_; }
-  // Counts by looking at every row, as SQL would.
-  [[nodiscard]] std::uint64_t recount(const rules::DeploymentId& id, rules::Second window) const;
-  [[nodiscard]] const rules::Deployment* attributed(const SimEvent& event) const;
+  [[nodiscard]] bool is_up() const { return is_up_; }
+  [[nodiscard]] bool is_leading() const { return is_up_ && leads_; }
+  [[nodiscard]] bool has_feed() const { return is_up_ && !feed_lost_; }
+  // The daemon has been told all that happened, and has nothing on its way.
+  [[nodiscard]] bool is_quiet() const;
 
-  // Hears of each journal entry as it commits, and of each action as it starts.
-  std::function<void(const rules::JournalEntry&)> on_entry = [](const auto&) {};
-  std::function<void(const rules::Action&)> on_action = [](const auto&) {};
-  std::function<void(const rules::Explanation&)> on_explanation = [](const auto&) {};
+  SimWitness witness;
 
   // The ports.
   void write(const rules::Commit& commit) override;
@@ -101,48 +126,52 @@ class SimWorld final : public engine::Clock,
       return a.at != b.at ? a.at > b.at : a.order > b.order;
     }
   };
+  // Things that happen one after the other, each after a time of its own.
+  using Queue = rules::Instant;
 
-  void after(rules::Duration delay, std::function<void()> what);
+  void in_turn(Queue& queue, rules::Duration usual, std::function<void()> what);
+  void while_alive(rules::Duration delay, std::function<void()> what);
   void take(const rules::Input& input);
-  void boot();
   void every_second();
   void ring();
-  void poll(const std::vector<rules::Service>& rebuilt);
+  void poll(const std::vector<rules::Service>& rebuilt, bool audit = false);
   void rebuild_all();
-  void apply(const rules::Commit& commit);
-  void apply_entry(const rules::JournalEntry& entry);
-  rules::Deployment& changed(const rules::DeploymentId& id);
-  rules::JournalRead journal_read() const;
-  [[nodiscard]] rules::EventGroup group_of(const SimEvent& event) const;
-  [[nodiscard]] bool belongs_to(const SimEvent& event, const rules::Service& service) const;
+  void deliver(rules::Input input);
+  void execute(const rules::Commit& commit, std::uint64_t life);
+  void confirm(rules::CommitDone done);
+  void answer_journal();
+  void start_deploy(const rules::Deploy& deploy);
+  void start_snapshot(const rules::TakeSnapshot& snapshot);
 
   rules::PolicyBook policies_;
-  rules::Instant now_;
+  rules::Instant time_;
+  rules::Duration skew_{0};
+  SimChance chance_;
+  SimBug bug_ = SimBug::none;
+  std::uint64_t bug_count_ = 0;
   std::uint64_t order_ = 0;
   std::priority_queue<Due, std::vector<Due>, Later> due_;
   std::uint64_t life_ = 0;  // of the daemon; answers to an earlier one get lost
+  bool is_up_ = false;
+  bool leads_ = false;
   std::unique_ptr<engine::Loop> loop_;
   std::optional<rules::Instant> wake_;
 
-  std::map<rules::DeploymentId, rules::Deployment> deployments_;
-  std::map<rules::EventId, rules::Rollback> rollbacks_;
-  std::vector<SimEvent> events_;
-  std::size_t events_polled_ = 0;  // the feed has seen the first so many
-  std::set<rules::DeploymentId> rows_changed_;
-  std::int64_t last_row_ = 0;
+  SimDatabase database_;
   rules::Sampled samples_{10, 10, 1, 20.0};
-
-  std::vector<rules::Deploy> dispatched_;
   std::set<rules::EventId> running_;
   SimDeploy deploy_behaviour_;
   bool health_url_ok_ = true;
-  bool feed_lost_ = false;
-  bool bell_pending_ = false;
-  bool journal_broken_ = false;
-  std::optional<bool> fail_commit_;  // value: although it is done
-};
 
-// A uuid that is the same in every run, told apart by a number.
-rules::DeploymentId numbered_id(std::uint64_t number);
+  bool feed_lost_ = false;
+  std::uint64_t feed_life_ = 0;  // what was looked at in an earlier one is not delivered
+  bool bell_pending_ = false;
+  std::size_t looks_ = 0;  // taken and not delivered yet, and recounts asked for
+  Queue feed_queue_{};
+  Queue journal_queue_{};
+  Queue journal_answers_{};
+  bool journal_broken_ = false;
+  std::size_t writes_ = 0;
+};
 
 }  // namespace rollbackd::tests

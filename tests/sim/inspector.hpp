@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/support/sim_world.hpp"
+
+namespace rollbackd::tests {
+
+// Looks at the world from outside and holds it against what always holds (DESIGN.md section 9). It
+// counts and decides by itself, the dumb way, and never asks the rules how they did.
+class Inspector {
+ public:
+  Inspector(SimWorld& world, const rules::PolicyBook& policies);
+
+  // Something is broken on purpose: nothing has to be prompt for a while.
+  void note_fault();
+  // Everything has come to rest.
+  void look_at_the_end();
+
+  [[nodiscard]] const std::vector<std::string>& findings() const { return findings_; }
+  // A number that any difference in what happened changes.
+  [[nodiscard]] std::uint64_t story() const { return story_; }
+
+ private:
+  // What is known of a rollback from watching it.
+  struct Watched {
+    bool marked = false;
+    rules::DeploymentStatus old_status{};
+    bool old_health_check_passed = false;
+    int dispatches = 0;
+    int initiated = 0;
+    int ended = 0;
+  };
+  // What was last said of a service.
+  struct Said {
+    rules::DeploymentId deployment;
+    std::set<rules::Reason> reasons;
+    rules::Instant at;
+    std::uint64_t faults = 0;
+  };
+
+  void find(const std::string& what);
+  void tell(const std::string& line);
+
+  void on_write(const rules::Commit& commit);
+  void on_commit(const rules::Commit& commit);
+  void on_entry(const rules::JournalEntry& entry);
+  void on_action(const rules::Action& action);
+  void on_explanation(const rules::Explanation& explanation);
+  void on_moment();
+
+  void look_at_decision(const rules::Rollback& rollback);
+  void look_at_mark(const rules::MarkRolledBack& mark);
+  void look_at_dispatch(const rules::Deploy& deploy);
+  void look_at_sayings(const rules::Service& service);
+  void look_at_open_rollbacks();
+  void look_at_end_of(const rules::Rollback& rollback);
+  void look_at_rows_of(const rules::Rollback& rollback, const Watched& watched);
+  void look_at_counts();
+  void look_at_neglect(const std::map<rules::DeploymentId, std::uint64_t>& minute,
+                       const std::map<rules::DeploymentId, std::uint64_t>& five);
+  [[nodiscard]] bool must_be_rolled_back(const rules::Deployment& current) const;
+  [[nodiscard]] std::optional<rules::Rollback> last_failed(const rules::Service& service) const;
+  [[nodiscard]] bool is_held(const rules::Deployment& current) const;
+  [[nodiscard]] std::string name_of_row(const rules::DeploymentId& id) const;
+
+  SimWorld& world_;
+  const rules::PolicyBook& policies_;
+  bool is_traced_;
+  std::vector<std::string> findings_;
+  std::uint64_t story_ = 14695981039346656037ULL;
+  std::uint64_t faults_ = 0;
+  rules::Instant last_fault_{};
+  std::map<rules::EventId, Watched> watched_;
+  std::set<rules::EventId> open_;
+  std::map<rules::Service, std::vector<Said>> said_;  // the last two
+  std::map<rules::Service, rules::Instant> neglected_since_;
+  std::set<rules::Service> services_;
+  rules::Second second_ = 0;
+  std::uint64_t moments_ = 0;
+};
+
+}  // namespace rollbackd::tests

@@ -1,0 +1,303 @@
+#include "tests/support/sim_database.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace rollbackd::tests {
+namespace {
+
+using rules::Deployment;
+using rules::DeploymentStatus;
+using rules::Instant;
+using rules::Rollback;
+
+bool is_newer(const Deployment& a, const Deployment& b) {
+  return std::pair{a.deployed_at, a.row} > std::pair{b.deployed_at, b.row};
+}
+
+bool is_done(DeploymentStatus status) {
+  return status == DeploymentStatus::success || status == DeploymentStatus::failed;
+}
+
+rules::EventGroup group_of(const SimEvent& event) {
+  return {event.deployment, event.service, event.timestamp, 1};
+}
+
+}  // namespace
+
+rules::DeploymentId SimDatabase::deploy(Instant now, const rules::Service& service,
+                                        const std::string& version, const std::string& commit,
+                                        DeploymentStatus status) {
+  Deployment d;
+  d.row = ++last_row_;
+  d.id = numbered_id(static_cast<std::uint64_t>(d.row));
+  d.service = service;
+  d.version = version;
+  d.git_commit = commit;
+  d.status = status;
+  d.deployed_at = now;
+  if (is_done(status)) {
+    d.completed_at = now;
+  }
+  deployments_.emplace(d.id, d);
+  changed(d.id);
+  return d.id;
+}
+
+void SimDatabase::set_status(Instant now, const rules::DeploymentId& id, DeploymentStatus status) {
+  const Deployment& known = deployments_.at(id);
+  const Rollback* active = active_of(known.service);
+  if (known.status == status || known.status == DeploymentStatus::rolled_back ||
+      (active != nullptr && active->deployment == id)) {
+    return;
+  }
+  Deployment& d = changed(id);
+  if (d.status == DeploymentStatus::pending) {
+    d.deployed_at = now;
+  }
+  if (is_done(status)) {
+    d.completed_at = now;
+  }
+  d.status = status;
+}
+
+// A snapshot is a row of its own: it rings no bell, and the deployment's row says so when it is
+// next looked at.
+void SimDatabase::keep_snapshot(const rules::SnapshotTaken& taken,
+                                std::optional<double> utilisation) {
+  const auto row = deployments_.find(taken.deployment);
+  if (row == deployments_.end()) {
+    return;
+  }
+  if (taken.type == rules::SnapshotType::pre_deployment) {
+    row->second.announced = true;
+  } else if (taken.type == rules::SnapshotType::post_deployment && !row->second.seen) {
+    row->second.seen = true;
+    row->second.utilisation_at_arrival = utilisation;
+  }
+}
+
+Deployment& SimDatabase::changed(const rules::DeploymentId& id) {
+  rows_changed_.insert(id);
+  return deployments_.at(id);
+}
+
+const Rollback* SimDatabase::active_of(const rules::Service& service) const {
+  for (const auto& [id, rollback] : rollbacks_) {
+    if (rollback.service == service && !rollback.is_over()) {
+      return &rollback;
+    }
+  }
+  return nullptr;
+}
+
+bool SimDatabase::accepts(const rules::Commit& commit) const {
+  for (const rules::JournalEntry& entry : commit.entries) {
+    if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
+      const auto known = rollbacks_.find(put->rollback.id);
+      const bool second = !put->rollback.is_over() && active_of(put->rollback.service) != nullptr;
+      const bool fits = put->is_new ? known == rollbacks_.end() && !second
+                                    : known != rollbacks_.end() && !known->second.is_over();
+      if (!fits) {
+        return false;
+      }
+    } else if (const auto* mark = std::get_if<rules::MarkRolledBack>(&entry)) {
+      if (deployments_.contains(mark->replacement) || !deployments_.contains(mark->target)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
+  if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
+    if (rollbacks_.insert_or_assign(put->rollback.id, put->rollback).second) {
+      in_order_.push_back(put->rollback.id);
+    }
+    if (put->rollback.claimed_at) {
+      deployments_.at(put->rollback.deployment).rollback_dispatched = true;
+    }
+  } else if (const auto* marked = std::get_if<rules::MarkRolledBack>(&entry)) {
+    mark(*marked, now);
+  } else if (const auto* restored = std::get_if<rules::RestoreDeployment>(&entry)) {
+    restore(*restored, now);
+  } else if (const auto* serve = std::get_if<rules::PutInService>(&entry)) {
+    Deployment& replacement = changed(serve->replacement);
+    if (replacement.status != DeploymentStatus::success) {
+      replacement.completed_at = now;
+    }
+    replacement.status = DeploymentStatus::success;
+    replacement.deployed_at = serve->deployed_at;
+  } else if (const auto* passed = std::get_if<rules::PassProbation>(&entry)) {
+    const auto& known = deployments_.at(passed->deployment);
+    if (rules::is_watched(known)) {
+      Deployment& row = changed(passed->deployment);
+      row.health_check_passed = true;
+      if (row.status == DeploymentStatus::in_progress) {
+        row.status = DeploymentStatus::success;
+        row.completed_at = now;
+      }
+    }
+  }
+}
+
+void SimDatabase::mark(const rules::MarkRolledBack& mark, Instant now) {
+  Deployment& bad = changed(mark.deployment);
+  bad.status = DeploymentStatus::rolled_back;
+  bad.health_check_passed = false;
+  const Deployment& target = deployments_.at(mark.target);
+  Deployment replacement;
+  replacement.row = ++last_row_;
+  replacement.id = mark.replacement;
+  replacement.service = bad.service;
+  replacement.version = target.version;
+  replacement.git_commit = target.git_commit;
+  replacement.rollback_from = bad.id;
+  replacement.deployed_at = now;
+  deployments_.emplace(replacement.id, replacement);
+  changed(replacement.id);
+}
+
+void SimDatabase::restore(const rules::RestoreDeployment& restore, Instant now) {
+  Deployment& bad = changed(restore.deployment);
+  if (is_done(restore.status) && !bad.completed_at) {
+    bad.completed_at = now;
+  }
+  bad.status = restore.status;
+  bad.health_check_passed = restore.health_check_passed;
+  // It leaves `pending` with its old deployed_at, so the trigger says now: it never served.
+  Deployment& replacement = changed(restore.replacement);
+  replacement.status = DeploymentStatus::failed;
+  replacement.deployed_at = now;
+  replacement.completed_at = now;
+}
+
+rules::JournalRead SimDatabase::journal_read() const {
+  rules::JournalRead journal;
+  std::map<rules::Service, rules::ServiceHistory> histories;
+  for (const rules::EventId& id : in_order_) {
+    const Rollback& rollback = rollbacks_.at(id);
+    rules::ServiceHistory& history = histories[rollback.service];
+    history.service = rollback.service;
+    if (!rollback.is_over()) {
+      journal.active.push_back(rollback);
+    } else if (rollback.type == rules::TriggerType::constitutional_violation) {
+      history.rejection = rules::Rejection{rollback.deployment, rollback.validation.violated()};
+    }
+    if (rollback.status == rules::RollbackStatus::failed) {
+      history.latch = rules::Latch{rollback.id, rollback.deployment};
+    }
+    if (rollback.is_over() && rollback.claimed_at &&
+        rollback.type == rules::TriggerType::automatic) {
+      history.automatic_ended_at = std::max(history.automatic_ended_at, rollback.completed_at);
+    }
+  }
+  for (auto& [service, history] : histories) {
+    journal.histories.push_back(history);
+  }
+  return journal;
+}
+
+bool SimDatabase::belongs_to(const SimEvent& event, const rules::Service& service) const {
+  if (!event.deployment) {
+    return event.service == service;
+  }
+  const auto row = deployments_.find(*event.deployment);
+  return row != deployments_.end() && row->second.service == service;
+}
+
+rules::FeedBatch SimDatabase::difference(Instant now, const std::vector<rules::Service>& rebuilt) {
+  rules::FeedBatch batch;
+  batch.as_of = now;
+  batch.rebuilt = rebuilt;
+  for (const auto& id : rows_changed_) {
+    batch.deployments.push_back(deployments_.at(id));
+  }
+  rows_changed_.clear();
+  const auto is_rebuilt = [&](const SimEvent& event) {
+    return std::any_of(rebuilt.begin(), rebuilt.end(),
+                       [&](const rules::Service& s) { return belongs_to(event, s); });
+  };
+  for (std::size_t i = rebuilt.empty() ? events_told_ : 0; i < events_.size(); ++i) {
+    if (i >= events_told_ || is_rebuilt(events_[i])) {
+      batch.events.push_back(group_of(events_[i]));
+    }
+  }
+  events_told_ = events_.size();
+  return batch;
+}
+
+rules::FeedRebuilt SimDatabase::whole(Instant now) {
+  rules::FeedRebuilt rebuilt;
+  rebuilt.as_of = now;
+  rebuilt.why = "started";
+  for (const auto& [id, row] : deployments_) {
+    rebuilt.deployments.push_back(row);
+  }
+  rebuilt.events = audit().events;
+  rows_changed_.clear();
+  events_told_ = events_.size();
+  return rebuilt;
+}
+
+rules::Audit SimDatabase::audit() const {
+  rules::Audit audit;
+  audit.events.reserve(events_.size());
+  for (const SimEvent& event : events_) {
+    audit.events.push_back(group_of(event));
+  }
+  return audit;
+}
+
+const Deployment* SimDatabase::at(const rules::Service& service, Instant moment) const {
+  const Deployment* best = nullptr;
+  for (const auto& [id, d] : deployments_) {
+    const bool left_out =
+        d.service != service || d.status == DeploymentStatus::pending || !d.deployed_at ||
+        *d.deployed_at > moment ||
+        (d.status == DeploymentStatus::failed && (!d.completed_at || *d.completed_at <= moment));
+    if (!left_out && (best == nullptr || is_newer(d, *best))) {
+      best = &d;
+    }
+  }
+  return best;
+}
+
+const Deployment* SimDatabase::attributed(const SimEvent& event) const {
+  if (!event.deployment) {
+    return at(event.service, event.timestamp);
+  }
+  const auto row = deployments_.find(*event.deployment);
+  return row == deployments_.end() ? nullptr : &row->second;
+}
+
+const Deployment* SimDatabase::target_of(const Deployment& bad) const {
+  const Deployment* best = nullptr;
+  for (const auto& [id, d] : deployments_) {
+    const bool fits = d.service == bad.service && is_newer(bad, d) && d.health_check_passed &&
+                      d.status == DeploymentStatus::success && !d.rollback_from &&
+                      (d.version != bad.version || d.git_commit != bad.git_commit);
+    if (fits && (best == nullptr || is_newer(d, *best))) {
+      best = &d;
+    }
+  }
+  return best;
+}
+
+std::map<rules::DeploymentId, std::uint64_t> SimDatabase::recount(rules::Second t,
+                                                                  rules::Second window) const {
+  std::map<rules::DeploymentId, std::uint64_t> counts;
+  for (const SimEvent& event : events_) {
+    const rules::Second second = rules::second_of(event.timestamp);
+    if (second <= t - window || second > t + 60) {
+      continue;
+    }
+    if (const Deployment* owner = attributed(event)) {
+      ++counts[owner->id];
+    }
+  }
+  return counts;
+}
+
+}  // namespace rollbackd::tests
