@@ -161,6 +161,10 @@ Readiness App::Parts::readiness() const {
   const std::string& why = feed.polls_by_design();
   now.feed = why.empty() ? "listening" : "polling: " + why;
   for (const StatusBoard::Problem& problem : board.problems()) {
+    const bool leaders_own = problem.part == Part::leadership || problem.part == Part::journal;
+    if (leadership.is_standby() && leaders_own) {
+      continue;
+    }
     now.problems.emplace_back(std::string{name_of(problem.part)}, problem.text);
   }
   now.ready = now.problems.empty();

@@ -1,17 +1,14 @@
 #pragma once
 
-#include <atomic>
 #include <functional>
+#include <string>
 
-#include "engine/asio.hpp"
-
-#include "engine/database/session.hpp"
-#include "engine/ports.hpp"
+#include "engine/database/held_lock.hpp"
 
 namespace rollbackd::engine {
 
-// Holds K, so that the bell rings, on a session of its own with a heartbeat: the server frees K
-// when the daemon is stopped or cut off, and writers go on in silence. Reactor thread.
+// Holds K, so that the bell rings; without the daemon's heartbeat the server frees it, and writers
+// go on in silence. Reactor thread.
 class DoorbellKey {
  public:
   struct Handlers {
@@ -24,26 +21,17 @@ class DoorbellKey {
 
   DoorbellKey(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers, Log& log);
 
-  void start();
-  void stop();
+  void start() { lock_.start(); }
+  void stop() { lock_.stop(); }
   // Rings once from this session, to see whether the listener hears it.
   void ring_canary();
-  [[nodiscard]] bool is_held() const { return held_; }
-  void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
+  [[nodiscard]] bool is_held() const { return lock_.is_held(); }
+  void end_if_stuck(SteadyTime now) { lock_.end_if_stuck(now); }
 
  private:
-  void take();
-  void beat();
-  void after(rules::Duration delay, void (DoorbellKey::*what)());
-  void silent(const std::string& why, bool by_design);
-
   asio::io_context& reactor_;
   Handlers handlers_;
-  Log& log_;
-  asio::steady_timer timer_;
-  bool held_ = false;
-  bool stopping_ = false;
-  Session session_;  // last: its thread uses the others
+  HeldLock lock_;
 };
 
 }  // namespace rollbackd::engine

@@ -1,16 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <string>
 
-#include "engine/asio.hpp"
-
-#include "engine/database/session.hpp"
+#include "engine/database/held_lock.hpp"
 #include "engine/ports.hpp"
 
 namespace rollbackd::engine {
 
-// One daemon acts for a database: the one that holds the leader's lock, on a session of its own
-// that the server ends when the daemon is stopped or cut off. Reactor thread.
+// One daemon acts for a database: the one that holds the leader's lock. Reactor thread.
 class Leadership {
  public:
   struct Handlers {
@@ -21,27 +19,25 @@ class Leadership {
   Leadership(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers, Log& log,
              Meter& meter, Board& board);
 
-  void start() { try_to_lead(); }
-  void stop();
+  void start() { lock_.start(); }
+  void stop() { lock_.stop(); }
   [[nodiscard]] bool is_leading() const { return leading_; }
-  void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
+  // Another daemon leads, and this one is ready to take over.
+  [[nodiscard]] bool is_standby() const { return !leading_ && waiting_told_; }
+  void end_if_stuck(SteadyTime now) { lock_.end_if_stuck(now); }
 
  private:
-  void try_to_lead();
-  void beat();
-  void after(rules::Duration delay, void (Leadership::*what)());
-  void lost(const std::string& why);
+  void lead();
+  void wait();
+  void lose(const std::string& why);
 
-  asio::io_context& reactor_;
   Handlers handlers_;
   Log& log_;
   Meter& meter_;
   Board& board_;
-  asio::steady_timer timer_;
   bool leading_ = false;
   bool waiting_told_ = false;
-  bool stopping_ = false;
-  Session session_;  // last: its thread uses the others
+  HeldLock lock_;
 };
 
 }  // namespace rollbackd::engine
