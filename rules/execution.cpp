@@ -195,7 +195,8 @@ NextMove Execution::prepare(const World& world, Instant now) {
   rollback_.old_status = bad->status;
   rollback_.old_health_check_passed = bad->health_check_passed;
   return just({PutRollback{rollback_},
-               MarkRolledBack{rollback_.deployment, rollback_.replacement, target->id, now},
+               MarkRolledBack{rollback_.deployment, rollback_.old_status, rollback_.replacement,
+                              target->id, now},
                story_of_step(rollback_, StepName::create_pre_rollback_snapshot),
                story_of_step(rollback_, StepName::identify_target),
                story_of_step(rollback_, StepName::mark_rolled_back)});

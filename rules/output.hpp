@@ -17,9 +17,11 @@ struct PutRollback {
   bool is_new = false;
 };
 
-// The bad row becomes rolled_back and the target's version gets a pending row of its own.
+// The bad row becomes rolled_back and the target's version gets a pending row of its own. Fails when
+// the bad row has another status by now: it would be put back to one that it no longer had.
 struct MarkRolledBack {
   DeploymentId deployment;
+  DeploymentStatus from = DeploymentStatus::in_progress;
   DeploymentId replacement;
   DeploymentId target;
   Instant at;

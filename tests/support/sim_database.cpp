@@ -102,7 +102,8 @@ bool SimDatabase::accepts(const rules::Commit& commit) const {
         return false;
       }
     } else if (const auto* mark = std::get_if<rules::MarkRolledBack>(&entry)) {
-      if (deployments_.contains(mark->replacement) || !deployments_.contains(mark->target)) {
+      if (deployments_.at(mark->deployment).status != mark->from ||
+          deployments_.contains(mark->replacement) || !deployments_.contains(mark->target)) {
         return false;
       }
     }

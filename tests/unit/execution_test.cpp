@@ -93,6 +93,7 @@ TEST_CASE(
   const auto marks = bench.written<rules::MarkRolledBack>();
   REQUIRE(marks.size() == 1);
   CHECK(marks[0].deployment == numbered_id(2));
+  CHECK(marks[0].from == DeploymentStatus::in_progress);
   CHECK(marks[0].target == numbered_id(1));
   CHECK(marks[0].replacement == r.replacement);
   CHECK(marks[0].at == bench.now);
