@@ -234,6 +234,15 @@ void Inspector::on_explanation(const rules::Explanation& explanation) {
   said.push_back({explanation.deployment, {explanation.reason}, world_.time(), faults_});
 }
 
+// Whether somebody deployed this service since: what is current may have come and gone.
+bool Inspector::deployed_between(const rules::Service& service, rules::Instant since) const {
+  return std::any_of(world_.deployments().begin(), world_.deployments().end(),
+                     [&](const auto& known) {
+                       const Deployment& d = known.second;
+                       return d.service == service && d.deployed_at >= since - rules::seconds{5};
+                     });
+}
+
 // The last thing said of a service must not be the one before it once more.
 void Inspector::look_at_sayings(const rules::Service& service) {
   std::vector<Said>& said = said_[service];
@@ -241,7 +250,7 @@ void Inspector::look_at_sayings(const rules::Service& service) {
   const bool plain = policies_.of(service).triggers == rules::default_triggers();
   if (plain && said.size() == 2 && said[0].deployment == said[1].deployment &&
       said[0].reasons == said[1].reasons && said[0].faults == said[1].faults &&
-      said[1].at - said[0].at < rules::seconds{60} &&
+      said[1].at - said[0].at < rules::seconds{60} && !deployed_between(service, said[0].at) &&
       !said[1].reasons.contains(rules::Reason::rollback)) {
     find("told twice within a minute: " + std::string{rules::name_of(*said[1].reasons.begin())} +
          " of " + name_of_row(said[1].deployment));

@@ -58,6 +58,7 @@ class Inspector {
   void look_at_mark(const rules::MarkRolledBack& mark);
   void look_at_dispatch(const rules::Deploy& deploy);
   void look_at_sayings(const rules::Service& service);
+  [[nodiscard]] bool deployed_between(const rules::Service& service, rules::Instant since) const;
   void look_at_open_rollbacks();
   void look_at_end_of(const rules::Rollback& rollback);
   void look_at_rows_of(const rules::Rollback& rollback, const Watched& watched);

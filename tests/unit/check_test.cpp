@@ -98,6 +98,20 @@ TEST_CASE("check: a row with for: is a reason when that is over") {
   CHECK(check(bench).reason == "burn: errors 3 above 2");
 }
 
+TEST_CASE(
+    "check: since when a row holds is known of the deployment that is judged, and of no other") {
+  rules::Policy policy;
+  policy.triggers = {{"burn", rules::Signal::errors, 300, 2, rules::seconds{5}, {}}};
+  Bench bench{policy};
+  bench.errors(3);
+  bench.pass(1);
+  bench.put(row(3, bench.now));
+  bench.errors(3);
+  bench.pass(5);
+  CHECK(check(bench, 3).should_rollback);
+  CHECK_FALSE(check(bench, 2).should_rollback);
+}
+
 TEST_CASE("check: an earlier deployment has its own events, long after it was replaced") {
   Bench bench;
   bench.errors(3);

@@ -140,81 +140,32 @@ TEST_CASE("decider: rows that are rolled back, failed or pending are not judged"
   }
 }
 
-TEST_CASE("decider: what arrives is told once, with the snapshot of its moment") {
-  Bench bench;
-  bench.sample(33);
-  bench.forget();
-  bench.put(row(3, at(0)));
-  CHECK(bench.stories() == Words{"deployment_seen"});
-  REQUIRE(bench.started<rules::TakeSnapshot>().size() == 1);
-  CHECK(bench.started<rules::TakeSnapshot>()[0].type == SnapshotType::post_deployment);
-  CHECK(row_of(bench.world(), 3).utilisation_at_arrival == 33);
-  CHECK(row_of(bench.world(), 3).seen);
-  bench.put(row(3, at(0)));
-  bench.pass(5);
-  CHECK(bench.told("deployment_seen") == 1);
-}
-
-TEST_CASE("decider: an arrival whose story was not written is told again") {
-  Bench bench;
-  bench.step(rules::FeedBatch{bench.now, {row(3, at(0))}, {}, {}, {}});
-  REQUIRE(bench.on_their_way.size() == 1);
-  bench.fail_commit();
-  CHECK(bench.started<rules::TakeSnapshot>().empty());
-  CHECK_FALSE(row_of(bench.world(), 3).seen);
-  bench.read_journal();
-  CHECK(bench.told("deployment_seen") == 1);
-  CHECK(bench.started<rules::TakeSnapshot>().size() == 1);
-  bench.take(rules::LeadershipLost{});
-  bench.read_journal();
-  CHECK(bench.told("deployment_seen") == 1);  // it is seen now, whoever leads
-}
-
-TEST_CASE("decider: a pending row is announced by its pre_deployment snapshot, once") {
-  Bench bench;
-  bench.put(row(3, at(0), DeploymentStatus::pending));
-  REQUIRE(bench.started<rules::TakeSnapshot>().size() == 1);
-  CHECK(bench.started<rules::TakeSnapshot>()[0].type == SnapshotType::pre_deployment);
-  CHECK(bench.stories().empty());
-  bench.take(rules::SnapshotTaken{numbered_id(3), SnapshotType::pre_deployment, "an id", {}});
-  CHECK(row_of(bench.world(), 3).announced);
-  bench.take(rules::LeadershipLost{});
-  bench.read_journal();
-  CHECK(bench.started<rules::TakeSnapshot>().size() == 1);
-  bench.put(row(3, at(0)));
-  CHECK(bench.started<rules::TakeSnapshot>().size() == 2);
-  CHECK(bench.stories() == Words{"deployment_seen"});
-}
-
-TEST_CASE("decider: probation is passed once, and again when its entry was not written") {
-  Bench bench;
-  bench.put(row(3, at(-290)));
-  bench.pass(9);
-  bench.now = at(10);
-  bench.step(rules::FeedBatch{at(10), {}, {}, {}, {}});
-  REQUIRE(bench.on_their_way.size() == 1);
-  bench.fail_commit();
-  bench.read_journal();
-  bench.pass(5);
-  CHECK(bench.written<rules::PassProbation>().size() == 1);
-  CHECK(bench.written<rules::PassProbation>()[0].deployment == numbered_id(3));
-  CHECK(bench.told("deployment_verified") == 1);
-}
-
-TEST_CASE("decider: a row that was changed before it could pass is looked at anew") {
-  Bench bench;
-  Deployment v3 = row(3, at(-299));
-  bench.put(v3);
+TEST_CASE("decider: a new deployment's `for:` begins with its own first look") {
+  rules::Policy policy;
+  policy.triggers = {{"burn", rules::Signal::errors, 60, 2, rules::seconds{20}, {}}};
+  Bench bench{policy};
+  bench.errors(3);
+  bench.pass(15);
+  bench.put(row(3, bench.now));
+  bench.errors(3);
+  bench.pass(19);
+  CHECK(bench.told("rollback_initiated") == 0);
   bench.pass(1);
-  CHECK(bench.written<rules::PassProbation>().size() == 1);
-  // The entry found the row failed, and changed nothing; later it serves again.
-  v3.status = DeploymentStatus::failed;
-  v3.completed_at = bench.now;
-  bench.put(v3);
-  v3.status = DeploymentStatus::success;
-  bench.put(v3);
-  bench.pass(1);
-  CHECK(bench.written<rules::PassProbation>().size() == 2);
+  CHECK(bench.told("rollback_initiated") == 1);
+}
+
+TEST_CASE("decider: what the journal no longer says is no longer believed") {
+  Bench bench;
+  rules::JournalRead journal;
+  rules::ServiceHistory history;
+  history.service = app;
+  history.latch = rules::Latch{rules::EventId{}, numbered_id(2)};
+  history.automatic_ended_at = bench.now;
+  journal.histories = {history};
+  bench.read_journal(journal);
+  bench.read_journal();
+  bench.errors(6);
+  CHECK(bench.told("rollback_initiated") == 1);
 }
 
 TEST_CASE("decider: a decision that was not written is made again") {
