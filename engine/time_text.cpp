@@ -19,6 +19,21 @@ std::string date_and_time(rules::Second second) {
   return text;
 }
 
+// Digits only; nothing: there are others, or the text is too short.
+std::optional<int> number_in(std::string_view text, std::size_t at, std::size_t length) {
+  if (text.size() < at + length) {
+    return std::nullopt;
+  }
+  int number = 0;
+  for (const char c : text.substr(at, length)) {
+    if (c < '0' || c > '9') {
+      return std::nullopt;
+    }
+    number = number * 10 + (c - '0');
+  }
+  return number;
+}
+
 }  // namespace
 
 std::string second_text(rules::Second second) { return date_and_time(second) + "Z"; }
@@ -32,38 +47,30 @@ std::string instant_text(rules::Instant instant) {
 }
 
 std::optional<rules::Instant> parse_instant(std::string_view text) {
-  const std::string copy{text};
-  int year = 0;
-  unsigned month = 0;
-  unsigned day = 0;
-  int hour = 0;
-  int minute = 0;
-  int second = 0;
-  int used = 0;
-  if (std::sscanf(copy.c_str(), "%4d-%2u-%2uT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute,
-                  &second, &used) != 6) {
+  const auto year = number_in(text, 0, 4);
+  const auto month = number_in(text, 5, 2);
+  const auto day = number_in(text, 8, 2);
+  const auto hour = number_in(text, 11, 2);
+  const auto minute = number_in(text, 14, 2);
+  const auto second = number_in(text, 17, 2);
+  constexpr std::size_t whole = std::string_view{"2025-12-15T14:35:00Z"}.size();
+  constexpr std::size_t precise = std::string_view{"2025-12-15T14:35:00.123456Z"}.size();
+  const bool has_fraction = text.size() == precise && text[whole - 1] == '.';
+  const auto fraction = has_fraction ? number_in(text, whole, 6) : std::optional{0};
+  const bool shaped = (text.size() == whole || has_fraction) && text[4] == '-' && text[7] == '-' &&
+                      text[10] == 'T' && text[13] == ':' && text[16] == ':' && text.back() == 'Z';
+  if (!shaped || !year || !month || !day || !hour || !minute || !second || !fraction) {
     return std::nullopt;
   }
-  const std::chrono::year_month_day date{std::chrono::year{year}, std::chrono::month{month},
-                                         std::chrono::day{day}};
-  if (!date.ok() || hour > 23 || minute > 59 || second > 60) {
+  const std::chrono::year_month_day date{std::chrono::year{*year},
+                                         std::chrono::month{static_cast<unsigned>(*month)},
+                                         std::chrono::day{static_cast<unsigned>(*day)}};
+  if (!date.ok() || *hour > 23 || *minute > 59 || *second > 59) {
     return std::nullopt;
   }
-  int fraction = 0;
-  int more = 0;
-  const char* rest = copy.c_str() + used;
-  if (*rest == '.') {
-    if (std::sscanf(rest, ".%6d%n", &fraction, &more) != 1 || more != 7) {
-      return std::nullopt;
-    }
-    rest += more;
-  }
-  if (std::string_view{rest} != "Z") {
-    return std::nullopt;
-  }
-  const auto moment = std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours{hour} +
-                      std::chrono::minutes{minute} + std::chrono::seconds{second} +
-                      std::chrono::microseconds{fraction};
+  const auto moment = std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours{*hour} +
+                      std::chrono::minutes{*minute} + std::chrono::seconds{*second} +
+                      std::chrono::microseconds{*fraction};
   return rules::Instant{std::chrono::duration_cast<rules::Duration>(moment)};
 }
 

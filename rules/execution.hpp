@@ -46,7 +46,7 @@ class Execution {
 
   [[nodiscard]] std::optional<StepName> step_at_hand() const;
   [[nodiscard]] Instant earliest_dispatch(const World& world) const;
-  NextMove ask_for_snapshot() const;
+  [[nodiscard]] NextMove ask_for_snapshot() const;
   NextMove prepare(const World& world, Instant now);
   std::optional<NextMove> dispatch_or_abort(const World& world, Instant now);
   std::optional<NextMove> follow_deploy(const World& world, Instant now);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <sys/socket.h>
+#include <utility>
 
 #include "engine/database/backoff.hpp"
 #include "engine/database/connection.hpp"
@@ -71,27 +72,8 @@ void Session::end_if_stuck(SteadyTime now) {
 void Session::work() {
   std::unique_lock lock{mutex_};
   while (!stopping_) {
-    if (!connection_) {
-      lock.unlock();
-      const bool connected = try_to_connect();
-      lock.lock();
-      if (!connected) {
-        // What does not wait fails now; what waits stays.
-        for (std::size_t left = queue_.size(); left > 0 && !stopping_; --left) {
-          Entry entry = std::move(queue_.front());
-          queue_.pop_front();
-          if (entry.waits) {
-            queue_.push_back(std::move(entry));
-            continue;
-          }
-          lock.unlock();
-          entry.on_failure({"no connection to the database", "", true});
-          lock.lock();
-        }
-        changed_.wait_for(lock, reconnect_delay(++attempts_), [this] { return stopping_; });
-        continue;
-      }
-      attempts_ = 0;
+    if (!connection_ && !reconnect(lock)) {
+      continue;
     }
     changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
     if (stopping_) {
@@ -106,6 +88,28 @@ void Session::work() {
     busy_since_.reset();
   }
   connection_.reset();
+}
+
+bool Session::reconnect(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  const bool connected = try_to_connect();
+  lock.lock();
+  if (connected) {
+    attempts_ = 0;
+    return true;
+  }
+  // What does not wait fails now; what waits stays.
+  std::deque<Entry> failing;
+  for (Entry& entry : std::exchange(queue_, {})) {
+    (entry.waits ? queue_ : failing).push_back(std::move(entry));
+  }
+  lock.unlock();
+  for (const Entry& entry : failing) {
+    entry.on_failure({"no connection to the database", "", true});
+  }
+  lock.lock();
+  changed_.wait_for(lock, reconnect_delay(++attempts_), [this] { return stopping_; });
+  return false;
 }
 
 bool Session::try_to_connect() {

@@ -68,6 +68,9 @@ class Session {
 
   void work();
   void add(Entry entry);
+  // One attempt, and after a failed one the wait before the next. False: there is no connection
+  // yet.
+  bool reconnect(std::unique_lock<std::mutex>& lock);
   bool try_to_connect();
   void run_entry(const Entry& entry);
   void drop_connection();

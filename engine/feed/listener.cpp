@@ -110,7 +110,7 @@ void Listener::open_blocking(const std::string& conninfo, Opened& result) {
   result.connection = std::move(connection);
 }
 
-void Listener::opened(std::shared_ptr<Opened> result) {
+void Listener::opened(const std::shared_ptr<Opened>& result) {
   if (stopping_) {
     return;
   }

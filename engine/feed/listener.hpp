@@ -46,7 +46,7 @@ class Listener {
   using Connection = std::unique_ptr<pg_conn, Closer>;
 
   void open();
-  void opened(std::shared_ptr<Opened> result);
+  void opened(const std::shared_ptr<Opened>& result);
   void wait_readable();
   void read();
   void beat();

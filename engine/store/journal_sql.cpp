@@ -235,6 +235,7 @@ std::vector<rules::ServiceHistory> read_histories(pqxx::transaction_base& work) 
     of(row).rejection = std::move(rejection);
   }
   std::vector<rules::ServiceHistory> all;
+  all.reserve(histories.size());
   for (auto& [service, history] : histories) {
     all.push_back(std::move(history));
   }
