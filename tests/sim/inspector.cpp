@@ -105,6 +105,15 @@ void Inspector::on_write(const rules::Commit& commit) {
   if (!world_.is_leading()) {
     find("a transaction is handed over without leadership");
   }
+  for (const rules::JournalEntry& entry : commit.entries) {
+    const auto* put = std::get_if<rules::PutRollback>(&entry);
+    const bool begins = put != nullptr && put->is_new && !put->rollback.is_over();
+    // The journal's constraint would refuse it, but nobody should try without need.
+    if (begins && world_.time() - last_fault_ > rules::seconds{10} &&
+        world_.database().active_of(put->rollback.service) != nullptr) {
+      find("a second rollback is begun of " + name_of_row(put->rollback.deployment));
+    }
+  }
   if (world_.has_feed()) {
     return;
   }

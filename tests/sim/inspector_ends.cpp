@@ -56,7 +56,12 @@ void Inspector::look_at_end_of(const Rollback& rollback) {
 // Either it was rolled back and the replacement serves, or everything is as it was.
 void Inspector::look_at_rows_of(const Rollback& rollback, const Watched& watched) {
   const Deployment& bad = world_.deployments().at(rollback.deployment);
-  const Deployment& replacement = world_.deployments().at(rollback.replacement);
+  const auto found = world_.deployments().find(rollback.replacement);
+  if (found == world_.deployments().end()) {
+    find("the rollback of " + name_of_row(rollback.deployment) + " has no replacement");
+    return;
+  }
+  const Deployment& replacement = found->second;
   const bool serves = rollback.serving_from.has_value();
   const std::string name = "after the rollback of " + name_of_row(rollback.deployment) + ", " +
                            std::string{rules::name_of(rollback.status)} + ", ";

@@ -235,6 +235,18 @@ void Director::schedule_faults() {
   fault(
       rules::minutes{40}, seconds{60}, [this] { world_.lose_leadership(); },
       [this] { world_.find_leadership(); });
+  // What was lost together is noticed, and comes back, one by one.
+  fault(
+      rules::minutes{35}, seconds{40},
+      [this] {
+        world_.lose_database();
+        later(up_to(seconds{3}), [this] { world_.lose_leadership(); });
+      },
+      [this] {
+        world_.find_database();
+        later(up_to(seconds{10}), [this] { world_.find_feed(); });
+        later(seconds{3} + up_to(seconds{10}), [this] { world_.find_leadership(); });
+      });
   schedule(rules::minutes{4},
            [this] { world_.set_skew(Duration{faults_ ? random_.between(-30'000, 30'000) : 0}); });
 }
@@ -270,6 +282,7 @@ SimResult Director::run() {
   if (!world_.is_up()) {
     world_.boot();
   }
+  world_.find_database();
   world_.find_feed();
   world_.find_leadership();
   run_until(begin + busy + rest);

@@ -106,6 +106,14 @@ bool SimDatabase::accepts(const rules::Commit& commit) const {
           deployments_.contains(mark->replacement) || !deployments_.contains(mark->target)) {
         return false;
       }
+    } else if (const auto* restored = std::get_if<rules::RestoreDeployment>(&entry)) {
+      if (!deployments_.contains(restored->replacement)) {
+        return false;
+      }
+    } else if (const auto* serve = std::get_if<rules::PutInService>(&entry)) {
+      if (!deployments_.contains(serve->replacement)) {
+        return false;
+      }
     }
   }
   return true;

@@ -39,6 +39,9 @@ void SimWorld::execute(const rules::Commit& commit, std::uint64_t life) {
     return;
   }
   SimCommit fate = is_orphan ? SimCommit::done : chance_.commit();
+  if (!is_database_up_) {
+    fate = chance_.lands() ? SimCommit::confirmation_lost : SimCommit::lost;
+  }
   if (!database_.accepts(commit)) {
     fate = SimCommit::lost;
   }
@@ -81,13 +84,20 @@ void SimWorld::confirm(rules::CommitDone done) {
 void SimWorld::read() {
   ++writes_;
   in_turn(journal_queue_, commit_takes, [this, life = life_] {
-    if (life == life_ && is_up_) {
+    if (life != life_ || !is_up_) {
+      return;
+    }
+    --writes_;
+    if (is_database_up_) {
       answer_journal();
+    } else {
+      read();  // as often as it takes
     }
   });
 }
 
 void SimWorld::answer_journal() {
+  ++writes_;
   journal_broken_ = false;
   rules::JournalRead journal = database_.journal_read();
   if (bug_ == SimBug::forgets_active) {
@@ -101,7 +111,7 @@ void SimWorld::answer_journal() {
   const auto hand_over = [this, journal = std::move(journal), life = life_] {
     if (life == life_ && is_up_) {
       --writes_;
-      // One that was asked for by a leader that is none any more is not handed over.
+      // Who leads no more must not be told: he would go on.
       if (leads_) {
         take(journal);
       }
@@ -121,6 +131,11 @@ void SimWorld::lose_leadership() {
       take(rules::LeadershipLost{});
     }
   }
+}
+
+void SimWorld::lose_database() {
+  is_database_up_ = false;
+  lose_feed();
 }
 
 void SimWorld::find_leadership() {

@@ -86,6 +86,8 @@ class SimWorld final : public engine::Clock,
   void find_feed();
   void lose_leadership();
   void find_leadership();
+  void lose_database();  // with the feed and whatever is on its way to the journal
+  void find_database() { is_database_up_ = true; }
   void set_skew(rules::Duration skew) { skew_ = skew; }
   void plant(SimBug bug) { bug_ = bug; }
 
@@ -171,6 +173,7 @@ class SimWorld final : public engine::Clock,
   Queue journal_queue_{};
   Queue journal_answers_{};
   bool journal_broken_ = false;
+  bool is_database_up_ = true;
   std::size_t writes_ = 0;
 };
 
