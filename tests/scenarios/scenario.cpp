@@ -28,7 +28,10 @@ Instant clock_of(const std::string& text) {
   int h = 0;
   int m = 0;
   int s = 0;
-  if (std::sscanf(text.c_str(), "%d:%d:%d", &h, &m, &s) != 3) {
+  char first = 0;
+  char second = 0;
+  std::istringstream in{text};
+  if (!(in >> h >> first >> m >> second >> s) || first != ':' || second != ':') {
     throw std::runtime_error{"'" + text + "' is no HH:MM:SS"};
   }
   return midnight + rules::seconds{h * 3600 + m * 60 + s};

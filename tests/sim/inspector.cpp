@@ -122,7 +122,7 @@ void Inspector::on_write(const rules::Commit& commit) {
     const auto* event = std::get_if<rules::RomanEvent>(&entry);
     const auto known =
         put == nullptr ? world_.rollbacks().end() : world_.rollbacks().find(put->rollback.id);
-    const bool decides = put != nullptr && put->is_new && put->rollback.evidence.trigger != "";
+    const bool decides = put != nullptr && put->is_new && !put->rollback.evidence.trigger.empty();
     const bool claims =
         known != world_.rollbacks().end() && !known->second.claimed_at && put->rollback.claimed_at;
     if (decides || claims || std::holds_alternative<rules::PassProbation>(entry) ||

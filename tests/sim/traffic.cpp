@@ -117,7 +117,8 @@ void Traffic::log_errors(Duration since) {
   owed_ += is_calm_ ? 0
                     : rate * rules::in_seconds(since) / 60 *
                           static_cast<double>(random_.between(0, 200)) / 100;
-  for (; owed_ >= 1; owed_ -= 1) {
+  while (owed_ >= 1) {
+    owed_ -= 1;
     std::optional<rules::DeploymentId> own;
     if (random_.one_in(12) && !rows_.empty()) {
       own = random_.one_in(5) ? numbered_id(random_.next() % 300) : rows_.back();
