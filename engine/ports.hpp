@@ -123,8 +123,12 @@ enum class Count {
   feed_bells,
   feed_rebuilds,
   feed_reconnects,
+  feed_untimed_rows,
+  feed_early_rows,
   feed_unknown_deployments,
+  feed_unowned_events,
   feed_rows_skipped,
+  doorbell_silences,
   journal_commits,
   journal_failures,
   samples,
@@ -138,6 +142,8 @@ enum class Count {
 
 enum class Level {
   feed_listening,
+  feed_polling,
+  doorbell_silent,
   feed_complete,
   window_drift,
   feed_foreign_rows,

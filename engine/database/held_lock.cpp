@@ -1,11 +1,18 @@
 #include "engine/database/held_lock.hpp"
 
+#include <algorithm>
+#include <utility>
+
 namespace rollbackd::engine {
 namespace {
 
 constexpr rules::Duration heartbeat_every = rules::seconds{1};
 // What forbids a lock by design is a setting of the server; it is looked at again this seldom.
 constexpr rules::Duration forbidden_retry = rules::minutes{1};
+// One that others hold for long is asked for less and less often, up to every 16 x try_every.
+constexpr int doublings_max = 4;
+
+constexpr const char* lock_not_available = "55P03";
 
 std::string milliseconds(rules::Duration duration) {
   return std::to_string(duration.count() / 1000);
@@ -21,9 +28,12 @@ HeldLock::HeldLock(asio::io_context& reactor, const ConnectionInfo& info, Option
       timer_{reactor},
       session_{info,
                {options_.purpose, options_.job_max,
-                [lease = options_.lease](pqxx::connection& connection) {
-                  pqxx::nontransaction{connection}.exec("set idle_session_timeout = " +
-                                                        milliseconds(lease));
+                [lease = options_.lease, waits = options_.waits](pqxx::connection& connection) {
+                  pqxx::nontransaction work{connection};
+                  work.exec("set idle_session_timeout = " + milliseconds(lease));
+                  if (waits > rules::Duration{0}) {
+                    work.exec("set lock_timeout = " + milliseconds(waits));
+                  }
                 }},
                log} {}
 
@@ -32,7 +42,34 @@ void HeldLock::stop() {
   timer_.cancel();
 }
 
+void HeldLock::start() {
+  wanted_ = true;
+  if (!held_ && !trying_) {
+    take();
+  }
+}
+
+void HeldLock::let_go() {
+  wanted_ = false;
+  busy_ = 0;
+  if (std::exchange(held_, false)) {
+    give_back();
+  }
+}
+
+// If this fails the connection is gone, and the lock with it.
+void HeldLock::give_back() {
+  run([key = options_.key](pqxx::connection& connection) {
+    pqxx::nontransaction{connection}.exec("select pg_advisory_unlock(" + std::to_string(key) + ")");
+  });
+}
+
 void HeldLock::take() {
+  if (!wanted_) {
+    after(heartbeat_every, &HeldLock::beat);
+    return;
+  }
+  trying_ = true;
   session_.run_when_connected(
       [this](pqxx::connection& connection) {
         std::string why;
@@ -40,7 +77,13 @@ void HeldLock::take() {
         asio::post(reactor_, [this, attempt, why] { tried(attempt, why); });
       },
       [this](const SessionFailure& failure) {
-        asio::post(reactor_, [this, what = failure.what] { lost(what); });
+        asio::post(reactor_, [this, failure] {
+          if (failure.sqlstate == lock_not_available) {
+            tried(Attempt::busy, failure.what);
+          } else {
+            lost(failure.what);
+          }
+        });
       });
 }
 
@@ -51,7 +94,7 @@ HeldLock::Attempt HeldLock::try_once(pqxx::connection& connection, std::string& 
   }
   pqxx::nontransaction work{connection};
   const std::string key = std::to_string(options_.key);
-  if (options_.waits) {
+  if (options_.waits > rules::Duration{0}) {
     // The try-variant starves while others come and go; lock_timeout ends the wait.
     work.exec("select pg_advisory_lock(" + key + ")");
     return Attempt::taken;
@@ -61,15 +104,21 @@ HeldLock::Attempt HeldLock::try_once(pqxx::connection& connection, std::string& 
 }
 
 void HeldLock::tried(Attempt attempt, const std::string& why) {
+  trying_ = false;
   switch (attempt) {
     case Attempt::taken:
-      held_ = true;
-      handlers_.on_taken();
+      busy_ = 0;
+      if (!wanted_) {
+        give_back();
+      } else {
+        held_ = true;
+        handlers_.on_taken();
+      }
       after(heartbeat_every, &HeldLock::beat);
       break;
     case Attempt::busy:
       handlers_.on_busy();
-      after(options_.try_every, &HeldLock::take);
+      after(options_.try_every * (1 << std::min(busy_++, doublings_max)), &HeldLock::take);
       break;
     case Attempt::forbidden:
       handlers_.on_forbidden(why);
@@ -82,7 +131,12 @@ void HeldLock::beat() {
   session_.run(
       [this](pqxx::connection& connection) {
         pqxx::nontransaction{connection}.exec("select 1");
-        asio::post(reactor_, [this] { after(heartbeat_every, &HeldLock::beat); });
+        options_.on_heartbeat(connection);
+        asio::post(reactor_, [this] {
+          if (held_ || !wanted_) {
+            after(heartbeat_every, &HeldLock::beat);
+          }
+        });
       },
       [this](const SessionFailure& failure) {
         asio::post(reactor_, [this, what = failure.what] { lost(what); });
@@ -90,8 +144,11 @@ void HeldLock::beat() {
 }
 
 void HeldLock::lost(const std::string& why) {
+  trying_ = false;
   held_ = false;
-  handlers_.on_lost(why);
+  if (wanted_) {
+    handlers_.on_lost(why);
+  }
   after(options_.try_every, &HeldLock::take);
 }
 

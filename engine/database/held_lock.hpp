@@ -22,8 +22,10 @@ class HeldLock {
     rules::Duration lease{};
     rules::Duration try_every{};
     rules::Duration job_max{};
-    // Waits in the server's queue instead of asking whether it is free.
-    bool waits = false;
+    // Waits in the server's queue, for so long, instead of asking whether it is free; 0: does not.
+    rules::Duration waits{0};
+    // Runs on the session with every heartbeat.
+    Session::Job on_heartbeat = [](pqxx::connection&) {};
     // Asked before each attempt, on the session's thread: why it must not be taken; nothing: it
     // may.
     std::function<std::optional<std::string>(pqxx::connection&)> forbidden_by = [](auto&) {
@@ -41,7 +43,12 @@ class HeldLock {
   HeldLock(asio::io_context& reactor, const ConnectionInfo& info, Options options,
            Handlers handlers, Log& log);
 
-  void start() { take(); }
+  // Keeps the session open with heartbeats, without the lock.
+  void open() { beat(); }
+  // From now on it is to be had, and is tried until it is. Again after let_go().
+  void start();
+  // Gives it back, or stops trying. The session stays, and so do the heartbeats.
+  void let_go();
   void stop();
   [[nodiscard]] bool is_held() const { return held_; }
   // Runs a job on the lock's session; failures are dropped.
@@ -56,6 +63,7 @@ class HeldLock {
   void take();
   Attempt try_once(pqxx::connection& connection, std::string& why) const;
   void tried(Attempt attempt, const std::string& why);
+  void give_back();
   void beat();
   void lost(const std::string& why);
   void after(rules::Duration delay, void (HeldLock::*what)());
@@ -64,7 +72,10 @@ class HeldLock {
   Options options_;
   Handlers handlers_;
   asio::steady_timer timer_;
+  bool wanted_ = false;
+  bool trying_ = false;
   bool held_ = false;
+  int busy_ = 0;  // attempts in a row that found it taken
   bool stopping_ = false;
   Session session_;  // last: its thread uses the others
 };

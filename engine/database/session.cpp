@@ -69,6 +69,11 @@ void Session::end_if_stuck(SteadyTime now) {
   }
 }
 
+void Session::set_job_max(rules::Duration job_max) {
+  const std::lock_guard lock{mutex_};
+  options_.job_max = job_max;
+}
+
 void Session::work() {
   std::unique_lock lock{mutex_};
   while (!stopping_) {

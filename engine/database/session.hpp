@@ -58,6 +58,8 @@ class Session {
   // Shuts the socket of a job down that takes longer than job_max: libpq waits for ever for a
   // server that has stopped without closing the connection. Called by a timer; any thread.
   void end_if_stuck(SteadyTime now);
+  // Jobs may take so long from now on. Any thread.
+  void set_job_max(rules::Duration job_max);
 
  private:
   struct Entry {
