@@ -30,9 +30,10 @@ string array_of(const string& parameter) {
          "::jsonb) with ordinality as e(s, n) order by n)";
 }
 
-std::array<Definition, 11> definitions() {
+// In the order of the enumeration.
+const std::array<Definition, 11>& definitions() {
   using enum JournalStatement;
-  return {{
+  static const std::array<Definition, 11> all{{
       {insert_rollback, "insert_rollback", 13,
        "insert into ops.rollback_events (event_id, deployment_id, trigger_type, trigger_reason,"
        " initiated_at, status, rollback_plan, rollback_steps, constitutional_validation,"
@@ -82,11 +83,11 @@ std::array<Definition, 11> definitions() {
       {insert_alert, "insert_alert", 3,
        "insert into ops.outbox (kind, event_id, payload) values ($1, $2::uuid, $3::jsonb)"},
   }};
+  return all;
 }
 
 const Definition& definition_of(JournalStatement statement) {
-  static const auto all = definitions();
-  const Definition& found = all.at(static_cast<std::size_t>(statement));
+  const Definition& found = definitions().at(static_cast<std::size_t>(statement));
   INVARIANT(found.statement == statement);
   return found;
 }
