@@ -44,7 +44,7 @@ void Difference::forget(const std::string& why) {
 // reads a whole log, which the planner's guess about a snapshot it does not know might suggest.
 void Difference::prepare(pqxx::connection& connection) {
   pqxx::nontransaction work{connection};
-  work.exec("set plan_cache_mode = force_generic_plan; set enable_seqscan = off");
+  work.exec("set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set jit = off");
   const pqxx::row logs =
       work.exec("select ops.rollbackd_events_query(), coalesce(sum(version), 0)::text"
                 " from ops.watched_logs")[0];

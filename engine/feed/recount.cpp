@@ -10,7 +10,7 @@ namespace rollbackd::engine {
 namespace {
 
 // A count reads a whole window of every log. While it does, nobody can alter them.
-constexpr const char* statement_timeout = "set statement_timeout = '30s'";
+constexpr const char* statement_timeout = "set statement_timeout = '30s'; set jit = off";
 constexpr rules::Duration job_max = rules::seconds{35};
 
 // A text[] in PostgreSQL's own notation.

@@ -18,10 +18,11 @@ bool has_alert(const rules::Commit& commit) {
 
 }  // namespace
 
-PostgresJournal::PostgresJournal(const ConnectionInfo& info, DatabaseTime& time, Inbox& inbox,
-                                 Log& log, Meter& meter, Board& board,
-                                 std::function<void()> on_alert)
+PostgresJournal::PostgresJournal(const ConnectionInfo& info, DatabaseTime& time,
+                                 CommitLatency& latency, Inbox& inbox, Log& log, Meter& meter,
+                                 Board& board, std::function<void()> on_alert)
     : time_{time},
+      latency_{latency},
       inbox_{inbox},
       log_{log},
       meter_{meter},
@@ -53,7 +54,9 @@ void PostgresJournal::write_now(pqxx::connection& connection, const rules::Commi
   write_entries(connection, commit.entries);
   inbox_.post(rules::CommitDone{commit.id, true, {}});
   meter_.count(Count::journal_commits);
-  meter_.observe(Timing::journal_commit, rules::in_seconds(steady_now() - begun));
+  const rules::Duration took = steady_now() - begun;
+  latency_.measured(took);
+  meter_.observe(Timing::journal_commit, rules::in_seconds(took));
   if (has_alert(commit)) {
     on_alert_();
   }

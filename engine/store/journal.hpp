@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 
+#include "engine/database/commit_latency.hpp"
 #include "engine/database/session.hpp"
 #include "engine/ports.hpp"
 
@@ -14,8 +15,9 @@ class PostgresJournal final : public Journal {
  public:
   // `on_alert`: a message for people was committed; any thread. Reading the journal sets `time`, so
   // that nobody goes on from it without knowing what time it is.
-  PostgresJournal(const ConnectionInfo& info, DatabaseTime& time, Inbox& inbox, Log& log,
-                  Meter& meter, Board& board, std::function<void()> on_alert);
+  PostgresJournal(const ConnectionInfo& info, DatabaseTime& time, CommitLatency& latency,
+                  Inbox& inbox, Log& log, Meter& meter, Board& board,
+                  std::function<void()> on_alert);
 
   void write(const rules::Commit& commit) override;
   void read() override;
@@ -27,6 +29,7 @@ class PostgresJournal final : public Journal {
   void failed(rules::CommitId id, const SessionFailure& failure);
 
   DatabaseTime& time_;
+  CommitLatency& latency_;
   Inbox& inbox_;
   Log& log_;
   Meter& meter_;

@@ -65,12 +65,13 @@ struct Fixture : Database {
   }
 
   engine::DatabaseTime time;
+  engine::CommitLatency latency;
   RecordingInbox inbox;
   RecordingLog log;
   RecordingMeter meter;
   engine::StatusBoard board;
   engine::PostgresJournal journal{
-      {conninfo("rollbackd"), {}}, time, inbox, log, meter, board, [] {}};
+      {conninfo("rollbackd"), {}}, time, latency, inbox, log, meter, board, [] {}};
 };
 
 }  // namespace

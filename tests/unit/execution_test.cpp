@@ -260,7 +260,7 @@ TEST_CASE("execution: while the feed has a gap nothing is marked and nothing dis
   bench.take(rules::FeedRebuilt{bench.now,
                                 "reconnected",
                                 {row_of(bench.world(), 1), row_of(bench.world(), 2)},
-                                {{std::nullopt, app, noon, 6}}});
+                                {logged(noon, 6)}});
   bench.feed_back_rows();
   CHECK(steps_text(*bench.rollback()) == "sskspppp");
   bench.take(rules::FeedLost{"simulated"});
