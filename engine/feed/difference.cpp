@@ -11,6 +11,8 @@ namespace {
 // Rows too far ahead to be kept are fetched this long before the windows reach them.
 constexpr rules::Duration far_lead = rules::minutes{2};
 
+constexpr const char* with_deployments = "_with_deployments";
+
 std::uint64_t count_of(const std::vector<rules::EventGroup>& events) {
   std::uint64_t count = 0;
   for (const rules::EventGroup& group : events) {
@@ -53,13 +55,21 @@ void Difference::prepare(pqxx::connection& connection) {
   sql_ = feed_sql(events_, longest_);
   poll_ = "poll_" + std::to_string(++prepared_);
   connection.prepare(poll_, sql_->poll);
+  connection.prepare(poll_ + with_deployments, sql_->poll_with_deployments);
 }
 
-pqxx::result Difference::ask(pqxx::connection& connection) const {
+// The second question, where there is one, sees all that the first one saw.
+FeedRows Difference::ask(pqxx::connection& connection) const {
   pqxx::nontransaction work{connection};
-  return snapshot_.empty()
-             ? work.exec_params(sql_->rebuild, std::to_string(rules::limits::deployments_max))
-             : work.exec_prepared(poll_, snapshot_, boundaries_array());
+  if (snapshot_.empty()) {
+    return read_feed_rows(
+        work.exec_params(sql_->rebuild, std::to_string(rules::limits::deployments_max)));
+  }
+  const std::string boundaries = boundaries_array();
+  FeedRows rows = read_feed_rows(work.exec_prepared(poll_, snapshot_, boundaries));
+  return rows.deployments_changed
+             ? read_feed_rows(work.exec_prepared(poll_ + with_deployments, snapshot_, boundaries))
+             : rows;
 }
 
 Looked Difference::look(pqxx::connection& connection, rules::Duration patience) {
@@ -74,7 +84,7 @@ Looked Difference::look(pqxx::connection& connection, rules::Duration patience) 
   const bool from_nothing = snapshot_.empty();
   Looked looked;
   looked.asked = steady_now();
-  FeedRows rows = read_feed_rows(ask(connection));
+  FeedRows rows = ask(connection);
   looked.answered = steady_now();
   if (from_nothing) {
     boundaries_.clear();

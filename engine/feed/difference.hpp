@@ -49,7 +49,7 @@ class Difference {
 
  private:
   void prepare(pqxx::connection& connection);
-  [[nodiscard]] pqxx::result ask(pqxx::connection& connection) const;
+  [[nodiscard]] FeedRows ask(pqxx::connection& connection) const;
   void note_boundaries(const std::vector<rules::Deployment>& deployments, rules::Instant now);
   void note_what_changes(const FeedRows& rows);
   [[nodiscard]] std::string boundaries_array() const;
@@ -61,7 +61,7 @@ class Difference {
   std::string events_;  // the query of the watched logs
   std::string logs_;    // their version
   std::optional<FeedSql> sql_;
-  std::string poll_;  // the name of the prepared statement
+  std::string poll_;  // the name of its prepared statement
   int prepared_ = 0;
   rules::Duration patience_{0};  // as the connection knows it
   std::map<rules::DeploymentId, std::vector<rules::Instant>> boundaries_;

@@ -117,6 +117,9 @@ FeedRows read_feed_rows(const pqxx::result& result) {
       case 'f':
         rows.foreign.emplace_back(row[1].c_str(), row[2].as<std::uint64_t>());
         break;
+      case 'n':
+        rows.deployments_changed = true;
+        break;
       case 'c':
         rows.told_apart = told_apart_of(row);
         break;

@@ -32,6 +32,7 @@ struct FeedRows {
   std::vector<rules::AuditGroup> audited;
   std::vector<std::pair<std::string, std::uint64_t>> foreign;  // by log
   std::vector<rules::Deployment> deployments;
+  bool deployments_changed = false;  // and they are not told here
   ToldApart told_apart;
   std::uint64_t skipped = 0;  // deployments that cannot be read as ones
 };

@@ -159,12 +159,12 @@ string deployments(const string& source) {
   return given + source;
 }
 
-string fresh_deployments() {
-  const string from = "select x.* from ops.deployments x where ";
-  return deployments("(" + from +
-                     "x.xid >= pg_snapshot_xmax($1::pg_snapshot)"
-                     " and pg_visible_in_snapshot(x.xid, (select snap from s)) union all " +
-                     from + "x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))) d");
+string fresh_deployments(const string& what) {
+  const string from = "select " + what + " from ops.deployments x where ";
+  return "(" + from +
+         "x.xid >= pg_snapshot_xmax($1::pg_snapshot)"
+         " and pg_visible_in_snapshot(x.xid, (select snap from s)) union all " +
+         from + "x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))) d";
 }
 
 constexpr const char* is_of_services =
@@ -203,7 +203,9 @@ FeedSql feed_sql(const string& events, rules::Second longest) {
   const string all = " union all ";
   FeedSql sql;
   sql.poll = snapshot_now + grouped(of.fresh() + " x", of.second(), "$2::timestamptz[]") +
-             snapshot_row() + all + series("e") + all + told_apart() + all + fresh_deployments();
+             snapshot_row() + all + series("e") + all + told_apart();
+  sql.poll_with_deployments = sql.poll + all + deployments(fresh_deployments("x.*"));
+  sql.poll += all + "(" + columns("'n'", 1) + " from " + fresh_deployments("") + " limit 1)";
   const string usable = of.events + " x where " + of.is_usable();
   const string plain_second = "floor(date_part('epoch', x.at))::bigint";
   sql.rebuild = snapshot_now + grouped(usable, plain_second, of.boundaries_from_table()) +

@@ -6,7 +6,7 @@
 
 namespace rollbackd::engine {
 
-// The feed's four statements. Each sees one snapshot, so its rows belong together. All give rows of
+// The feed's statements. Each sees one snapshot, so its rows belong together. All give rows of
 // one shape, sixteen columns of text:
 //   's' | snapshot | | | at_us | version of the watched logs                      exactly one
 //   'e' | deployment_id or null | environment | service | first_us | seconds     events
@@ -16,6 +16,7 @@ namespace rollbackd::engine {
 //   'd' | deployment_id | environment | service | deployed_us | row id | version | git_commit |
 //         status | completed_us | rollback_from | health_check_passed | seen | announced |
 //         rollback_dispatched | utilisation_at_arrival                           a deployment
+//   'n'                                                                          some of those changed
 //   'a' | as 'e', instead of seconds: seen | odd | foreign                       audited
 //   'f' | log | rows                                                             with a foreign xid
 // Times are microseconds since 1970, `seconds` is "1765800000:3 1765800001:1": how many events in
@@ -24,8 +25,10 @@ namespace rollbackd::engine {
 // only counted: whoever writes a million deployment_ids at random makes no million groups.
 struct FeedSql {
   // What is visible now and was not in snapshot $1. $2: the moments at which deployments began or
-  // ended, ascending.
+  // ended, ascending. Of deployments only whether there are any: a plan with all that is asked of
+  // them takes longer to start than the rest takes to run, and they change seldom.
   std::string poll;
+  std::string poll_with_deployments;
   // Everything. $1: how many deployments, newest first.
   std::string rebuild;
   // All events of the services $2 (environments) and $3 (names, pairwise) that snapshot $1 saw.
