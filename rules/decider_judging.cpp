@@ -218,6 +218,7 @@ std::optional<CheckView> Decider::check(const DeploymentId& id) const {
 
 std::vector<ServiceView> Decider::services() const {
   std::vector<ServiceView> views;
+  views.reserve(world_.deployments.lines().size());
   const Instant now = instant_of(world_.windows.now());
   for (const auto& [service, line] : world_.deployments.lines()) {
     const Deployment* current = Deployments::at(line, now);
