@@ -85,8 +85,8 @@ void Decider::on(const JournalRead& journal, Instant now, Output& output) {
   }
   unclaimed_.clear();
   world_.journal_known = true;
-  for (const Service& service : world_.deployments.services()) {
-    for (const Deployment* deployment : world_.deployments.of(service)) {
+  for (const auto& [service, line] : world_.deployments.lines()) {
+    for (const Deployment* deployment : line) {
       welcome(*deployment, now, output);
     }
   }
@@ -234,9 +234,7 @@ void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
     }
   }
   if (intake.second_passed) {
-    for (const Service& service : world_.deployments.services()) {
-      judge_service(service, now, output);
-    }
+    judge_everybody(now, output);
   } else {
     for (const Service& service : intake.touched) {
       judge_service(service, now, output);

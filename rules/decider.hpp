@@ -58,7 +58,10 @@ class Decider {
 
   void after_intake(const Intake& intake, Instant now, Output& output);
   void welcome(const Deployment& deployment, Instant now, Output& output);
+  void judge_everybody(Instant now, Output& output);
   void judge_service(const Service& service, Instant now, Output& output);
+  void judge_line(const Service& service, const Deployments::Line& line, ServiceState& state,
+                  Instant now, Output& output);
   void warn(const Deployment& current, ServiceState& state, const std::vector<Reading>& firing,
             Instant now, Output& output);
   void tell(const Deployment& current, ServiceState& state, const Verdict& verdict, Instant now,

@@ -37,12 +37,26 @@ std::string joined(const std::vector<Reason>& reasons) {
 
 }  // namespace
 
+// Both maps have the same order, so that the next state is nearly always the one at hand.
+void Decider::judge_everybody(Instant now, Output& output) {
+  auto state = world_.services.begin();
+  for (const auto& [service, line] : world_.deployments.lines()) {
+    state = world_.services.try_emplace(state, service);
+    judge_line(service, line, state->second, now, output);
+    ++state;
+  }
+}
+
 void Decider::judge_service(const Service& service, Instant now, Output& output) {
-  ServiceState& state = world_.services[service];
+  judge_line(service, world_.deployments.of(service), world_.services[service], now, output);
+}
+
+void Decider::judge_line(const Service& service, const Deployments::Line& line, ServiceState& state,
+                         Instant now, Output& output) {
   if (!can_judge() || state.rebuilding) {
     return;
   }
-  const Deployment* current = world_.deployments.at(service, now);
+  const Deployment* current = Deployments::at(line, now);
   if (current == nullptr || !is_watched(*current)) {
     return;
   }
@@ -204,9 +218,10 @@ std::optional<CheckView> Decider::check(const DeploymentId& id) const {
 
 std::vector<ServiceView> Decider::services() const {
   std::vector<ServiceView> views;
+  views.reserve(world_.deployments.lines().size());
   const Instant now = instant_of(world_.windows.now());
-  for (const Service& service : world_.deployments.services()) {
-    const Deployment* current = world_.deployments.at(service, now);
+  for (const auto& [service, line] : world_.deployments.lines()) {
+    const Deployment* current = Deployments::at(line, now);
     if (current == nullptr) {
       continue;
     }

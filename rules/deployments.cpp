@@ -22,6 +22,12 @@ bool deployed_before(const Deployment& a, const Deployment& b) {
   return std::tie(a.deployed_at, a.row) < std::tie(b.deployed_at, b.row);
 }
 
+// A deleted row stays known until the next rebuild, and its number may be taken again: the id keeps
+// the two apart.
+bool Deployments::Before::operator()(const Deployment* a, const Deployment* b) const {
+  return std::tie(a->deployed_at, a->row, a->id) < std::tie(b->deployed_at, b->row, b->id);
+}
+
 std::vector<Service> Deployments::put(const Deployment& deployment) {
   const auto known = by_id_.find(deployment.id);
   if (known == by_id_.end()) {
@@ -52,6 +58,7 @@ std::vector<Service> Deployments::put(const Deployment& deployment) {
 
 void Deployments::clear() {
   lines_.clear();
+  begun_.clear();
   by_id_.clear();
 }
 
@@ -80,20 +87,43 @@ void Deployments::mark_snapshot(const DeploymentId& id, bool serving,
 
 const Deployment* Deployments::at(const Service& service, Instant moment,
                                   const DeploymentId& without) const {
-  const auto line = lines_.find(service);
-  if (line == lines_.end()) {
-    return nullptr;
-  }
+  return at(of(service), moment, without);
+}
+
+const Deployment* Deployments::at(const Line& line, Instant moment, const DeploymentId& without) {
   const auto later = std::upper_bound(
-      line->second.begin(), line->second.end(), moment,
+      line.begin(), line.end(), moment,
       [](Instant m, const Deployment* d) { return d->deployed_at && m < *d->deployed_at; });
-  for (auto it = later; it != line->second.begin();) {
+  for (auto it = later; it != line.begin();) {
     --it;
     if (serves_at(**it, moment) && (*it)->id != without) {
       return *it;
     }
   }
   return nullptr;
+}
+
+const Deployment* Deployments::newest_at(Instant moment) const {
+  for (auto it = begun_.upper_bound(moment); it != begun_.begin();) {
+    --it;
+    if (serves_at(**it, moment)) {
+      return *it;
+    }
+  }
+  return nullptr;
+}
+
+bool Deployments::others_deployed(const Service& service, Instant after, Instant until) const {
+  for (auto it = begun_.upper_bound(until); it != begun_.begin();) {
+    --it;
+    if (*(*it)->deployed_at <= after) {
+      return false;
+    }
+    if ((*it)->service != service) {
+      return true;
+    }
+  }
+  return false;
 }
 
 const Deployment* Deployments::target_of(const Deployment& bad) const {
@@ -144,12 +174,16 @@ void Deployments::link(const Deployment& deployment) {
       line.begin(), line.end(), &deployment,
       [](const Deployment* a, const Deployment* b) { return deployed_before(*a, *b); });
   line.insert(place, &deployment);
+  if (deployment.deployed_at && deployment.status != DeploymentStatus::pending) {
+    begun_.insert(&deployment);
+  }
 }
 
 void Deployments::unlink(const Deployment& deployment) {
   const auto line = lines_.find(deployment.service);
   INVARIANT(line != lines_.end());
   std::erase(line->second, &deployment);
+  begun_.erase(&deployment);
 }
 
 }  // namespace rollbackd::rules

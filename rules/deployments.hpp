@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <vector>
 
@@ -12,6 +13,8 @@ namespace rollbackd::rules {
 // twin in ops.deployment_at(); the integration tests hold them together.
 class Deployments {
  public:
+  using Line = std::vector<const Deployment*>;  // one service's rows by (deployed_at, row)
+
   // Takes a new or changed row. Returns the services whose events it can have moved to another
   // deployment: their windows have to be counted anew.
   std::vector<Service> put(const Deployment& deployment);
@@ -26,6 +29,16 @@ class Deployments {
   [[nodiscard]] const Deployment* at(const Service& service, Instant moment,
                                      const DeploymentId& without = {}) const;
 
+  // The same for a service whose line is at hand.
+  static const Deployment* at(const Line& line, Instant moment, const DeploymentId& without = {});
+
+  // The newest deployment of all services to which an event of this moment can belong; null: there
+  // is none. Steps over the failed ones that are newer, and over nothing else.
+  [[nodiscard]] const Deployment* newest_at(Instant moment) const;
+
+  // Whether another service has a row, not pending, with its deployed_at in (after, until].
+  [[nodiscard]] bool others_deployed(const Service& service, Instant after, Instant until) const;
+
   // The deployment to go back to from this one; null: there is none (DESIGN.md section 2).
   [[nodiscard]] const Deployment* target_of(const Deployment& bad) const;
 
@@ -33,20 +46,26 @@ class Deployments {
   [[nodiscard]] const Deployment* newer_failure(const Deployment& than, Instant since) const;
 
   // All rows of the service by (deployed_at, row).
-  [[nodiscard]] const std::vector<const Deployment*>& of(const Service& service) const;
+  [[nodiscard]] const Line& of(const Service& service) const;
+  [[nodiscard]] const std::map<Service, Line>& lines() const { return lines_; }
 
   // Every service that has a row, in order of name.
   [[nodiscard]] std::vector<Service> services() const;
   [[nodiscard]] std::size_t size() const { return by_id_.size(); }
 
  private:
-  using Line = std::vector<const Deployment*>;  // by (deployed_at, row)
+  struct Before {
+    using is_transparent = void;
+    bool operator()(const Deployment* a, const Deployment* b) const;
+    bool operator()(Instant moment, const Deployment* d) const { return moment < *d->deployed_at; }
+  };
 
   void link(const Deployment& deployment);
   void unlink(const Deployment& deployment);
 
   std::unordered_map<DeploymentId, Deployment> by_id_;  // node based: pointers into it stay valid
   std::map<Service, Line> lines_;
+  std::set<const Deployment*, Before> begun_;  // all that have a deployed_at and are not pending
 };
 
 // Whether (deployed_at, row) of a is before that of b. A row without deployed_at is before all.

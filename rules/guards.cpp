@@ -1,7 +1,5 @@
 #include "rules/guards.hpp"
 
-#include <algorithm>
-
 #include "rules/limits.hpp"
 
 namespace rollbackd::rules {
@@ -34,14 +32,7 @@ std::vector<Reason> holds(const World& world, const Deployment& deployment, Inst
 }
 
 const Deployment* newest_current(const World& world, Instant now) {
-  const Deployment* newest = nullptr;
-  for (const Service& service : world.deployments.services()) {
-    const Deployment* current = world.deployments.at(service, now);
-    if (current != nullptr && (newest == nullptr || deployed_before(*newest, *current))) {
-      newest = current;
-    }
-  }
-  return newest;
+  return world.deployments.newest_at(now);
 }
 
 bool is_to_blame(const World& world, const Deployment& deployment, const Trigger& trigger,
@@ -54,17 +45,7 @@ bool is_to_blame(const World& world, const Deployment& deployment, const Trigger
   if (!deployment.utilisation_at_arrival || *deployment.utilisation_at_arrival > trigger.above) {
     return false;
   }
-  const auto deployed_inside = [&](const Service& service) {
-    const auto& line = world.deployments.of(service);
-    return std::any_of(line.begin(), line.end(), [&](const Deployment* d) {
-      return d->deployed_at && d->status != DeploymentStatus::pending &&
-             *d->deployed_at > now - window && *d->deployed_at <= now;
-    });
-  };
-  const auto services = world.deployments.services();
-  return std::none_of(services.begin(), services.end(), [&](const Service& service) {
-    return service != deployment.service && deployed_inside(service);
-  });
+  return !world.deployments.others_deployed(deployment.service, now - window, now);
 }
 
 }  // namespace rollbackd::rules

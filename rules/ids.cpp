@@ -20,14 +20,6 @@ int hex_value(char c) {
 
 bool hyphen_before(std::size_t byte) { return byte == 4 || byte == 6 || byte == 8 || byte == 10; }
 
-// SplitMix64's finaliser (Steele, Lea, Flood 2014): every input bit reaches every output bit.
-std::uint64_t mixed(std::uint64_t x) {
-  x += 0x9e3779b97f4a7c15ULL;
-  x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27U)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31U);
-}
-
 }  // namespace
 
 template <class Kind>

@@ -4,12 +4,21 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace rollbackd::rules {
+
+// SplitMix64's finaliser (Steele, Lea, Flood 2014): every input bit reaches every output bit.
+constexpr std::uint64_t mixed(std::uint64_t x) {
+  x += 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27U)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31U);
+}
 
 // A uuid as PostgreSQL has it. Kinds are told apart by the parameter, so that a deployment's id
 // cannot be passed where a rollback's is wanted.
@@ -58,11 +67,10 @@ struct Service {
 template <class Kind>
 struct std::hash<rollbackd::rules::Uuid<Kind>> {
   std::size_t operator()(const rollbackd::rules::Uuid<Kind>& id) const noexcept {
-    std::size_t h = 0;
-    for (const auto byte : id.bytes()) {
-      h = h * 1099511628211ULL + byte;
-    }
-    return h;
+    // People choose uuids, and often in rows: neighbours must not meet in one bucket.
+    std::array<std::uint64_t, 2> halves{};
+    std::memcpy(halves.data(), id.bytes().data(), sizeof halves);
+    return rollbackd::rules::mixed(halves[0] ^ rollbackd::rules::mixed(halves[1]));
   }
 };
 

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "rules/ids.hpp"
@@ -12,15 +16,17 @@ namespace rollbackd::rules {
 
 // Events per deployment in sliding windows of whole seconds: at second t the N-second window holds
 // the events whose second lies in (t - N, t + 60]. Slices of one second with running sums make that
-// exact and as cheap for a late event as for one on time. Memory grows with the deployments that
-// have events in the longest window, never with the events.
+// exact and as cheap for a late event as for one on time. A second that passes costs what leaves a
+// window in it. Memory grows with the deployments that have events in the longest window and with
+// the seconds that they have them in, never with the events.
 class Windows {
  public:
   // The lengths that can be asked for, in seconds, each 1 to limits::window_max.
   explicit Windows(std::vector<Second> lengths);
 
   // Counts n events of one second, however late or early. Those older than the longest window count
-  // nowhere; those more than a minute ahead wait for their time.
+  // nowhere; those more than a minute ahead wait for their time. One second of one deployment holds
+  // at most 2^32 - 1 of them.
   void add(const DeploymentId& deployment, Second at, std::uint64_t n);
 
   // Moves to second `now`; never back.
@@ -34,29 +40,43 @@ class Windows {
   [[nodiscard]] std::uint64_t count(const DeploymentId& deployment, Second length) const;
 
   [[nodiscard]] Second now() const { return now_; }
-  [[nodiscard]] std::size_t deployments() const { return rings_.size(); }
+  [[nodiscard]] std::size_t deployments() const { return numbers_.size(); }
   // Events that wait for their time, and those for which the calendar had no room.
   [[nodiscard]] std::uint64_t waiting() const { return waiting_; }
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
  private:
+  // With the allocator's word a page fills two cache lines.
+  static constexpr std::size_t page_seconds = 30;
+  using Page = std::array<std::uint32_t, page_seconds>;
+
+  // One deployment's events by second, a page for each half minute that has any.
   struct Ring {
-    std::vector<std::uint32_t> slots;  // index: second modulo size
-    std::vector<std::uint64_t> sums;   // one per length
+    DeploymentId deployment;
+    std::vector<std::uint64_t> sums;  // one per length
+    std::vector<std::unique_ptr<Page>> pages;
   };
-  using Page = std::unordered_map<DeploymentId, std::uint64_t>;
 
   [[nodiscard]] std::size_t slot_of(Second at) const;
-  void place(Ring& ring, Second at, std::uint64_t n) const;
+  Ring& ring_of(const DeploymentId& deployment, std::size_t slot);
+  void release(std::uint32_t number);
+  void clear_rings();
   void step();
-  void open_page(Second at);
+  void leave(std::size_t length, std::size_t slot);
+  void open_calendar(Second at);
 
   std::vector<Second> lengths_;  // ascending, distinct
   Second longest_;
+  std::size_t slots_;  // seconds of a ring, whole pages; slot: second modulo this
   Second now_ = 0;
-  std::unordered_map<DeploymentId, Ring> rings_;
-  std::map<Second, Page> calendar_;  // seconds further ahead than limits::ahead_max
-  std::size_t calendar_entries_ = 0;
+  std::unordered_map<DeploymentId, std::uint32_t> numbers_;  // index into rings_
+  std::vector<Ring> rings_;
+  std::vector<std::uint32_t> free_numbers_;
+  // By slot: a bit for the number of each ring that has events in it. After forget() a bit may be
+  // set although there are none.
+  std::vector<std::vector<std::uint64_t>> present_;
+  std::map<std::pair<Second, DeploymentId>, std::uint64_t> calendar_;  // beyond limits::ahead_max
+  std::set<std::pair<DeploymentId, Second>> awaited_;                  // its keys, the other way
   std::uint64_t waiting_ = 0;
   std::uint64_t dropped_ = 0;
 };

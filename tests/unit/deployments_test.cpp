@@ -40,6 +40,20 @@ struct DumbDeployments {
     return best;
   }
 
+  [[nodiscard]] const Deployment* newest_at(Instant moment) const {
+    const Deployment* a = at(app, moment);
+    const Deployment* b = at(other, moment);
+    return a == nullptr || (b != nullptr && is_newer(*b, *a)) ? b : a;
+  }
+
+  [[nodiscard]] bool others_deployed(const Service& service, Instant after, Instant until) const {
+    return std::any_of(rows.begin(), rows.end(), [&](const auto& known) {
+      const Deployment& d = known.second;
+      return d.service != service && d.status != DeploymentStatus::pending && d.deployed_at &&
+             *d.deployed_at > after && *d.deployed_at <= until;
+    });
+  }
+
   [[nodiscard]] const Deployment* target_of(const Deployment& bad) const {
     const Deployment* best = nullptr;
     for (const auto& [id, d] : rows) {
@@ -105,6 +119,11 @@ TEST_CASE("deployments: any rows attribute and find targets as the definitions s
                   id_or_none(dumb.at(service, moment)));
         }
       }
+      const Instant moment = at(static_cast<double>(random.between(-1, 13)));
+      REQUIRE(id_or_none(deployments.newest_at(moment)) == id_or_none(dumb.newest_at(moment)));
+      const Instant since = moment - rules::seconds{random.between(0, 5)};
+      REQUIRE(deployments.others_deployed(app, since, moment) ==
+              dumb.others_deployed(app, since, moment));
       for (const auto& [id, d] : dumb.rows) {
         REQUIRE(id_or_none(deployments.target_of(*deployments.find(id))) ==
                 id_or_none(dumb.target_of(d)));
@@ -246,6 +265,7 @@ TEST_CASE("deployments: clear leaves nothing") {
   CHECK(deployments.services().empty());
   CHECK(deployments.of(app).empty());
   CHECK(deployments.at(app, at(1)) == nullptr);
+  CHECK(deployments.newest_at(at(1)) == nullptr);
 }
 
 TEST_CASE(

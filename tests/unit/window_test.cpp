@@ -1,6 +1,7 @@
 #include "rules/window.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,8 @@ using rules::Windows;
 const rules::DeploymentId one = numbered_id(1);
 const rules::DeploymentId two = numbered_id(2);
 
-// The dumb form: every event is kept, and a count looks at all of them.
+// The dumb form: every event is kept, and a count looks at all of them. A second of a deployment
+// holds at most 2^32 - 1.
 struct DumbWindows {
   struct Event {
     rules::DeploymentId deployment;
@@ -30,9 +32,16 @@ struct DumbWindows {
   Second now = 0;
 
   [[nodiscard]] std::uint64_t count(const rules::DeploymentId& id, Second length) const {
-    std::uint64_t sum = 0;
+    std::map<Second, std::uint64_t> seconds;
     for (const Event& e : events) {
-      sum += e.deployment == id && e.at > now - length && e.at <= now + 60 ? e.n : 0;
+      if (e.deployment == id && e.at > now - length && e.at <= now + 60) {
+        std::uint64_t& counted = seconds[e.at];
+        counted = std::min<std::uint64_t>(counted + e.n, 0xffff'ffff);
+      }
+    }
+    std::uint64_t sum = 0;
+    for (const auto& [second, counted] : seconds) {
+      sum += counted;
     }
     return sum;
   }
@@ -183,42 +192,96 @@ TEST_CASE("window: the calendar is bounded, says what it dropped, and has room a
   CHECK(windows.waiting() == 0);
 }
 
+TEST_CASE("window: more events of one second than a slot holds are 2^32 - 1, and leave as many") {
+  Windows windows = windows_at(1000);
+  windows.add(one, 1000, 3'000'000'000);
+  windows.add(one, 1000, 3'000'000'000);
+  windows.add(one, 1001, 5);
+  windows.add(two, 1000, ~std::uint64_t{0});
+  CHECK(windows.count(one, 60) == 0xffff'ffffU + 5ULL);
+  CHECK(windows.count(two, 300) == 0xffff'ffffU);
+  windows.advance(1060);
+  CHECK(windows.count(one, 60) == 5);
+  CHECK(windows.count(one, 300) == 0xffff'ffffU + 5ULL);
+  windows.advance(1301);
+  CHECK(windows.count(one, 300) == 0);
+  CHECK(windows.deployments() == 0);
+}
+
+TEST_CASE("window: who comes after a forgotten deployment takes over nothing of it") {
+  Windows windows = windows_at(1000);
+  for (Second at = 990; at <= 1000; ++at) {
+    windows.add(one, at, 1);
+  }
+  windows.forget(one);
+  windows.add(two, 995, 7);
+  windows.add(two, 1003, 2);
+  CHECK(windows.deployments() == 1);
+  windows.advance(1055);
+  CHECK(windows.count(two, 60) == 2);
+  CHECK(windows.count(two, 300) == 9);
+  windows.advance(1295);
+  CHECK(windows.count(two, 300) == 2);
+  windows.advance(1303);
+  CHECK(windows.deployments() == 0);
+}
+
+// One random history, looked at after every step.
+void compare(std::uint64_t first_seed, int steps, std::int64_t deployments, bool is_absurd) {
+  INFO("SEED=" << first_seed);
+  Random random{first_seed};
+  const std::vector<Second> lengths{random.between(1, 60), 60, 300, random.between(61, 900)};
+  Windows windows{lengths};
+  DumbWindows dumb;
+  dumb.now = random.between(0, 2'000'000);
+  windows.advance(dumb.now);
+  for (int step = 0; step < steps; ++step) {
+    const auto id = numbered_id(static_cast<std::uint64_t>(random.between(1, deployments)));
+    switch (random.between(0, 9)) {
+      case 0:
+      case 1:
+        dumb.now += random.one_in(20) ? random.between(100, 5000) : random.between(0, 3);
+        windows.advance(dumb.now);
+        break;
+      case 2:
+        if (random.one_in(30)) {
+          windows.forget(id);
+          dumb.forget(id);
+        } else if (random.one_in(100)) {
+          windows.clear();
+          dumb.events.clear();
+        }
+        break;
+      default: {
+        const Second reach = random.one_in(5) ? 4000 : 400;
+        const Second at = dumb.now + random.between(-reach, reach / 2);
+        const auto n = static_cast<std::uint64_t>(is_absurd && random.one_in(3)
+                                                      ? random.between(1, 6'000'000'000)
+                                                      : random.between(1, 3));
+        windows.add(id, at, n);
+        // What has left the longest window when it comes counts nowhere, and never will.
+        dumb.events.push_back({id, at, n});
+      }
+    }
+    const Second length = random.pick(lengths);
+    REQUIRE(windows.count(id, length) == dumb.count(id, length));
+  }
+  dumb.now += 5000;
+  windows.advance(dumb.now);
+  CHECK(windows.deployments() == 0);
+}
+
 TEST_CASE("window: any history counts like a look at every event") {
   const std::uint64_t first = seed();
   for (std::uint64_t s = first; s < first + 60; ++s) {
-    INFO("SEED=" << s);
-    Random random{s};
-    const std::vector<Second> lengths{random.between(1, 60), 60, 300, random.between(61, 900)};
-    Windows windows{lengths};
-    DumbWindows dumb;
-    dumb.now = random.between(0, 2'000'000);
-    windows.advance(dumb.now);
-    for (int step = 0; step < 1500; ++step) {
-      const auto id = numbered_id(static_cast<std::uint64_t>(random.between(1, 4)));
-      switch (random.between(0, 9)) {
-        case 0:
-        case 1:
-          dumb.now += random.one_in(20) ? random.between(100, 5000) : random.between(0, 3);
-          windows.advance(dumb.now);
-          break;
-        case 2:
-          if (random.one_in(30)) {
-            windows.forget(id);
-            dumb.forget(id);
-          }
-          break;
-        default: {
-          const Second reach = random.one_in(5) ? 4000 : 400;
-          const Second at = dumb.now + random.between(-reach, reach / 2);
-          const auto n = static_cast<std::uint64_t>(random.between(1, 3));
-          windows.add(id, at, n);
-          // What has left the longest window when it comes counts nowhere, and never will.
-          dumb.events.push_back({id, at, n});
-        }
-      }
-      const Second length = random.pick(lengths);
-      REQUIRE(windows.count(id, length) == dumb.count(id, length));
-    }
+    compare(s, 1500, 4, s % 4 == 0);
+  }
+}
+
+TEST_CASE("window: any history of more deployments than a word has bits, too") {
+  const std::uint64_t first = seed();
+  for (std::uint64_t s = first; s < first + 6; ++s) {
+    compare(s, 3000, 200, s % 2 == 0);
   }
 }
 
