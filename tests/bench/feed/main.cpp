@@ -55,6 +55,8 @@ struct Wish {
   std::string_view only;
 };
 
+constexpr int wrong_usage = 2;
+
 int usage() {
   std::cout << "usage: ./dev bench feed [--only NAME] [--quick] [--strict]\n\n"
                "  --only NAME   one part: ";
@@ -65,7 +67,7 @@ int usage() {
                "                that part in short, whose figures are worth little\n"
                "  --strict      exit 1 where an aim is missed\n\n"
                "All of it takes about a quarter of an hour; nothing else should run meanwhile.\n";
-  return 2;
+  return wrong_usage;
 }
 
 int run(const Wish& wish) {
@@ -97,7 +99,8 @@ int main(int argc, char** argv) {
     } else if (word == "--only" && i + 1 < argc) {
       wish.only = argv[++i];
     } else {
-      return usage();
+      const int status = usage();
+      return word == "--help" ? 0 : status;
     }
   }
   try {

@@ -69,13 +69,18 @@ void compare(Report& report, Ground& ground, const std::string& deployment, Writ
   const auto go = [&](int rounds, Seconds length, const std::string& kind) {
     const std::string length_text = text_of(length.count(), 1) + " s";
     Comparison comparison;
+    const double bells = ground.metric("rollbackd_feed_bells_total");
+    const double polls = ground.metric("rollbackd_feed_polls_total");
     const Slice last =
         comparison.alternate(writers, statements, rounds, length, watched + severity);
+    const double rung = ground.metric("rollbackd_feed_bells_total") - bells;
+    const double polled = ground.metric("rollbackd_feed_polls_total") - polls;
     const Parity parity = ground.parity(deployment, "storm", last.ended);
     report.tell(what + kind + ": commits/s untouched, disabled, daemon",
                 text_of(comparison.rate(untouched + severity).median, 0) + ", " +
                     text_of(comparison.rate(disabled + severity).median, 0) + ", " +
-                    text_of(comparison.rate(watched + severity).median, 0));
+                    text_of(comparison.rate(watched + severity).median, 0),
+                "bells heard " + text_of(rung, 0) + ", polls " + text_of(polled, 0));
     report_ratio(report, "  daemon / disabled",
                  comparison.ratio(watched + severity, disabled + severity), aims.of_disabled,
                  length_text);
