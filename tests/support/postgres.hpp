@@ -58,7 +58,7 @@ class Postgres {
 
  private:
   void configure(const PostgresOptions& options) const;
-  int pg_ctl(const std::vector<std::string>& arguments) const;
+  [[nodiscard]] int pg_ctl(const std::vector<std::string>& arguments) const;
 
   std::filesystem::path directory_;
   std::vector<std::pair<std::string, std::string>> environment_;

@@ -13,7 +13,7 @@ double quantile(std::vector<double> values, double part) {
   return values[std::min(values.size() - 1, place)];
 }
 
-Spread spread_of(std::vector<double> values) {
+Spread spread_of(const std::vector<double>& values) {
   return {quantile(values, 0.25), quantile(values, 0.5), quantile(values, 0.75), values.size()};
 }
 
@@ -42,7 +42,7 @@ Spread Comparison::ratio(const std::string& statement, const std::string& baseli
   std::vector<double> ratios = rates_.at(statement);
   std::transform(ratios.begin(), ratios.end(), rates_.at(baseline).begin(), ratios.begin(),
                  [](double ours, double theirs) { return ours / theirs; });
-  return spread_of(std::move(ratios));
+  return spread_of(ratios);
 }
 
 Spread Comparison::rate(const std::string& statement) const {

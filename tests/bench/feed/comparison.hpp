@@ -15,7 +15,7 @@ struct Spread {
   std::size_t count = 0;
 };
 
-Spread spread_of(std::vector<double> values);
+Spread spread_of(const std::vector<double>& values);
 // So that this part of the values (0 to 1) is no greater.
 double quantile(std::vector<double> values, double part);
 

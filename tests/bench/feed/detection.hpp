@@ -8,7 +8,7 @@ namespace rollbackd::tests {
 
 // From the commit of the sixth error to the commit of the decision, in milliseconds, by the
 // server's own commit timestamps. Every service is alone in its environment, so that nothing that
-// holds rollbacks back has to do with it, and is rolled back once.
+// holds rollbacks back has to do with it, and is decided about once.
 class Detection {
  public:
   // Makes so many services ready, named after `name`.

@@ -94,7 +94,10 @@ std::string insert_into(const std::string& table, const std::string& severity, i
 Ground::Ground(Disk disk)
     : stage_{std::make_unique<Stage>(
           "", options_for(disk),
-          std::vector<std::pair<std::string, std::string>>{{"level: debug", "level: info"}})} {}
+          std::vector<std::pair<std::string, std::string>>{
+              {"level: debug", "level: info"},
+              // What follows a decision would be measured with the next one.
+              {"confirm: 1s", "confirm: 1h"}})} {}
 
 void on_ground(Report& report, Disk disk, const std::function<void(Ground&)>& part) {
   constexpr std::size_t text_max = 300;  // some errors bring the whole log along
@@ -133,7 +136,7 @@ void Ground::make_twins() {
 }
 
 std::string Ground::add_service(const std::string& service) {
-  const std::string id = stage_->deployed_long_ago("v1", service);
+  std::string id = stage_->deployed_long_ago("v1", service);
   wait_until_known(id);
   return id;
 }

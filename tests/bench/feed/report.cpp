@@ -38,7 +38,7 @@ void Report::at_most(const std::string& what, double figure, double aim, const s
 void Report::must(const std::string& what, bool holds, const std::string& figure,
                   const std::string& runs) {
   ++(holds ? met_ : missed_);
-  line(what, figure, "equal", holds ? "ok" : "MISSED", runs);
+  line(what, figure, "must", holds ? "ok" : "MISSED", runs);
 }
 
 void Report::tell(const std::string& what, const std::string& figure, const std::string& runs) {

@@ -11,7 +11,7 @@ struct Scale {
   Seconds slice;
   int blocks;  // of a storm that goes on without a pause; 0: none
   Seconds block;
-  int services;     // rolled back, for the time of detection
+  int services;     // that go bad, for the time of detection
   Seconds flood;    // of rows for 10,000 deployments
   Seconds forging;  // of NOTIFYs by strangers
   int reconnects;

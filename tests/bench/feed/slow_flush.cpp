@@ -10,7 +10,7 @@ namespace {
 int flush_slowly() {
   static const long microseconds = [] {
     const char* text = std::getenv("SLOW_FLUSH_US");
-    return text == nullptr ? 0L : std::atol(text);
+    return text == nullptr ? 0L : std::strtol(text, nullptr, 10);
   }();
   constexpr long a_second = 1'000'000;
   const timespec pause{microseconds / a_second, microseconds % a_second * 1'000};

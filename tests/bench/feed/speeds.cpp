@@ -106,22 +106,27 @@ void compare(Report& report, Ground& ground, const std::string& deployment, Writ
 void report_detection(Report& report, const std::string& what, const std::vector<double>& taken,
                       int wanted, double part, double aim) {
   const std::string runs = std::to_string(taken.size()) + " services, median " +
-                           text_of(quantile(taken, 0.5), 2) + ", worst " +
+                           text_of(quantile(taken, 0.5), 2) + ", 90th " +
+                           text_of(quantile(taken, 0.9), 2) + ", worst " +
                            text_of(quantile(taken, 1), 2) + " ms";
   report.at_most(what, quantile(taken, part), aim, "ms",
                  static_cast<int>(taken.size()) == wanted ? runs : runs + ", GIVEN UP");
 }
 
-// The disk is as slow as it should be, and commits still share its flushes.
+// The disk is as slow as it should be, and commits still share its flushes: neither is far from
+// what it is on a machine with nothing else to do, or the figures that follow are worth little.
 void report_disk(Report& report, Ground& ground, Writers& writers) {
+  constexpr double flushes_a_second = 1000;
+  constexpr double sharing_min = 4;
   Writers one{ground.conninfo(), 1};
   prepare(one, "error", 1);
   const double alone = one.run(disabled + "error", Seconds{1}).rate();
   const double together = writers.run(disabled + "error", Seconds{1}).rate();
-  report.tell("commits/s of 1 writer and of all, trigger disabled",
-              text_of(alone, 0) + ", " + text_of(together, 0));
-  report.must("  the simulated disk takes 1 ms a flush", alone > 500 && alone < 1000,
-              text_of(1000 / alone, 2) + " ms", "1 s");
+  report.must("the simulated disk takes its 1 ms a flush, and commits share one",
+              alone < flushes_a_second && together > sharing_min * alone,
+              text_of(1000 / alone, 2) + " ms",
+              "commits/s of 1 writer " + text_of(alone, 0) + ", of all " + text_of(together, 0) +
+                  ", trigger disabled");
 }
 
 // From the integration tests, because there the bare program stands beside it.
