@@ -231,7 +231,7 @@ fs::path Postgres::bindir() {
   return found;
 }
 
-Postgres::Postgres(PostgresOptions options) {
+Postgres::Postgres(PostgresOptions options) : environment_{options.environment} {
   static std::atomic<int> count{0};
   directory_ = root_directory() / std::to_string(++count);
   fs::create_directory(directory_);
@@ -293,8 +293,11 @@ std::string Postgres::tcp_conninfo(std::string_view user, std::string_view datab
 }
 
 int Postgres::pg_ctl(const std::vector<std::string>& arguments) const {
-  std::vector<std::string> argv{
-      bindir() / "pg_ctl", "-D", data_directory(), "-w", "-t", "60", "-s"};
+  std::vector<std::string> argv{"/usr/bin/env"};
+  for (const auto& [name, value] : environment_) {
+    argv.push_back(name + "=" + value);
+  }
+  argv.insert(argv.end(), {bindir() / "pg_ctl", "-D", data_directory(), "-w", "-t", "60", "-s"});
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return run(argv, directory_ / "pg_ctl.log", "/dev/null");
 }

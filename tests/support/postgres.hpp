@@ -15,8 +15,9 @@ namespace rollbackd::tests {
 // What a private server differs in from the defaults.
 struct PostgresOptions {
   std::vector<std::pair<std::string, std::string>>
-      settings;             // names and values as in postgresql.conf
-  bool tcp = false;         // also listen on a free port of 127.0.0.1
+      settings;      // names and values as in postgresql.conf
+  bool tcp = false;  // also listen on a free port of 127.0.0.1
+  std::vector<std::pair<std::string, std::string>> environment{};  // variables of the server's own
   bool own_initdb = false;  // a system identifier of its own; otherwise all share the template's
 };
 
@@ -57,9 +58,10 @@ class Postgres {
 
  private:
   void configure(const PostgresOptions& options) const;
-  int pg_ctl(const std::vector<std::string>& arguments) const;
+  [[nodiscard]] int pg_ctl(const std::vector<std::string>& arguments) const;
 
   std::filesystem::path directory_;
+  std::vector<std::pair<std::string, std::string>> environment_;
   int port_ = 5432;
 };
 
