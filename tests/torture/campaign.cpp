@@ -16,6 +16,7 @@ constexpr std::chrono::seconds to_finish{60};
 constexpr int plain_every = 8;
 constexpr std::chrono::milliseconds between_samples{20};
 constexpr double progress_every = 10;
+constexpr double slow_round = 25;
 
 PostgresOptions server(const CampaignOptions& options) {
   PostgresOptions chosen;
@@ -27,6 +28,11 @@ PostgresOptions server(const CampaignOptions& options) {
                      {"log_min_error_statement", "panic"},
                      {"max_prepared_transactions", options.two_phase ? "10" : "0"}};
   return chosen;
+}
+
+// Seconds since then.
+double since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>{std::chrono::steady_clock::now() - begin}.count();
 }
 
 double median(std::vector<double> values) {
@@ -53,9 +59,7 @@ Campaign::~Campaign() {
   writers_.reset();
 }
 
-double Campaign::elapsed() const {
-  return std::chrono::duration<double>{Clock::now() - begin_}.count();
-}
+double Campaign::elapsed() const { return since(begin_); }
 
 void Campaign::prepare() {
   std::string output;
@@ -101,8 +105,16 @@ bool Campaign::run() {
   begin_ = Clock::now();
   bool held = quiet_point();
   while (held && !is_done()) {
+    const auto begin = Clock::now();
     chaos();
+    const double in_chaos = since(begin);
+    report_.in_chaos += in_chaos;
     held = quiet_point();
+    if (since(begin) > slow_round) {
+      std::cout << "a round took " << since(begin) << " s, of which chaos " << in_chaos
+                << " s; the latest interruptions:\n"
+                << faults_->latest() << std::flush;
+    }
     say_progress();
   }
   held = held && close_the_books();
@@ -110,7 +122,7 @@ bool Campaign::run() {
   return held;
 }
 
-// One to four seconds of it. Events come in step with the interruptions. Every interruption that
+// Half a second to three of it. Events come in step with the interruptions. Every interruption that
 // costs the feed its connection makes it count everything anew: what comes after the last one is
 // what the differences have to find, and some rounds have none of that kind at all.
 void Campaign::chaos() {
@@ -122,16 +134,16 @@ void Campaign::chaos() {
   writers_->allow(static_cast<std::int64_t>(static_cast<double>(options_.events) * done) + lead);
   gate_.open();
   const bool gentle = random_.one_in(3);
-  const std::int64_t length_ms = random_.between(800, 2'200);
+  const std::int64_t length_ms = random_.between(600, 1'800);
   const auto last = Clock::now() + std::chrono::milliseconds{length_ms};
-  const std::int64_t gap_ms = length_ms / random_.between(4, 14);
-  wait_until(Clock::now() + std::chrono::milliseconds{random_.between(0, 500)});
+  const std::int64_t gap_ms = length_ms / random_.between(5, 20);
+  wait_until(Clock::now() + std::chrono::milliseconds{random_.between(0, 400)});
   while (Clock::now() < last) {
     faults_->strike(gentle);
     wait_until(std::min(last, Clock::now() + std::chrono::milliseconds{
                                                  random_.between(gap_ms / 2, gap_ms * 3 / 2)}));
   }
-  wait_until(Clock::now() + std::chrono::milliseconds{random_.between(0, 1'500)});
+  wait_until(Clock::now() + std::chrono::milliseconds{random_.between(0, 1'200)});
 }
 
 void Campaign::wait_until(Clock::time_point moment) {
@@ -156,10 +168,12 @@ bool Campaign::quiet_point() {
   if (const std::string complaint = writers_->complaint(); !complaint.empty()) {
     return fail("a writer's statement failed: " + complaint);
   }
-  const auto quiet = std::max(healed, Clock::now());
+  report_.finishing += since(healed);
+  const auto quiet = Clock::now();
   link_.close();  // the server may have been another one meanwhile
   std::vector<Sample> samples;
   const Oracle oracle = look_meanwhile(samples);
+  report_.looking += since(quiet);
   rows_in_windows_ = oracle.rows();
   deployments_ = oracle.deployments();
   std::vector<Told> told;
@@ -338,7 +352,7 @@ void Campaign::explain(const std::string& deployment) {
 }
 
 void Campaign::say_progress() {
-  if (std::chrono::duration<double>{Clock::now() - said_}.count() < progress_every) {
+  if (since(said_) < progress_every) {
     return;
   }
   said_ = Clock::now();
@@ -365,7 +379,10 @@ void Campaign::say_report(bool held) const {
             << " rebuilds, right again after " << std::setprecision(2) << median(times)
             << " s (median), "
             << (times.empty() ? 0 : *std::max_element(times.begin(), times.end()))
-            << " s (worst), peak memory " << report_.memory_peak_mib << " MiB\n";
+            << " s (worst), peak memory " << report_.memory_peak_mib << " MiB; "
+            << std::setprecision(0) << report_.in_chaos << " s of chaos, " << report_.finishing
+            << " s until the writers had finished, " << report_.looking
+            << " s of looking at the tables\n";
   for (const auto& [kind, count] : faults_->count()) {
     std::cout << "  " << std::setw(5) << count << " " << kind << "\n";
   }

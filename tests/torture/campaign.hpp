@@ -40,6 +40,10 @@ struct CampaignReport {
   double told = 0;      // events that came as a difference
   std::vector<double> times_to_be_right;
   double memory_peak_mib = 0;
+  // Where the time went: chaos, until all writers had finished, until the tables were looked at.
+  double in_chaos = 0;
+  double finishing = 0;
+  double looking = 0;
 };
 
 // Chaos, then quiet, again and again: at each quiet point the daemon's memory has to equal the

@@ -74,13 +74,14 @@ void Faults::strike(bool gentle) {
   for (const Choice& choice : choices()) {
     sum += weight(choice);
   }
-  std::int64_t at = random_.between(0, sum - 1);
+  std::int64_t drawn = random_.between(0, sum - 1);
   for (const Choice& choice : choices()) {
-    at -= weight(choice);
-    if (at >= 0) {
+    drawn -= weight(choice);
+    if (drawn >= 0) {
       continue;
     }
     bool happened = false;
+    const auto begin = Clock::now();
     try {
       happened = (this->*choice.kind)();
     } catch (const SqlError&) {
@@ -89,8 +90,10 @@ void Faults::strike(bool gentle) {
     if (happened) {
       ++total_;
       ++count_[choice.name];
-      const std::chrono::duration<double> elapsed = Clock::now() - begin_;
-      latest_.push_back(std::to_string(elapsed.count()) + " s: " + choice.name);
+      const std::chrono::duration<double> at_second = begin - begin_;
+      const std::chrono::duration<double> took = Clock::now() - begin;
+      latest_.push_back(std::to_string(at_second.count()) + " s: " + choice.name + ", " +
+                        std::to_string(took.count()) + " s");
       if (latest_.size() > latest_max) {
         latest_.pop_front();
       }

@@ -58,6 +58,7 @@ Oracle Oracle::look(SqlLink& link, bool with_other_log) {
       "  and (o.environment, o.service, o.piece) = (r.environment, r.service, r.piece)"
       "  group by 1, 2) x on x.owner = d.deployment_id";
   Oracle oracle;
+  link.run("set work_mem = '64MB'; set jit = off");
   for (const auto& row : link.run(statement)) {
     auto& seconds = oracle.seconds_[row[0]];
     if (!row[1].empty()) {

@@ -34,14 +34,14 @@ std::string books_ddl() {
 }
 
 Writers::Writers(Options options, Gate& gate) : options_{std::move(options)}, gate_{gate} {
-  start(1, &Writers::application, 12);
-  start(2, &Writers::application, 12);
-  start(3, &Writers::application, 60);
+  start(1, &Writers::application, 60);
+  start(2, &Writers::application, 60);
+  start(3, &Writers::application, 200);
   start(4, &Writers::bulk_load, 20);
   start(5, &Writers::long_transaction, 5'000);
   start(6, &Writers::long_transaction, 500);
   start(7, &Writers::short_transaction, 100);
-  start(8, &Writers::pipeline, 150);
+  start(8, &Writers::pipeline, 500);
   start(9, &Writers::house_keeping, 3'000);
   if (options_.with_two_phase) {
     start(10, &Writers::two_phase, 500);
@@ -94,7 +94,7 @@ std::int64_t Writers::application(Writer& writer) {
   }
   Random& random = writer.random;
   Rows& rows = writer.rows;
-  const Insertion one = rows.some(static_cast<int>(random.one_in(2) ? 1 : random.between(2, 60)));
+  const Insertion one = rows.some(static_cast<int>(random.one_in(2) ? 1 : random.between(2, 30)));
   switch (random.between(0, 8)) {
     case 0: {  // a savepoint that is rolled back between two that stay
       const Insertion lost = rows.some(3);
@@ -126,7 +126,7 @@ std::int64_t Writers::application(Writer& writer) {
     case 4: {  // many small commits without a pause
       std::string burst;
       std::int64_t events = 0;
-      for (std::int64_t i = random.between(10, 80); i > 0; --i) {
+      for (std::int64_t i = random.between(10, 60); i > 0; --i) {
         const Insertion next = rows.some(1);
         burst += transaction(next, random.one_in(10) ? "rollback" : "commit");
         events += next.events;
