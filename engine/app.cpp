@@ -6,6 +6,7 @@
 #include "engine/actions/health_probe.hpp"
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
+#include "engine/feed/response_times.hpp"
 #include "engine/http/server.hpp"
 #include "engine/loop.hpp"
 #include "engine/notify/notifier.hpp"
@@ -76,6 +77,7 @@ struct App::Parts final : Inbox, Actions {
   Snapshots snapshots;
   Sampler sampler;
   Feed feed;
+  ResponseTimesFeed response_times;
   Leadership leadership;
   HttpServer http;
   Supervisor supervisor = Supervisor::of_environment();
@@ -115,6 +117,12 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
            connection_info(settings),
            {settings.doorbell, settings.policies.window_lengths().back()},
            {time, commit_latency, *this, log, metrics, board}},
+      response_times{reactor,
+                     connection_info(settings),
+                     settings.policies.response_time_lengths().back(),
+                     *this,
+                     log,
+                     metrics},
       leadership{reactor,
                  connection_info(settings),
                  {[this] { lead(); }, [this] { follow(); }},
@@ -143,6 +151,9 @@ void App::Parts::start(const rules::Action& action) {
     void operator()(const rules::Deploy& wanted) const { parts.command.deploy(wanted); }
     void operator()(const rules::RebuildWindows& wanted) const {
       parts.feed.rebuild(wanted);
+    }
+    void operator()(const rules::RecountResponseTimes& wanted) const {
+      parts.response_times.recount(wanted.number);
     }
     void operator()(const rules::ProbeHealth& wanted) const { parts.health_probe.probe(wanted); }
   };
@@ -218,6 +229,7 @@ void App::Parts::watch() {
   snapshots.end_if_stuck(now);
   sampler.end_if_stuck(now);
   feed.end_if_stuck(now);
+  response_times.end_if_stuck(now);
   leadership.end_if_stuck(now);
   supervisor.watchdog();
   watchdog.expires_after(watchdog_every);
@@ -264,6 +276,7 @@ Status App::run() {
   parts_->http.close();
   parts_->notifier.stop();
   parts_->feed.stop();
+  parts_->response_times.stop();
   parts_->sampler.stop();
   parts_->leadership.stop();
   return Done{};

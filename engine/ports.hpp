@@ -129,6 +129,11 @@ enum class Count {
   feed_unowned_events,
   feed_rows_skipped,
   doorbell_silences,
+  response_times,
+  response_times_left_out,
+  response_times_unattributed,
+  response_times_dropped,
+  response_times_recounts,
   journal_commits,
   journal_failures,
   samples,
@@ -154,9 +159,18 @@ enum class Level {
   memory_utilisation_percent,
   outbox_waiting,
   leader,
+  response_times_complete,
 };
 
-enum class Timing { feed_poll, feed_lag, journal_commit, snapshot, http_request, notification };
+enum class Timing {
+  feed_poll,
+  feed_lag,
+  journal_commit,
+  snapshot,
+  http_request,
+  notification,
+  response_times_poll
+};
 
 // Any thread; never blocks.
 class Meter {

@@ -51,6 +51,13 @@ struct RebuildWindows {
   std::string why;  // a word for the log
 };
 
-using Action = std::variant<TakeSnapshot, Deploy, ProbeHealth, RebuildWindows>;
+// Counts the response times of all services anew from one snapshot, which sees every move of events
+// up to this number (Deployments::moves). Answered by a whole ResponseTimesRead.
+struct RecountResponseTimes {
+  std::uint64_t number = 0;
+};
+
+using Action =
+    std::variant<TakeSnapshot, Deploy, ProbeHealth, RebuildWindows, RecountResponseTimes>;
 
 }  // namespace rollbackd::rules

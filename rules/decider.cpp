@@ -7,6 +7,7 @@
 #include "rules/limits.hpp"
 #include "rules/probation.hpp"
 #include "rules/proposal.hpp"
+#include "rules/response_times_intake.hpp"
 #include "rules/story.hpp"
 
 namespace rollbackd::rules {
@@ -222,8 +223,22 @@ void Decider::on(const ManualRequest& request, Instant now, Output& output) {
 
 void Decider::on(const Tick& /*tick*/, Instant now, Output& output) { drive_all(now, output); }
 
+// Nothing is judged here: a response time is looked at with the next second.
+void Decider::on(const ResponseTimesRead& read, Instant /*now*/, Output& output) {
+  output.response_times = take_in(world_, read);
+}
+
+void Decider::on(const ResponseTimesLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
+  world_.response_times_complete = false;
+}
+
 void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
   output.audit = intake.audit;
+  world_.response_times.advance(world_.windows.now());
+  if (world_.deployments.moves() > recount_asked_) {
+    recount_asked_ = world_.deployments.moves();
+    output.actions.emplace_back(RecountResponseTimes{recount_asked_});
+  }
   output.actions.insert(output.actions.end(), intake.rebuilds.begin(), intake.rebuilds.end());
   for (const DeploymentId& id : intake.deployments) {
     if (const Deployment* deployment = world_.deployments.find(id)) {

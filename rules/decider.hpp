@@ -55,6 +55,8 @@ class Decider {
   void on(const HealthUrlAnswered& answer, Instant now, Output& output);
   void on(const ManualRequest& request, Instant now, Output& output);
   void on(const Tick& tick, Instant now, Output& output);
+  void on(const ResponseTimesRead& read, Instant now, Output& output);
+  void on(const ResponseTimesLost& lost, Instant now, Output& output);
 
   void after_intake(const Intake& intake, Instant now, Output& output);
   void welcome(const Deployment& deployment, Instant now, Output& output);
@@ -85,6 +87,7 @@ class Decider {
   CommitId last_commit_ = 0;
   std::set<DeploymentId> verified_;  // PassProbation was sent; the row has not come back yet
   std::set<std::pair<DeploymentId, SnapshotType>> snapshots_asked_;
+  std::uint64_t recount_asked_ = 0;           // the last RecountResponseTimes
   std::map<EventId, DeployEnded> unclaimed_;  // deploys that ended while the journal was unknown
 };
 

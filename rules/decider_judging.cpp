@@ -228,7 +228,8 @@ std::vector<ServiceView> Decider::services() const {
     const bool firing = first_firing_row(world_, *current).has_value();
     views.push_back({service, current->id, current->version,
                      errors_per_minute(world_, current->id, limits::rate_window),
-                     recent_errors(world_, current->id), state_of(*current, firing)});
+                     recent_errors(world_, current->id), state_of(*current, firing),
+                     response_time_p95(world_, current->id, limits::response_time_window)});
   }
   return views;
 }

@@ -33,6 +33,7 @@ std::vector<Service> Deployments::put(const Deployment& deployment) {
   if (known == by_id_.end()) {
     const auto& added = by_id_.emplace(deployment.id, deployment).first->second;
     link(added);
+    note_moves({deployment.service});
     return {deployment.service};
   }
   std::vector<Service> moved;
@@ -53,13 +54,26 @@ std::vector<Service> Deployments::put(const Deployment& deployment) {
     known->second.utilisation_at_arrival = before.utilisation_at_arrival;
   }
   link(known->second);
+  note_moves(moved);
   return moved;
+}
+
+void Deployments::note_moves(const std::vector<Service>& services) {
+  for (const Service& service : services) {
+    last_moves_[service] = ++moves_;
+  }
+}
+
+std::uint64_t Deployments::last_move(const Service& service) const {
+  const auto known = last_moves_.find(service);
+  return known == last_moves_.end() ? 0 : known->second;
 }
 
 void Deployments::clear() {
   lines_.clear();
   begun_.clear();
   by_id_.clear();
+  last_moves_.clear();
 }
 
 const Deployment* Deployments::find(const DeploymentId& id) const {

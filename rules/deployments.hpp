@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -23,6 +24,11 @@ class Deployments {
   [[nodiscard]] const Deployment* find(const DeploymentId& id) const;
   void mark_rollback_dispatched(const DeploymentId& id);
   void mark_snapshot(const DeploymentId& id, bool serving, std::optional<double> utilisation);
+
+  // Numbers what put() said to have moved events, ascending, also across clear(): the last of all
+  // services, and of one; 0: none.
+  [[nodiscard]] std::uint64_t moves() const { return moves_; }
+  [[nodiscard]] std::uint64_t last_move(const Service& service) const;
 
   // The deployment to which an event of this service and moment belongs; null: nobody. `without`:
   // as if that row were not there.
@@ -60,12 +66,15 @@ class Deployments {
     bool operator()(Instant moment, const Deployment* d) const { return moment < *d->deployed_at; }
   };
 
+  void note_moves(const std::vector<Service>& services);
   void link(const Deployment& deployment);
   void unlink(const Deployment& deployment);
 
   std::unordered_map<DeploymentId, Deployment> by_id_;  // node based: pointers into it stay valid
   std::map<Service, Line> lines_;
   std::set<const Deployment*, Before> begun_;  // all that have a deployed_at and are not pending
+  std::uint64_t moves_ = 0;
+  std::map<Service, std::uint64_t> last_moves_;
 };
 
 // Whether (deployed_at, row) of a is before that of b. A row without deployed_at is before all.

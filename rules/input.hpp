@@ -10,6 +10,7 @@
 #include "rules/deployment.hpp"
 #include "rules/ids.hpp"
 #include "rules/reason.hpp"
+#include "rules/response_times.hpp"
 #include "rules/rollback.hpp"
 #include "rules/time.hpp"
 
@@ -29,7 +30,7 @@ struct SecondCount {
 struct EventGroup {
   std::optional<DeploymentId> deployment;  // as the rows say; nothing: by service and time
   Service service;
-  Instant at;  // the earliest of them, by which all are attributed
+  Instant at;                        // the earliest of them, by which all are attributed
   std::vector<SecondCount> seconds;  // at least one, ascending
 
   [[nodiscard]] std::uint64_t count() const;
@@ -75,6 +76,26 @@ struct AuditCounted {
   Look look = 0;
   std::vector<AuditGroup> groups;
 };
+
+// Durations of one attribution, as in an EventGroup.
+struct DurationGroup {
+  std::optional<DeploymentId> deployment;
+  Service service;
+  Instant at;  // the earliest of them
+  std::vector<DurationCell> cells;
+};
+
+// Response times that are new since the one before; or, `whole`, all of the windows.
+struct ResponseTimesRead {
+  Instant as_of;
+  bool whole = false;
+  std::uint64_t recount = 0;  // the highest RecountResponseTimes that the last whole one answers
+  std::vector<DurationGroup> groups;
+  std::uint64_t not_sent = 0;  // durations left out because there were too many cells
+};
+
+// Response times have a gap from here until the next whole ResponseTimesRead.
+struct ResponseTimesLost {};
 
 // The feed has a gap from here until the next FeedRebuilt; nothing is judged meanwhile.
 struct FeedLost {
@@ -163,7 +184,8 @@ struct ManualRequest {
 struct Tick {};
 
 using Input =
-    std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost, JournalRead, CommitDone, LeadershipLost, Sampled,
-                 SnapshotTaken, DeployStarted, DeployEnded, HealthUrlAnswered, ManualRequest, Tick>;
+    std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost, JournalRead,
+                 CommitDone, LeadershipLost, Sampled, SnapshotTaken, DeployStarted, DeployEnded,
+                 HealthUrlAnswered, ManualRequest, Tick, ResponseTimesRead, ResponseTimesLost>;
 
 }  // namespace rollbackd::rules

@@ -26,6 +26,13 @@ inline constexpr std::size_t calendar_entries_max = 100'000;
 // asked for again, from a later snapshot.
 inline constexpr std::size_t recounting_groups_max = 10'000;
 
+// Response times: cells of one deployment, ten seconds and one bin, in all; 12 bytes each, and as
+// much again for the sums. A busy deployment has about a thousand in five minutes.
+inline constexpr std::size_t duration_cells_max = 500'000;
+
+// Longer durations are no response times but mistakes, of the unit for instance: 11 days.
+inline constexpr double duration_ms_max = 1e9;
+
 // Deployments known by id, newest first. One takes about half a kilobyte.
 inline constexpr std::size_t deployments_max = 100'000;
 
@@ -33,6 +40,9 @@ inline constexpr std::size_t deployments_max = 100'000;
 inline constexpr std::size_t healthy_events = 5;
 inline constexpr Second healthy_window = 5 * 60;
 inline constexpr Second rate_window = 60;
+
+// The window of the P95 response time that is told for every service, whatever its triggers ask.
+inline constexpr Second response_time_window = 5 * 60;
 
 // A failed deployment newer than the current one holds automatic rollbacks this long.
 inline constexpr Duration failed_deploy_hold = minutes{10};

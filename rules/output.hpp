@@ -17,8 +17,8 @@ struct PutRollback {
   bool is_new = false;
 };
 
-// The bad row becomes rolled_back and the target's version gets a pending row of its own. Fails when
-// the bad row has another status by now: it would be put back to one that it no longer had.
+// The bad row becomes rolled_back and the target's version gets a pending row of its own. Fails
+// when the bad row has another status by now: it would be put back to one that it no longer had.
 struct MarkRolledBack {
   DeploymentId deployment;
   DeploymentStatus from = DeploymentStatus::in_progress;
@@ -94,6 +94,12 @@ struct AuditFinding {
   std::uint64_t drift = 0;         // differences that neither of these explains; must be 0
 };
 
+// Response times that count nowhere.
+struct ResponseTimesFinding {
+  std::uint64_t unattributed = 0;  // belong to no known deployment
+  std::uint64_t dropped = 0;       // there was no room for them
+};
+
 // In this order: journal, act, explain. Actions of `actions` change nothing outside and wait for no
 // commit.
 struct Output {
@@ -101,6 +107,7 @@ struct Output {
   std::vector<Action> actions;
   std::vector<Explanation> explanations;
   std::optional<AuditFinding> audit;
+  std::optional<ResponseTimesFinding> response_times;
 };
 
 }  // namespace rollbackd::rules

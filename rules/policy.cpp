@@ -6,23 +6,39 @@
 
 namespace rollbackd::rules {
 
+template <class Use>
+void PolicyBook::for_each(const Use& use) const {
+  use(everybody_);
+  for (const auto& [environment, policy] : environments_) {
+    use(policy);
+  }
+  for (const auto& [service, policy] : services_) {
+    use(policy);
+  }
+}
+
 std::vector<Second> PolicyBook::window_lengths() const {
   std::set<Second> lengths{limits::rate_window, limits::healthy_window};
-  const auto collect = [&lengths](const Policy& policy) {
+  for_each([&lengths](const Policy& policy) {
     lengths.insert(policy.verify_window);
     for (const Trigger& trigger : policy.triggers) {
       if (is_of_events(trigger.signal)) {
         lengths.insert(trigger.window);
       }
     }
-  };
-  collect(everybody_);
-  for (const auto& [environment, policy] : environments_) {
-    collect(policy);
-  }
-  for (const auto& [service, policy] : services_) {
-    collect(policy);
-  }
+  });
+  return {lengths.begin(), lengths.end()};
+}
+
+std::vector<Second> PolicyBook::response_time_lengths() const {
+  std::set<Second> lengths{limits::response_time_window};
+  for_each([&lengths](const Policy& policy) {
+    for (const Trigger& trigger : policy.triggers) {
+      if (trigger.signal == Signal::response_time_p95) {
+        lengths.insert(trigger.window);
+      }
+    }
+  });
   return {lengths.begin(), lengths.end()};
 }
 

@@ -50,8 +50,13 @@ class PolicyBook {
 
   // Every window length that a decision under any of these policies can ask for, in seconds.
   [[nodiscard]] std::vector<Second> window_lengths() const;
+  // The same of the response times.
+  [[nodiscard]] std::vector<Second> response_time_lengths() const;
 
  private:
+  template <class Use>
+  void for_each(const Use& use) const;
+
   Policy everybody_;
   std::map<std::string, Policy> environments_;
   std::map<Service, Policy> services_;

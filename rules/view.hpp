@@ -37,6 +37,7 @@ struct ServiceView {
   double errors_per_minute = 0;
   std::uint64_t recent_errors = 0;
   State state = State::healthy;
+  std::optional<double> response_time_p95;  // seconds, of the last 5 minutes; nothing: not known
 };
 
 }  // namespace rollbackd::rules

@@ -14,6 +14,16 @@ std::uint64_t recent_errors(const World& world, const DeploymentId& deployment) 
   return world.windows.count(deployment, limits::healthy_window);
 }
 
+std::optional<double> response_time_p95(const World& world, const DeploymentId& deployment,
+                                        Second window) {
+  const Deployment* known = world.deployments.find(deployment);
+  if (known == nullptr || !world.response_times_complete ||
+      world.response_times_counted < world.deployments.last_move(known->service)) {
+    return std::nullopt;
+  }
+  return world.response_times.p95(deployment, window);
+}
+
 std::optional<double> DeploymentMeasurements::measure(Signal signal, Second window) const {
   switch (signal) {
     case Signal::errors_per_minute:
@@ -25,7 +35,7 @@ std::optional<double> DeploymentMeasurements::measure(Signal signal, Second wind
     case Signal::memory_utilisation:
       return world_.samples ? world_.samples->memory_utilisation : std::nullopt;
     case Signal::response_time_p95:
-      return std::nullopt;  // nothing feeds it yet
+      return response_time_p95(world_, deployment_, window);
   }
   UNREACHABLE("Signal");
 }

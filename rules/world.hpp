@@ -53,7 +53,10 @@ struct ServiceState {
 
 // Everything that decisions are made from.
 struct World {
-  explicit World(PolicyBook policies) : book{std::move(policies)}, windows{book.window_lengths()} {}
+  explicit World(PolicyBook policies)
+      : book{std::move(policies)},
+        windows{book.window_lengths()},
+        response_times{book.response_time_lengths()} {}
 
   PolicyBook book;
   Deployments deployments;
@@ -63,6 +66,9 @@ struct World {
   std::optional<AuditBaseline> audit;
   std::uint64_t recounts = 0;  // asked for so far
   bool complete = false;  // the windows have no gap
+  ResponseTimes response_times;
+  bool response_times_complete = false;      // they have no gap
+  std::uint64_t response_times_counted = 0;  // the last RecountResponseTimes that was answered
   bool journal_known = false;
   bool had_windows = false;  // were complete at least once
 };
@@ -82,6 +88,10 @@ class DeploymentMeasurements final : public Measurements {
 
 double errors_per_minute(const World& world, const DeploymentId& deployment, Second window);
 std::uint64_t recent_errors(const World& world, const DeploymentId& deployment);
+// In seconds. Nothing: there were none, or they are not known, which they are not either while
+// their service's are being counted anew.
+std::optional<double> response_time_p95(const World& world, const DeploymentId& deployment,
+                                        Second window);
 
 // Fewer than limits::healthy_events in limits::healthy_window.
 bool is_healthy(const World& world, const DeploymentId& deployment);

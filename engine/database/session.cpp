@@ -74,6 +74,13 @@ void Session::set_job_max(rules::Duration job_max) {
   options_.job_max = job_max;
 }
 
+void Session::abandon_job() {
+  const std::lock_guard lock{mutex_};
+  if (busy_since_ && connection_) {
+    ::shutdown(connection_->sock(), SHUT_RDWR);
+  }
+}
+
 void Session::work() {
   std::unique_lock lock{mutex_};
   while (!stopping_) {

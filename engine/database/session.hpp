@@ -61,6 +61,10 @@ class Session {
   // Jobs may take so long from now on. Any thread.
   void set_job_max(rules::Duration job_max);
 
+  // The job at hand fails at once, as if the connection were lost: nobody wants its answer any
+  // more. Any thread.
+  void abandon_job();
+
  private:
   struct Entry {
     Job job;

@@ -50,6 +50,16 @@ void DecisionLog::decided(const rules::Output& output) {
                 {"removed", static_cast<std::int64_t>(output.audit->removed)},
                 {"foreign_rows", static_cast<std::int64_t>(output.audit->foreign_rows)}});
   }
+  if (output.response_times) {
+    const std::uint64_t dropped = output.response_times->dropped;
+    if (dropped > 0 && !dropping_told_) {
+      log_.warning("response_times_dropped",
+                   {{"durations", static_cast<std::int64_t>(dropped)},
+                    {"what", std::string{"there are more deployments with response times than fit; "
+                                         "those of the last five minutes are counted in part"}}});
+    }
+    dropping_told_ = dropped > 0;
+  }
   next_.decided(output);
 }
 

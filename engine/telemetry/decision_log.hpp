@@ -19,6 +19,7 @@ class DecisionLog final : public Observer {
  private:
   Log& log_;
   Observer& next_;
+  bool dropping_told_ = false;
 };
 
 }  // namespace rollbackd::engine

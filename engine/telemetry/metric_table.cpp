@@ -32,6 +32,20 @@ MetricRow row_of(Count what) {
     case Count::doorbell_silences:
       return {"rollbackd_doorbell_silences_total",
               "Times the doorbell was silenced, because ringing harmed the writers."};
+    case Count::response_times:
+      return {"rollbackd_response_times_total", "Response times taken in."};
+    case Count::response_times_left_out:
+      return {"rollbackd_response_times_left_out_total",
+              "Response times that are no number of milliseconds, or have no usable timestamp."};
+    case Count::response_times_unattributed:
+      return {"rollbackd_response_times_unattributed_total",
+              "Response times that belong to no known deployment."};
+    case Count::response_times_dropped:
+      return {"rollbackd_response_times_dropped_total",
+              "Response times for which there was no room in memory."};
+    case Count::response_times_recounts:
+      return {"rollbackd_response_times_recounts_total",
+              "Times all response times were counted anew from a snapshot."};
     case Count::journal_commits:
       return {"rollbackd_journal_commits_total", "Transactions of the journal that committed."};
     case Count::journal_failures:
@@ -90,6 +104,9 @@ MetricRow row_of(Level what) {
               "Memory in use on this host or in this cgroup, 0 to 1.", 0.01};
     case Level::outbox_waiting:
       return {"rollbackd_outbox_waiting", "Messages to people that wait to be delivered."};
+    case Level::response_times_complete:
+      return {"rollbackd_response_times_complete",
+              "1 while the windows of the response times have no gap."};
     case Level::leader:
       return {"rollbackd_leader", "1 while this daemon leads, 0 on a standby."};
   }
@@ -106,6 +123,9 @@ MetricRow row_of(Timing what) {
       return {"rollbackd_journal_commit_duration_seconds", "How long one transaction took."};
     case Timing::snapshot:
       return {"rollbackd_snapshot_duration_seconds", "How long a system snapshot took."};
+    case Timing::response_times_poll:
+      return {"rollbackd_response_times_poll_duration_seconds",
+              "How long one question for response times took."};
     case Timing::http_request:
       return {"rollbackd_http_request_duration_seconds", "From a whole request to its answer."};
     case Timing::notification:
@@ -163,6 +183,10 @@ MetricRow row_of(Seen what) {
               "Events of the current deployment in the last minute."};
     case Seen::recent_errors:
       return {"rollbackd_recent_errors", "Events of the current deployment in the last 5 minutes."};
+    case Seen::response_time_p95:
+      return {"rollbackd_response_time_p95_seconds",
+              "P95 response time of the current deployment in the last 5 minutes, where there are "
+              "any."};
     case Seen::service_state:
       return {"rollbackd_service_state", "Always 1; how the service stands is in the label state."};
     case Seen::deployment_info:

@@ -35,6 +35,7 @@ enum class Seen {
   services_left_out,
   errors_per_minute,
   recent_errors,
+  response_time_p95,
   service_state,
   deployment_info,
 };

@@ -223,6 +223,11 @@ void Metrics::decided(const rules::Output& output) {
     set(Level::window_drift, static_cast<double>(output.audit->drift));
     set(Level::feed_foreign_rows, static_cast<double>(output.audit->foreign_rows));
   }
+  if (output.response_times) {
+    count(Count::response_times_unattributed,
+          static_cast<double>(output.response_times->unattributed));
+    count(Count::response_times_dropped, static_cast<double>(output.response_times->dropped));
+  }
   for (const rules::Explanation& why : output.explanations) {
     const std::string_view reason = name_of(why.reason);
     series_->decisions.find(reason)->second->Increment();

@@ -49,6 +49,7 @@ void append_view_metrics(const View& view, std::size_t max_services,
                          std::vector<MetricFamily>& families) {
   MetricFamily rate = family(Seen::errors_per_minute);
   MetricFamily recent = family(Seen::recent_errors);
+  MetricFamily p95 = family(Seen::response_time_p95);
   MetricFamily state = family(Seen::service_state);
   MetricFamily info = family(Seen::deployment_info);
   std::set<std::pair<std::string, std::string>> told;
@@ -71,6 +72,9 @@ void append_view_metrics(const View& view, std::size_t max_services,
     };
     add(rate, service.errors_per_minute, labels);
     add(recent, static_cast<double>(service.recent_errors), labels);
+    if (service.response_time_p95) {
+      add(p95, *service.response_time_p95, labels);
+    }
     add(state, 1, with("state", std::string{name_of(service.state)}));
     add(info, 1, with("version", label_text(service.version)));
   }
@@ -78,7 +82,7 @@ void append_view_metrics(const View& view, std::size_t max_services,
   families.push_back(single(Seen::windows_as_of, static_cast<double>(view.as_of())));
   families.push_back(single(Seen::services, static_cast<double>(services.size())));
   families.push_back(single(Seen::services_left_out, static_cast<double>(left_out)));
-  for (MetricFamily* made : {&rate, &recent, &state, &info}) {
+  for (MetricFamily* made : {&rate, &recent, &p95, &state, &info}) {
     families.push_back(std::move(*made));
   }
 }

@@ -28,7 +28,7 @@ class FakeView final : public View {
   [[nodiscard]] std::size_t active_rollbacks() const override { return 1; }
 
   std::vector<rules::ServiceView> all{
-      {{"production", "api"}, {}, "v2", 8.5, 42, rules::State::firing}};
+      {{"production", "api"}, {}, "v2", 8.5, 42, rules::State::firing, 0.25}};
 };
 
 bool has_line(const std::string& text, const std::string& line) {
@@ -208,12 +208,15 @@ TEST_CASE("metrics: a rejection is no rollback") {
 TEST_CASE("metrics: services are told one by one up to the limit, and the rest counted") {
   Metrics metrics{2};
   FakeView view;
-  view.all.push_back({{"production", "web"}, {}, "v\"3\"\n", 0, 0, rules::State::healthy});
-  view.all.push_back({{"production", "zoo"}, {}, "v1", 0, 0, rules::State::healthy});
+  view.all.push_back({{"production", "web"}, {}, "v\"3\"\n", 0, 0, rules::State::healthy, {}});
+  view.all.push_back({{"production", "zoo"}, {}, "v1", 0, 0, rules::State::healthy, {}});
   const std::string text = metrics.scrape(view);
   const std::string api = "{target_environment=\"production\",target_service=\"api\"";
   CHECK(has_line(text, "rollbackd_errors_per_minute" + api + "} 8.5"));
   CHECK(has_line(text, "rollbackd_recent_errors" + api + "} 42"));
+  CHECK(has_line(text, "rollbackd_response_time_p95_seconds" + api + "} 0.25"));
+  CHECK(text.find("rollbackd_response_time_p95_seconds{target_environment=\"production\","
+                  "target_service=\"web\"}") == std::string::npos);
   CHECK(has_line(text, "rollbackd_deployment_info" + api + ",version=\"v2\"} 1"));
   CHECK(has_line(text, "rollbackd_service_state" + api + ",state=\"firing\"} 1"));
   CHECK(text.find("version=\"v\\\"3\\\"\\n\"") != std::string::npos);
@@ -227,8 +230,8 @@ TEST_CASE("metrics: services are told one by one up to the limit, and the rest c
 TEST_CASE("metrics: a name that is no UTF-8 neither breaks a scrape nor makes two equal series") {
   Metrics metrics{200};
   FakeView view;
-  view.all = {{{"p", "\xff"}, {}, "v", 0, 0, rules::State::healthy},
-              {{"p", "\xfe"}, {}, "v", 0, 0, rules::State::healthy}};
+  view.all = {{{"p", "\xff"}, {}, "v", 0, 0, rules::State::healthy, {}},
+              {{"p", "\xfe"}, {}, "v", 0, 0, rules::State::healthy, {}}};
   const std::string text = metrics.scrape(view);
   CHECK(text.find('\xff') == std::string::npos);
   CHECK(has_line(text, "rollbackd_services_left_out 1"));

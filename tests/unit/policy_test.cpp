@@ -58,6 +58,7 @@ TEST_CASE("policy: the windows to keep are all that any policy can ask for, once
   book.set_environment("production", shared);
   book.set_service({"production", "api"}, own);
   CHECK(book.window_lengths() == std::vector<Second>{7, 13, 60, 300, 900});
+  CHECK(book.response_time_lengths() == std::vector<Second>{11, 300});
 }
 
 TEST_CASE("policy: the default needs the minute and the five minutes") {

@@ -1,0 +1,210 @@
+#include "engine/feed/response_times.hpp"
+
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "engine/database/backoff.hpp"
+#include "engine/feed/response_times_sql.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+// A warning needs no milliseconds.
+constexpr rules::Duration poll_every = rules::seconds{1};
+// A recount reads every row of the longest window, of which there can be many millions.
+constexpr rules::Duration recount_max = rules::seconds{60};
+constexpr rules::Duration job_max = rules::seconds{65};
+// After a recount, this many times as long without one.
+constexpr int rest_factor = 9;
+
+// The same plan every time, no help from other processes, and nothing compiled for one second. The
+// cells are few, which no statistics tell the planner: counted by hash, a recount takes a quarter
+// of the time that sorting all rows does. A million different ids do not fit, and spill to disk.
+constexpr const char* settings =
+    "set plan_cache_mode = force_generic_plan; set jit = off; set enable_sort = off;"
+    " set max_parallel_workers_per_gather = 0; set statement_timeout = ";
+
+rules::Instant instant(const pqxx::field& microseconds) {
+  return rules::Instant{rules::Duration{microseconds.as<std::int64_t>()}};
+}
+
+// "slice bin count slice bin count …", as our own statement writes it.
+std::vector<rules::DurationCell> cells_of(std::string_view text) {
+  std::vector<rules::DurationCell> cells;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto number = [&at, end](auto& into) {
+    at = std::from_chars(at, end, into).ptr;
+    at += at == end ? 0 : 1;
+  };
+  while (at != end) {
+    rules::DurationCell& cell = cells.emplace_back();
+    number(cell.slice);
+    number(cell.bin);
+    number(cell.count);
+  }
+  return cells;
+}
+
+}  // namespace
+
+ResponseTimesFeed::ResponseTimesFeed(asio::io_context& reactor, const ConnectionInfo& info,
+                                     rules::Second longest, Inbox& inbox, Log& log, Meter& meter)
+    : reactor_{reactor},
+      inbox_{inbox},
+      log_{log},
+      meter_{meter},
+      timer_{reactor},
+      session_{info,
+               {"response times", job_max,
+                [sql = response_times_sql(longest)](pqxx::connection& connection) {
+                  const auto limit_ms = recount_max / std::chrono::milliseconds{1};
+                  pqxx::nontransaction{connection}.exec(settings + std::to_string(limit_ms));
+                  connection.prepare("poll", sql.poll);
+                  connection.prepare("recount", sql.recount);
+                }},
+               log} {}
+
+void ResponseTimesFeed::recount(std::uint64_t number) {
+  asked_ = number;
+  if (!std::exchange(started_, true)) {
+    look();
+  }
+}
+
+void ResponseTimesFeed::stop() {
+  stopping_ = true;
+  timer_.cancel();
+  session_.abandon_job();
+}
+
+ResponseTimesFeed::Reading ResponseTimesFeed::read(const pqxx::result& result) {
+  Reading reading;
+  std::uint64_t sent = 0;
+  for (const pqxx::row& row : result) {
+    if (row[0].c_str()[0] == 's') {
+      reading.snapshot = row[1].c_str();
+      reading.input.as_of = instant(row[2]);
+      reading.seen = {row[3].as<std::uint64_t>(), row[4].as<std::uint64_t>(),
+                      row[5].as<std::uint64_t>()};
+      continue;
+    }
+    rules::DurationGroup& group = reading.input.groups.emplace_back();
+    if (!row[1].is_null()) {
+      group.deployment = rules::DeploymentId::parse(row[1].c_str());
+    }
+    group.service = {row[2].as<std::string>(""), row[3].as<std::string>("")};
+    group.at = instant(row[4]);
+    group.cells = cells_of({row[5].c_str(), row[5].size()});
+    for (const rules::DurationCell& cell : group.cells) {
+      sent += cell.count;
+    }
+  }
+  reading.input.not_sent = reading.seen.taken - reading.seen.unattributed - sent;
+  return reading;
+}
+
+ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_new(pqxx::connection& connection,
+                                                          const std::string& since) {
+  pqxx::nontransaction work{connection};
+  Reading reading = read(work.exec_prepared("poll", since));
+  reading.fresh = reading.seen;
+  return reading;
+}
+
+// Both statements see one snapshot, so that what is new is counted as such here, too.
+ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_all(pqxx::connection& connection,
+                                                          const std::string& since) {
+  pqxx::transaction<pqxx::repeatable_read> work{connection};
+  Reading reading = read(work.exec_prepared("recount"));
+  if (!since.empty()) {
+    reading.fresh = read(work.exec_prepared("poll", since)).seen;
+  }
+  work.commit();
+  return reading;
+}
+
+void ResponseTimesFeed::look() {
+  const bool wants_recount = snapshot_.empty() || answered_ < asked_;
+  const bool whole = wants_recount && steady_now() >= rests_until_;
+  if (!whole && snapshot_.empty()) {
+    look_again_later(poll_every);
+    return;
+  }
+  asked_at_ = steady_now();
+  session_.run_when_connected(
+      [this, whole, since = snapshot_,
+       number = whole ? asked_ : answered_](pqxx::connection& connection) {
+        const SteadyTime begun = steady_now();
+        const auto reading = std::make_shared<Reading>(whole ? ask_for_all(connection, since)
+                                                             : ask_for_new(connection, since));
+        reading->input.whole = whole;
+        reading->input.recount = number;
+        asio::post(reactor_,
+                   [this, reading, took = steady_now() - begun] { arrived(reading, took); });
+      },
+      [this, whole](const SessionFailure& failure) {
+        asio::post(reactor_, [this, failure, whole] { failed(failure, whole); });
+      });
+}
+
+void ResponseTimesFeed::arrived(const std::shared_ptr<Reading>& reading, rules::Duration took) {
+  failures_ = 0;
+  snapshot_ = std::move(reading->snapshot);
+  rules::ResponseTimesRead& input = reading->input;
+  if (input.whole) {
+    answered_ = input.recount;
+    rests_until_ = steady_now() + took * rest_factor;
+    meter_.count(Count::response_times_recounts);
+  }
+  const Counts& fresh = reading->fresh;
+  meter_.count(Count::response_times, static_cast<double>(fresh.taken));
+  meter_.count(Count::response_times_left_out, static_cast<double>(fresh.left_out));
+  meter_.count(Count::response_times_unattributed, static_cast<double>(fresh.unattributed));
+  if (!std::exchange(complete_, true)) {
+    log_.info("response_times_complete",
+              {{"durations", static_cast<std::int64_t>(reading->seen.taken)},
+               {"seconds", rules::in_seconds(took)}});
+    meter_.set(Level::response_times_complete, 1);
+  }
+  meter_.observe(Timing::response_times_poll, rules::in_seconds(took));
+  inbox_.post(std::move(input));
+  look_again_later(poll_every);
+}
+
+// A statement that was only late left the connection well: the next one goes on from the same
+// snapshot.
+void ResponseTimesFeed::failed(const SessionFailure& failure, bool was_recount) {
+  const bool only_late =
+      !failure.lost && (failure.sqlstate == "55P03" || failure.sqlstate == "57014");
+  ++failures_;
+  if (was_recount && !failure.lost) {
+    rests_until_ = steady_now() + (steady_now() - asked_at_) * rest_factor;
+  }
+  if (failures_ == 1 || (complete_ && !only_late)) {
+    log_.warning("response_times_late", {{"why", failure.what}});
+  }
+  if (!only_late) {
+    snapshot_.clear();
+    if (std::exchange(complete_, false)) {
+      meter_.set(Level::response_times_complete, 0);
+      inbox_.post(rules::ResponseTimesLost{});
+    }
+  }
+  look_again_later(std::max(poll_every, reconnect_delay(failures_)));
+}
+
+void ResponseTimesFeed::look_again_later(rules::Duration delay) {
+  if (stopping_) {
+    return;
+  }
+  timer_.expires_after(delay);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !stopping_) {
+      look();
+    }
+  });
+}
+
+}  // namespace rollbackd::engine

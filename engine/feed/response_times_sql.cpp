@@ -1,0 +1,135 @@
+#include "engine/feed/response_times_sql.hpp"
+
+#include <charconv>
+#include <system_error>
+
+#include "rules/duration_bin.hpp"
+#include "rules/invariant.hpp"
+#include "rules/limits.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+using std::string;
+using std::to_string;
+
+constexpr const char* response_times = "select * from ops.response_times";
+
+// The rows of the error logs that count: as ops.rollbackd_events_query() has them, of which only
+// these columns are used.
+constexpr const char* events =
+    "select timestamp as at, environment, service, deployment_id, xid, metadata"
+    " from ops.system_logs where severity in ('error', 'critical')";
+
+string shortest(double number) {
+  char text[32];
+  const auto [end, error] = std::to_chars(std::begin(text), std::end(text), number);
+  INVARIANT(error == std::errc{});
+  return {std::begin(text), end};
+}
+
+string duration_max() { return shortest(rules::limits::duration_ms_max); }
+
+// A value of JSON as a duration, -1 if it is none. It can have any number of digits: it is compared
+// as numeric, where that is no error, before it becomes a double.
+string duration_in(const string& metadata) {
+  const string value = metadata + "->'duration_ms'";
+  return "case when jsonb_typeof(" + value + ") = 'number' then case when (" + value +
+         ")::numeric between 0 and " + duration_max() + " then round((" + value +
+         ")::numeric, 6)::float8 else -1 end else -1 end";
+}
+
+// width_bucket() counts the edges at or below; a bin holds its upper edge, so all is mirrored.
+string bin_of(const string& duration) {
+  string mirrored;
+  const auto edges = rules::duration_bin_edges_ms();
+  for (auto edge = edges.rbegin(); edge != edges.rend(); ++edge) {
+    mirrored += (mirrored.empty() ? "" : ",") + shortest(-*edge);
+  }
+  return to_string(edges.size()) + " - width_bucket(-" + duration + ", '{" + mirrored +
+         "}'::float8[])";
+}
+
+string seconds(rules::Second count) { return "interval '" + to_string(count) + " seconds'"; }
+
+// Both sources, and of each the rows for which `condition` holds.
+string rows(const string& condition_on_times, const string& condition_on_events) {
+  return "select x.timestamp as at, x.environment, x.service, x.deployment_id,"
+         " x.duration_ms::float8 as ms from (" +
+         string{response_times} + ") x where " + condition_on_times +
+         " union all select x.at, x.environment, x.service, x.deployment_id, " +
+         duration_in("x.metadata") + " from (" + events +
+         ") x where x.metadata->'duration_ms' is not null and " + condition_on_events;
+}
+
+// The method of difference_sql.cpp: what is visible now and was not in $1, by two index scans.
+string fresh_rows() {
+  const string later =
+      "x.xid >= pg_snapshot_xmax($1::pg_snapshot)"
+      " and pg_visible_in_snapshot(x.xid, (select snap from s))";
+  const string then_open = "x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))";
+  return rows(later, later) + " union all " + rows(then_open, then_open);
+}
+
+// The moments at which deployments begin or end. Not evaluated while there are no rows.
+string boundaries(const string& horizon) {
+  return "array(select moment from (select deployed_at as moment from ops.deployments"
+         " union select completed_at from ops.deployments where status = 'failed') b"
+         " where moment < 'infinity' and moment > now() - " +
+         horizon + " order by moment)";
+}
+
+string microseconds(const string& moment) {
+  return "(extract(epoch from " + moment + ") * 1000000)::bigint::text";
+}
+
+// Ids and services that no deployment has are told as one number: anybody may write a million.
+string statement(const string& source, const string& horizon) {
+  const string ahead = seconds(rules::limits::ahead_max);
+  return "with s as materialized (select pg_current_snapshot() as snap, clock_timestamp() as at), "
+         "judged as (select *, coalesce(ms >= 0 and ms <= " +
+         duration_max() + " and at > '-infinity' and at <= now() + " + ahead +
+         ", false) as usable from (" + source + ") f where (at > now() - " + horizon +
+         " or at = '-infinity') is not false), "
+         "cells as (select case when usable then deployment_id end as deployment_id,"
+         " case when usable and deployment_id is null then environment end as environment,"
+         " case when usable and deployment_id is null then service end as service,"
+         " case when usable then date_bin(" +
+         seconds(rules::duration_slice) +
+         ", at, 'epoch') end as slice,"
+         " case when usable then width_bucket(at, " +
+         boundaries(horizon) + ") end as part, case when usable then " + bin_of("ms") +
+         " end as bin, min(at) as first, count(*) as n from judged"
+         " group by 1, 2, 3, 4, 5, 6), "
+         "known as (select c.*, case when bin is null then false"
+         " when deployment_id is not null then exists (select from ops.deployments d"
+         " where d.deployment_id = c.deployment_id)"
+         " else exists (select from ops.deployments d"
+         " where d.environment = c.environment and d.service = c.service) end as known"
+         " from cells c) "
+         "select 's', s.snap::text, " +
+         microseconds("s.at") +
+         ", t.taken::text, t.left_out::text, t.unattributed::text from s,"
+         " (select coalesce(sum(n) filter (where bin is not null), 0) as taken,"
+         " coalesce(sum(n) filter (where bin is null), 0) as left_out,"
+         " coalesce(sum(n) filter (where bin is not null and not known), 0) as unattributed"
+         " from known) t "
+         "union all select 'g', k.deployment_id::text, k.environment, k.service, " +
+         microseconds("min(k.first)") + ", string_agg((extract(epoch from k.slice)::bigint / " +
+         to_string(rules::duration_slice) +
+         ") || ' ' || k.bin || ' ' || k.n, ' ' order by k.slice, k.bin)"
+         " from (select * from known where known limit " +
+         to_string(rules::limits::duration_cells_max) +
+         ") k group by k.deployment_id, k.environment, k.service, k.part";
+}
+
+}  // namespace
+
+ResponseTimesSql response_times_sql(rules::Second longest) {
+  const string horizon = seconds(longest + rules::duration_slice);
+  return {
+      statement(fresh_rows(), horizon),
+      statement(rows("x.timestamp > now() - " + horizon, "x.at > now() - " + horizon), horizon)};
+}
+
+}  // namespace rollbackd::engine
