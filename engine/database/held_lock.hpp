@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
@@ -13,7 +14,8 @@ namespace rollbackd::engine {
 
 // An advisory lock held as a lease: on a session of its own that the server ends, and the lock with
 // it, when nothing has been heard from it for a while, because the daemon was stopped or cut off.
-// The heartbeat keeps it. Tried again and again until it is had. Reactor thread.
+// The heartbeat keeps it. Tried again and again until it is had. Behind a pooler, where sessions
+// are shared, it is held by a transaction that stays open instead. Reactor thread.
 class HeldLock {
  public:
   struct Options {
@@ -24,11 +26,16 @@ class HeldLock {
     rules::Duration job_max{};
     // Waits in the server's queue instead of asking whether it is free.
     bool waits = false;
+    // Whether it may be held by an open transaction; otherwise it is forbidden behind a transaction
+    // pooler.
+    bool in_transaction_if_pooled = false;
     // Asked before each attempt, on the session's thread: why it must not be taken; nothing: it
     // may.
     std::function<std::optional<std::string>(pqxx::connection&)> forbidden_by = [](auto&) {
       return std::nullopt;
     };
+    // As Session's.
+    std::function<void(const std::string& why)> on_unreachable = [](const std::string&) {};
   };
 
   struct Handlers {
@@ -48,23 +55,30 @@ class HeldLock {
   void run(Session::Job job) {
     session_.run(std::move(job), [](const SessionFailure&) {});
   }
-  void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
+  // Also ends what is held, when the lease has run out without a heartbeat: this process was
+  // stopped, and somebody else may have the lock.
+  void end_if_stuck(SteadyTime now);
 
  private:
   enum class Attempt { taken, busy, forbidden };
 
   void take();
-  Attempt try_once(pqxx::connection& connection, std::string& why) const;
+  Attempt try_once(Connection& connection, std::string& why) const;
+  Attempt try_in_transaction(Connection& connection) const;
+  [[nodiscard]] bool is_forbidden_by_pooler(const Connection& connection) const;
   void tried(Attempt attempt, const std::string& why);
   void beat();
   void lost(const std::string& why);
   void after(rules::Duration delay, void (HeldLock::*what)());
 
   asio::io_context& reactor_;
+  ConnectionInfo info_;
   Options options_;
   Handlers handlers_;
   asio::steady_timer timer_;
   bool held_ = false;
+  // While held: when the last heartbeat that came through was sent. Also the session's thread.
+  std::atomic<SteadyTime> proven_{};
   bool stopping_ = false;
   Session session_;  // last: its thread uses the others
 };

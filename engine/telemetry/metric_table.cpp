@@ -47,6 +47,10 @@ MetricRow row_of(Level what) {
   switch (what) {
     case Level::feed_listening:
       return {"rollbackd_feed_listening", "1 while the doorbell is listened to, 0 while polling."};
+    case Level::feed_polling:
+      return {"rollbackd_feed_polling",
+              "1 while the feed polls by design, because LISTEN cannot work here or is not to; "
+              "/readyz says why."};
     case Level::feed_complete:
       return {"rollbackd_feed_complete",
               "1 while the windows have no gap, so that they are judged."};
@@ -62,6 +66,9 @@ MetricRow row_of(Level what) {
     case Level::notify_lock_waiters:
       return {"rollbackd_notify_lock_waiters",
               "Sessions that wait for the lock of NOTIFY: the harm the doorbell does."};
+    case Level::doorbell_strangers:
+      return {"rollbackd_doorbell_strangers",
+              "Sessions of others that hold the doorbell's lock, so that every writer rings."};
     case Level::notify_queue_usage_ratio:
       return {"rollbackd_notify_queue_usage_ratio", "How full the queue of NOTIFY is, 0 to 1."};
     case Level::connection_utilisation_percent:
