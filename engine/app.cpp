@@ -67,6 +67,7 @@ struct App::Parts final : Inbox, Actions {
   StatusBoard& board;
   asio::io_context reactor{1};
   DatabaseTime time;
+  CommitLatency commit_latency;
   asio::steady_timer wake{reactor};
   asio::steady_timer watchdog{reactor};
   asio::steady_timer stopping{reactor};
@@ -111,7 +112,10 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                    }},
       snapshots{connection_info(settings), *this, log, metrics},
       sampler{reactor, connection_info(settings), *this, log, metrics, board},
-      feed{reactor, connection_info(settings), settings.doorbell, time, *this, log, metrics, board},
+      feed{reactor,
+           connection_info(settings),
+           {settings.doorbell, settings.policies.window_lengths().back()},
+           {time, commit_latency, *this, log, metrics, board}},
       leadership{reactor,
                  connection_info(settings),
                  {[this] { lead(); }, [this] { follow(); }},
@@ -138,7 +142,7 @@ void App::Parts::start(const rules::Action& action) {
     void operator()(const rules::TakeSnapshot& wanted) const { parts.snapshots.take(wanted); }
     void operator()(const rules::Deploy& wanted) const { parts.command.deploy(wanted); }
     void operator()(const rules::RebuildWindows& wanted) const {
-      parts.feed.rebuild(wanted.service);
+      parts.feed.rebuild(wanted);
     }
     void operator()(const rules::ProbeHealth& wanted) const { parts.health_probe.probe(wanted); }
   };
@@ -206,12 +210,13 @@ Status App::Parts::begin() {
 }
 
 void App::Parts::lead() {
-  feed.take_bell();
+  feed.lead();
   journal.read();
   notifier.start();
 }
 
 void App::Parts::follow() {
+  feed.follow();
   notifier.stop();
   post(rules::LeadershipLost{});
 }

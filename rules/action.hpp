@@ -44,9 +44,11 @@ struct ProbeHealth {
   Service service;
 };
 
-// Counts a service's windows anew from one snapshot. Answered by a FeedBatch that names it.
+// Counts a service's windows anew. Answered by WindowsRecounted with the same number.
 struct RebuildWindows {
   Service service;
+  std::uint64_t number = 0;
+  std::string why;  // a word for the log
 };
 
 using Action = std::variant<TakeSnapshot, Deploy, ProbeHealth, RebuildWindows>;

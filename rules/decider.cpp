@@ -38,6 +38,14 @@ void Decider::on(const FeedRebuilt& rebuilt, Instant now, Output& output) {
   after_intake(take_in(world_, rebuilt), now, output);
 }
 
+void Decider::on(const WindowsRecounted& recounted, Instant now, Output& output) {
+  after_intake(take_in(world_, recounted), now, output);
+}
+
+void Decider::on(const AuditCounted& counted, Instant now, Output& output) {
+  after_intake(take_in(world_, counted), now, output);
+}
+
 void Decider::on(const FeedLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
   world_.complete = false;
 }

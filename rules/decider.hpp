@@ -42,6 +42,8 @@ class Decider {
 
   void on(const FeedBatch& batch, Instant now, Output& output);
   void on(const FeedRebuilt& rebuilt, Instant now, Output& output);
+  void on(const WindowsRecounted& recounted, Instant now, Output& output);
+  void on(const AuditCounted& counted, Instant now, Output& output);
   void on(const FeedLost& lost, Instant now, Output& output);
   void on(const JournalRead& journal, Instant now, Output& output);
   void on(const CommitDone& done, Instant now, Output& output);

@@ -15,30 +15,33 @@
 
 namespace rollbackd::rules {
 
-// Events of one whole second and one attribution: no deployment began or ended between any two of
-// them.
+// One look of the feed at the database: the first is 1, and each sees all that those before it saw.
+using Look = std::uint64_t;
+
+struct SecondCount {
+  Second at = 0;
+  std::uint64_t n = 0;
+
+  friend bool operator==(const SecondCount&, const SecondCount&) = default;
+};
+
+// Events of one attribution: no deployment began or ended between any two of them.
 struct EventGroup {
   std::optional<DeploymentId> deployment;  // as the rows say; nothing: by service and time
   Service service;
-  Instant at;  // the earliest of them
-  std::uint64_t count = 0;
+  Instant at;  // the earliest of them, by which all are attributed
+  std::vector<SecondCount> seconds;  // at least one, ascending
+
+  [[nodiscard]] std::uint64_t count() const;
 };
 
-// All rows of the windows counted once more, to hold memory against. `foreign_rows` of them have an
-// xid that is missing or that this server has not given out: no difference of snapshots finds them.
-struct Audit {
-  std::vector<EventGroup> events;
-  std::uint64_t foreign_rows = 0;
-};
-
-// What one snapshot of the database has more than the one before. The services in `rebuilt` are
-// told whole: their windows are replaced by the groups of this batch.
+// What one look has more than the one before.
 struct FeedBatch {
-  Instant as_of;  // the database's time of the snapshot
+  Instant as_of;  // the database's time of the look's snapshot
+  Look look = 0;
   std::vector<Deployment> deployments;
   std::vector<EventGroup> events;
-  std::vector<Service> rebuilt;
-  std::optional<Audit> audit;  // of the same snapshot
+  bool audited = false;  // the counts after this batch will be held against an AuditCounted
 };
 
 // The whole state of the feed in one snapshot. Windows are complete from here on.
@@ -47,6 +50,30 @@ struct FeedRebuilt {
   std::string why;
   std::vector<Deployment> deployments;
   std::vector<EventGroup> events;
+};
+
+// All events of a service that `look` saw, in answer to RebuildWindows.
+struct WindowsRecounted {
+  Service service;
+  std::uint64_t number = 0;  // of the RebuildWindows
+  Look look = 0;
+  std::vector<EventGroup> events;
+};
+
+// Rows of one attribution in the longest window, counted once more.
+struct AuditGroup {
+  std::optional<DeploymentId> deployment;
+  Service service;
+  Instant at;                 // the earliest
+  std::uint64_t seen = 0;     // that the look could see
+  std::uint64_t odd = 0;      // of these, inserted by another transaction than their xid says
+  std::uint64_t foreign = 0;  // besides: without an xid, or with one that nobody has been given
+};
+
+// The whole table as `look` saw it, to hold memory against.
+struct AuditCounted {
+  Look look = 0;
+  std::vector<AuditGroup> groups;
 };
 
 // The feed has a gap from here until the next FeedRebuilt; nothing is judged meanwhile.
@@ -136,7 +163,7 @@ struct ManualRequest {
 struct Tick {};
 
 using Input =
-    std::variant<FeedBatch, FeedRebuilt, FeedLost, JournalRead, CommitDone, LeadershipLost, Sampled,
+    std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost, JournalRead, CommitDone, LeadershipLost, Sampled,
                  SnapshotTaken, DeployStarted, DeployEnded, HealthUrlAnswered, ManualRequest, Tick>;
 
 }  // namespace rollbackd::rules

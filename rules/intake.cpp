@@ -1,69 +1,127 @@
 #include "rules/intake.hpp"
 
+#include <algorithm>
+
+#include "rules/limits.hpp"
+
 namespace rollbackd::rules {
 namespace {
 
-const Deployment* owner_of(const World& world, const EventGroup& group) {
+template <class Group>
+const Deployment* owner_of(const World& world, const Group& group) {
   return group.deployment ? world.deployments.find(*group.deployment)
                           : world.deployments.at(group.service, group.at);
 }
 
-void add_events(World& world, const std::vector<EventGroup>& events, Intake& intake) {
-  for (const EventGroup& group : events) {
-    const Deployment* deployment = owner_of(world, group);
-    if (deployment == nullptr) {
-      intake.unattributed += group.count;
-      continue;
-    }
-    world.windows.add(deployment->id, second_of(group.at), group.count);
-    intake.touched.insert(deployment->service);
+void add_events(World& world, const EventGroup& group, Intake& intake) {
+  const Deployment* deployment = owner_of(world, group);
+  if (deployment == nullptr) {
+    intake.unattributed += group.count();
+    return;
   }
-}
-
-// Holds memory against a count of every row, both of one snapshot. A table that has more than
-// memory is explained by foreign rows, as far as there are any; one that has less had rows removed.
-// Services whose windows are being counted anew anyway prove nothing.
-AuditFinding hold_against(World& world, const Audit& audit, const std::set<Service>& moved) {
-  Windows counted{world.book.window_lengths()};
-  counted.advance(world.windows.now());
-  for (const EventGroup& group : audit.events) {
-    if (const Deployment* owner = owner_of(world, group)) {
-      counted.add(owner->id, second_of(group.at), group.count);
-    }
+  for (const SecondCount& second : group.seconds) {
+    world.windows.add(deployment->id, second.at, second.n);
   }
-  const Second longest = world.book.window_lengths().back();
-  AuditFinding finding;
-  finding.foreign_rows = audit.foreign_rows;
-  std::uint64_t missing = 0;
-  for (const Service& service : world.deployments.services()) {
-    if (moved.contains(service) || world.services[service].rebuilding) {
-      continue;
-    }
-    for (const Deployment* deployment : world.deployments.of(service)) {
-      const std::uint64_t memory = world.windows.count(deployment->id, longest);
-      const std::uint64_t table = counted.count(deployment->id, longest);
-      missing += table > memory ? table - memory : 0;
-      finding.removed += memory > table ? memory - table : 0;
-    }
-  }
-  finding.drift = missing > audit.foreign_rows ? missing - audit.foreign_rows : 0;
-  world.windows = std::move(counted);
-  return finding;
+  intake.touched.insert(deployment->service);
 }
 
 // Until the new windows are there the old ones answer, and nothing is judged by them.
-void ask_for_rebuilds(World& world, const std::set<Service>& moved, Intake& intake) {
-  for (const Service& service : moved) {
-    world.services[service].rebuilding = true;
-    intake.rebuilds.emplace_back(RebuildWindows{service});
+void ask_for_recount(World& world, const Service& service, const char* why, Intake& intake) {
+  const std::uint64_t number = ++world.recounts;
+  world.services[service].rebuilding = Recounting{number, {}};
+  intake.rebuilds.emplace_back(RebuildWindows{service, number, why});
+  if (world.audit) {
+    world.audit->moved.insert(service);
   }
+}
+
+// Whether it will be the service's once its windows are counted anew is not known yet.
+void keep_for_recount(World& world, const EventGroup& group, Look look, Intake& intake) {
+  const Deployment* deployment = owner_of(world, group);
+  const Service& service = deployment == nullptr ? group.service : deployment->service;
+  const auto state = world.services.find(service);
+  if (state == world.services.end() || !state->second.rebuilding) {
+    return;
+  }
+  auto& since = state->second.rebuilding->since;
+  since.emplace_back(look, group);
+  if (since.size() > limits::recounting_groups_max) {
+    ask_for_recount(world, service, "too_much_since", intake);
+  }
+}
+
+AuditBaseline baseline_of(const World& world, Look look) {
+  const Second longest = world.book.window_lengths().back();
+  AuditBaseline baseline;
+  baseline.look = look;
+  for (const Service& service : world.deployments.services()) {
+    const auto state = world.services.find(service);
+    if (state != world.services.end() && state->second.rebuilding) {
+      baseline.moved.insert(service);
+      continue;
+    }
+    for (const Deployment* deployment : world.deployments.of(service)) {
+      if (const std::uint64_t count = world.windows.count(deployment->id, longest); count > 0) {
+        baseline.counts.emplace(deployment->id, count);
+      }
+    }
+  }
+  return baseline;
+}
+
+// The table's side of one deployment.
+struct Counted {
+  std::uint64_t seen = 0;
+  std::uint64_t odd = 0;
+  std::uint64_t foreign = 0;
+};
+
+std::map<DeploymentId, Counted> by_owner(const World& world, const AuditCounted& audit) {
+  std::map<DeploymentId, Counted> counted;
+  for (const AuditGroup& group : audit.groups) {
+    if (const Deployment* owner = owner_of(world, group)) {
+      Counted& own = counted[owner->id];
+      own.seen += group.seen;
+      own.odd += group.odd;
+      own.foreign += group.foreign;
+    }
+  }
+  return counted;
+}
+
+// Adds to the finding. The reason to count the service anew; null: memory is right. What a table
+// has more than memory is explained by rows that no difference of snapshots can find, as far as
+// there are any; one that has less had rows removed.
+const char* compare(std::uint64_t memory, const Counted& table, bool calendar_overflowed,
+                    AuditFinding& finding) {
+  const std::uint64_t all = table.seen + table.foreign;
+  if (memory == all) {
+    return nullptr;
+  }
+  if (memory > all) {
+    finding.removed += memory - all;
+    return "rows_removed";
+  }
+  const std::uint64_t missing = all - memory;
+  const std::uint64_t explained =
+      calendar_overflowed ? missing : std::min(missing, table.foreign + table.odd);
+  finding.foreign_rows += explained > table.foreign ? explained - table.foreign : 0;
+  finding.drift += missing - explained;
+  return explained == missing ? "foreign_rows" : "window_drift";
 }
 
 }  // namespace
 
+std::uint64_t EventGroup::count() const {
+  std::uint64_t n = 0;
+  for (const SecondCount& second : seconds) {
+    n += second.n;
+  }
+  return n;
+}
+
 Intake take_in(World& world, const FeedBatch& batch) {
   Intake intake;
-  const std::set<Service> rebuilt{batch.rebuilt.begin(), batch.rebuilt.end()};
   std::set<Service> moved;
   for (const Deployment& deployment : batch.deployments) {
     for (Service& service : world.deployments.put(deployment)) {
@@ -72,24 +130,20 @@ Intake take_in(World& world, const FeedBatch& batch) {
     intake.deployments.insert(deployment.id);
     intake.touched.insert(deployment.service);
   }
-  for (const Service& service : rebuilt) {
-    for (const Deployment* deployment : world.deployments.of(service)) {
-      world.windows.forget(deployment->id);
-    }
-    world.services[service].rebuilding = false;
-    intake.touched.insert(service);
-    moved.erase(service);  // the rows and the count are of the same snapshot
-  }
   // Time first: an event is late or early by the second of the snapshot it came with.
   const Second before = world.windows.now();
   world.windows.advance(second_of(batch.as_of));
   intake.second_passed = world.windows.now() > before;
-  add_events(world, batch.events, intake);
-  if (batch.audit) {
-    intake.audit = hold_against(world, *batch.audit, moved);
-    intake.second_passed = true;  // everybody is looked at again
+  for (const EventGroup& group : batch.events) {
+    add_events(world, group, intake);
+    keep_for_recount(world, group, batch.look, intake);
   }
-  ask_for_rebuilds(world, moved, intake);
+  for (const Service& service : moved) {
+    ask_for_recount(world, service, "deployment_changed", intake);
+  }
+  if (batch.audited) {
+    world.audit = baseline_of(world, batch.look);
+  }
   return intake;
 }
 
@@ -97,8 +151,9 @@ Intake take_in(World& world, const FeedRebuilt& rebuilt) {
   Intake intake;
   world.deployments.clear();
   world.windows.clear();
+  world.audit.reset();
   for (auto& [service, state] : world.services) {
-    state.rebuilding = false;
+    state.rebuilding.reset();
     state.above_since.clear();  // whether it held through the gap is not known
     state.firing.clear();
   }
@@ -108,10 +163,71 @@ Intake take_in(World& world, const FeedRebuilt& rebuilt) {
     intake.touched.insert(deployment.service);
   }
   world.windows.advance(second_of(rebuilt.as_of));
-  add_events(world, rebuilt.events, intake);
+  for (const EventGroup& group : rebuilt.events) {
+    add_events(world, group, intake);
+  }
   world.complete = true;
   world.had_windows = true;
   intake.second_passed = true;
+  return intake;
+}
+
+Intake take_in(World& world, const WindowsRecounted& recounted) {
+  Intake intake;
+  const auto state = world.services.find(recounted.service);
+  if (state == world.services.end() || !state->second.rebuilding ||
+      state->second.rebuilding->number != recounted.number) {
+    return intake;
+  }
+  const Recounting recounting = *std::exchange(state->second.rebuilding, std::nullopt);
+  for (const Deployment* deployment : world.deployments.of(recounted.service)) {
+    world.windows.forget(deployment->id);
+  }
+  for (const EventGroup& group : recounted.events) {
+    add_events(world, group, intake);
+  }
+  for (const auto& [look, group] : recounting.since) {
+    if (look > recounted.look) {
+      add_events(world, group, intake);
+    }
+  }
+  if (world.audit) {
+    world.audit->moved.insert(recounted.service);
+  }
+  intake.touched.insert(recounted.service);
+  return intake;
+}
+
+Intake take_in(World& world, const AuditCounted& audit) {
+  Intake intake;
+  if (!world.audit || world.audit->look != audit.look) {
+    return intake;
+  }
+  const AuditBaseline baseline = *std::exchange(world.audit, std::nullopt);
+  std::map<DeploymentId, Counted> counted = by_owner(world, audit);
+  AuditFinding finding;
+  for (const AuditGroup& group : audit.groups) {
+    finding.foreign_rows += group.foreign;
+  }
+  for (const auto& [id, count] : baseline.counts) {
+    counted.try_emplace(id);
+  }
+  std::map<Service, const char*> wrong;
+  for (const auto& [id, table] : counted) {
+    const Deployment* deployment = world.deployments.find(id);
+    if (deployment == nullptr || baseline.moved.contains(deployment->service)) {
+      continue;
+    }
+    const auto memory = baseline.counts.find(id);
+    if (const char* why = compare(memory == baseline.counts.end() ? 0 : memory->second, table,
+                                  world.windows.dropped() > 0, finding)) {
+      wrong.emplace(deployment->service, why);
+    }
+  }
+  for (const auto& [service, why] : wrong) {
+    ask_for_recount(world, service, why, intake);
+  }
+  intake.audit = finding;
   return intake;
 }
 

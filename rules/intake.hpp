@@ -26,4 +26,11 @@ Intake take_in(World& world, const FeedBatch& batch);
 // Replaces all that is known of deployments and windows. They are complete afterwards.
 Intake take_in(World& world, const FeedRebuilt& rebuilt);
 
+// Replaces the service's windows by the count and what came after it. An answer to a question that
+// has been asked anew since changes nothing.
+Intake take_in(World& world, const WindowsRecounted& recounted);
+
+// Holds memory against the count. Services that differ are to be counted anew.
+Intake take_in(World& world, const AuditCounted& counted);
+
 }  // namespace rollbackd::rules

@@ -12,9 +12,19 @@ inline constexpr Second window_max = 15 * 60;
 inline constexpr Second ahead_max = 60;
 inline constexpr std::size_t window_lengths_max = 16;
 
+// How much older than the longest window a row may be and still be fetched: a look can take some
+// seconds until it counts. And how far ahead, in seconds: rows still further ahead are not fetched
+// before it is nearly their time.
+inline constexpr Second late_max = 10;
+inline constexpr Second calendar_max = 60 * 60;
+
 // Rows further ahead than ahead_max wait in the calendar, one entry per deployment and second. What
 // does not fit is counted as dropped; the next rebuild from the table picks it up.
 inline constexpr std::size_t calendar_entries_max = 100'000;
+
+// Groups of events kept for a service while its windows are counted anew. With more the count is
+// asked for again, from a later snapshot.
+inline constexpr std::size_t recounting_groups_max = 10'000;
 
 // Deployments known by id, newest first. One takes about half a kilobyte.
 inline constexpr std::size_t deployments_max = 100'000;

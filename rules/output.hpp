@@ -87,9 +87,9 @@ struct Explanation {
   double above = 0;
 };
 
-// What an audit found. Memory holds the table's counts afterwards, whatever they were before.
+// What an audit found. Windows that differed are counted anew.
 struct AuditFinding {
-  std::uint64_t foreign_rows = 0;  // with a missing or foreign xid, counted by the audit alone
+  std::uint64_t foreign_rows = 0;  // with a missing or foreign xid, which no look finds
   std::uint64_t removed = 0;       // events that memory had and the table has no more
   std::uint64_t drift = 0;         // differences that neither of these explains; must be 0
 };

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rules/deployments.hpp"
@@ -21,6 +22,20 @@ enum class Ruling {
   roll_back,
 };
 
+// A service's windows on their way to be counted anew. The count will be of a snapshot in the past:
+// what came after it is kept here, to be added to it.
+struct Recounting {
+  std::uint64_t number = 0;  // of the RebuildWindows that is waited for
+  std::vector<std::pair<Look, EventGroup>> since;
+};
+
+// Memory as one look left it, to be held against a count of the table as that look saw it.
+struct AuditBaseline {
+  Look look = 0;
+  std::map<DeploymentId, std::uint64_t> counts;  // in the longest window, where there are any
+  std::set<Service> moved;  // proves nothing: counted anew, or to be, since then
+};
+
 // What is remembered about one service between two judgements.
 struct ServiceState {
   DeploymentId judged;                         // the current deployment that the next six are about
@@ -33,7 +48,7 @@ struct ServiceState {
 
   std::optional<Latch> latch;
   std::optional<Instant> automatic_ended_at;
-  bool rebuilding = false;  // its windows are being counted anew
+  std::optional<Recounting> rebuilding;  // nothing is judged by its windows until it is over
 };
 
 // Everything that decisions are made from.
@@ -45,6 +60,8 @@ struct World {
   Windows windows;
   std::optional<Sampled> samples;
   std::map<Service, ServiceState> services;
+  std::optional<AuditBaseline> audit;
+  std::uint64_t recounts = 0;  // asked for so far
   bool complete = false;  // the windows have no gap
   bool journal_known = false;
   bool had_windows = false;  // were complete at least once

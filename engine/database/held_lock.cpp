@@ -1,8 +1,8 @@
 #include "engine/database/held_lock.hpp"
 
+#include <algorithm>
 #include <stdexcept>
-
-#include "engine/database/pooling.hpp"
+#include <utility>
 
 namespace rollbackd::engine {
 namespace {
@@ -10,13 +10,17 @@ namespace {
 constexpr rules::Duration heartbeat_every = rules::seconds{1};
 // What forbids a lock by design is a setting of the server; it is looked at again this seldom.
 constexpr rules::Duration forbidden_retry = rules::minutes{1};
+// One that others hold for long is asked for less and less often, up to every 16 x try_every.
+constexpr int doublings_max = 4;
+
+constexpr const char* lock_not_available = "55P03";
 
 std::string milliseconds(rules::Duration duration) {
   return std::to_string(duration.count() / 1000);
 }
 
-// A server that takes no writes any more is another one's standby, or about to be; the connection
-// is given up, so that the next one finds the server that does. Also the heartbeat.
+// A server that takes no writes any more is another one's standby, or about to be; the connection is
+// given up, so that the next one finds the server that does. Also the heartbeat.
 void refuse_read_only(Connection& connection) {
   pqxx::nontransaction work{connection};
   if (work.exec("select pg_is_in_recovery()"
@@ -37,34 +41,83 @@ HeldLock::HeldLock(asio::io_context& reactor, const ConnectionInfo& info, Option
       timer_{reactor},
       session_{info,
                {options_.purpose, options_.job_max,
-                [lease = options_.lease](Connection& connection) {
-                  if (!connection.is_pooled()) {
-                    pqxx::nontransaction{connection}.exec("set idle_session_timeout = " +
-                                                          milliseconds(lease));
-                  }
-                },
+                [this](Connection& connection) { connected(connection); },
                 options_.on_unreachable},
                log} {}
+
+void HeldLock::connected(Connection& connection) {
+  ++connection_;
+  pooling_.reset();
+  if (!connection.is_pooled()) {
+    make_lease(connection);
+  }
+}
+
+void HeldLock::make_lease(Connection& connection) const {
+  pqxx::nontransaction work{connection};
+  work.exec("set idle_session_timeout = " + milliseconds(options_.lease));
+  if (options_.waits > rules::Duration{0}) {
+    work.exec("set lock_timeout = " + milliseconds(options_.waits));
+  }
+}
 
 void HeldLock::stop() {
   stopping_ = true;
   timer_.cancel();
 }
 
+void HeldLock::start() {
+  wanted_ = true;
+  if (!held_ && !trying_) {
+    take();
+  }
+}
+
+void HeldLock::let_go() {
+  wanted_ = false;
+  busy_ = 0;
+  if (std::exchange(held_, false)) {
+    give_back();
+  }
+}
+
+// If this fails the connection is gone, and the lock with it.
+void HeldLock::give_back() {
+  run([this](Connection& connection) {
+    const bool in_transaction = connection.is_pooled() && options_.in_transaction_if_pooled;
+    pqxx::nontransaction{connection}.exec(
+        in_transaction ? "rollback"
+                       : "select pg_advisory_unlock(" + std::to_string(options_.key) + ")");
+    held_on_ = 0;
+  });
+}
+
 void HeldLock::take() {
+  if (!wanted_) {
+    after(heartbeat_every, &HeldLock::beat);
+    return;
+  }
+  trying_ = true;
   session_.run_when_connected(
       [this](Connection& connection) {
         std::string why;
         const Attempt attempt = try_once(connection, why);
+        held_on_ = attempt == Attempt::taken ? connection_ : 0;
         proven_ = steady_now();
         asio::post(reactor_, [this, attempt, why] { tried(attempt, why); });
       },
       [this](const SessionFailure& failure) {
-        asio::post(reactor_, [this, what = failure.what] { lost(what); });
+        asio::post(reactor_, [this, failure] {
+          if (failure.sqlstate == lock_not_available) {
+            tried(Attempt::busy, failure.what);
+          } else {
+            lost(failure.what);
+          }
+        });
       });
 }
 
-HeldLock::Attempt HeldLock::try_once(Connection& connection, std::string& why) const {
+HeldLock::Attempt HeldLock::try_once(Connection& connection, std::string& why) {
   refuse_read_only(connection);
   if (is_forbidden_by_pooler(connection)) {
     why = pooler_swallows_bell;
@@ -77,9 +130,12 @@ HeldLock::Attempt HeldLock::try_once(Connection& connection, std::string& why) c
   if (connection.is_pooled() && options_.in_transaction_if_pooled) {
     return try_in_transaction(connection);
   }
+  if (connection.is_pooled()) {
+    make_lease(connection);
+  }
   pqxx::nontransaction work{connection};
   const std::string key = std::to_string(options_.key);
-  if (options_.waits) {
+  if (options_.waits > rules::Duration{0}) {
     // The try-variant starves while others come and go; lock_timeout ends the wait.
     work.exec("select pg_advisory_lock(" + key + ")");
     return Attempt::taken;
@@ -101,28 +157,36 @@ HeldLock::Attempt HeldLock::try_in_transaction(Connection& connection) const {
   return won ? Attempt::taken : Attempt::busy;
 }
 
-bool HeldLock::is_forbidden_by_pooler(const Connection& connection) const {
+bool HeldLock::is_forbidden_by_pooler(const Connection& connection) {
   if (!connection.is_pooled() || options_.in_transaction_if_pooled) {
     return false;
   }
-  const auto conninfo = session_conninfo(info_, options_.purpose);
-  const auto pooling = conninfo ? pooling_at(*conninfo) : std::nullopt;
-  if (!pooling) {
-    throw std::runtime_error{"whether the pooler keeps sessions could not be found out"};
+  if (const auto conninfo = session_conninfo(info_, options_.purpose); conninfo && !pooling_) {
+    pooling_ = pooling_at(*conninfo);
   }
-  return *pooling == Pooling::transaction;
+  if (!pooling_) {
+    throw std::runtime_error{"what the pooler does could not be found out"};
+  }
+  return std::exchange(pooling_, *pooling_ == Pooling::session ? pooling_ : std::nullopt) ==
+         Pooling::transaction;
 }
 
 void HeldLock::tried(Attempt attempt, const std::string& why) {
+  trying_ = false;
   switch (attempt) {
     case Attempt::taken:
-      held_ = true;
-      handlers_.on_taken();
+      busy_ = 0;
+      if (!wanted_) {
+        give_back();
+      } else {
+        held_ = true;
+        handlers_.on_taken();
+      }
       after(heartbeat_every, &HeldLock::beat);
       break;
     case Attempt::busy:
       handlers_.on_busy();
-      after(options_.try_every, &HeldLock::take);
+      after(options_.try_every * (1 << std::min(busy_++, doublings_max)), &HeldLock::take);
       break;
     case Attempt::forbidden:
       handlers_.on_forbidden(why);
@@ -136,33 +200,41 @@ void HeldLock::beat() {
       [this](Connection& connection) {
         const SteadyTime asked = steady_now();
         refuse_read_only(connection);
+        options_.on_heartbeat(connection);
         proven_ = asked;
-        asio::post(reactor_, [this] {
-          if (held_) {
+        // Another job may have found the old connection dead.
+        const bool gone = held_on_ != 0 && held_on_ != connection_;
+        held_on_ = gone ? 0 : held_on_;
+        asio::post(reactor_, [this, gone] {
+          if (gone) {
+            lost("the connection to the database was lost");
+          } else if (held_ || !wanted_) {
             after(heartbeat_every, &HeldLock::beat);
           }
         });
       },
       [this](const SessionFailure& failure) {
-        asio::post(reactor_, [this, what = failure.what] {
-          if (held_) {
-            lost(what);
-          }
-        });
+        asio::post(reactor_, [this, what = failure.what] { lost(what); });
       });
 }
 
 void HeldLock::lost(const std::string& why) {
+  trying_ = false;
   held_ = false;
-  handlers_.on_lost(why);
+  if (!std::exchange(lapsed_, false) && wanted_) {
+    handlers_.on_lost(why);
+  }
   after(options_.try_every, &HeldLock::take);
 }
 
+// The heartbeat, which is under way or due, finds the connection gone and takes the lock again.
 void HeldLock::end_if_stuck(SteadyTime now) {
   session_.end_if_stuck(now);
   if (held_ && now - proven_.load() > options_.lease) {
+    held_ = false;
+    lapsed_ = true;
     session_.drop();
-    lost("the lease ran out without a heartbeat: the daemon was stopped, or the link is");
+    handlers_.on_lost("no heartbeat for as long as the lease: the daemon was stopped, or the link is");
   }
 }
 

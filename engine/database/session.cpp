@@ -74,6 +74,11 @@ void Session::drop() {
   }
 }
 
+void Session::set_job_max(rules::Duration job_max) {
+  const std::lock_guard lock{mutex_};
+  options_.job_max = job_max;
+}
+
 void Session::work() {
   std::unique_lock lock{mutex_};
   while (!stopping_) {

@@ -62,6 +62,8 @@ class Session {
   void end_if_stuck(SteadyTime now);
   // Makes the connection at hand useless, so that another one is opened. Any thread.
   void drop();
+  // Jobs may take so long from now on. Any thread.
+  void set_job_max(rules::Duration job_max);
 
  private:
   struct Entry {

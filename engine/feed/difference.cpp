@@ -2,179 +2,115 @@
 
 #include <algorithm>
 
-#include "engine/feed/difference_sql.hpp"
 #include "engine/time_text.hpp"
 #include "rules/limits.hpp"
 
 namespace rollbackd::engine {
 namespace {
 
-constexpr rules::Duration horizon = rules::minutes{17};
+// Rows too far ahead to be kept are fetched this long before the windows reach them.
+constexpr rules::Duration far_lead = rules::minutes{2};
 
-struct Rows {
-  std::string snapshot;
-  rules::Instant at;
-  std::vector<rules::EventGroup> events;
-  rules::Audit audit;
-  std::vector<rules::Deployment> deployments;
-  std::uint64_t event_count = 0;  // of those that are new
+std::uint64_t count_of(const std::vector<rules::EventGroup>& events) {
+  std::uint64_t count = 0;
+  for (const rules::EventGroup& group : events) {
+    count += group.count();
+  }
+  return count;
+}
+
+rules::Instant newest_of(const std::vector<rules::EventGroup>& events) {
   rules::Instant newest{};
-  std::uint64_t skipped = 0;
-};
-
-rules::Instant instant(const pqxx::field& microseconds) {
-  return rules::Instant{rules::Duration{microseconds.as<std::int64_t>()}};
-}
-
-std::optional<rules::Instant> optional_instant(const pqxx::field& microseconds) {
-  return microseconds.is_null() ? std::nullopt : std::optional{instant(microseconds)};
-}
-
-std::optional<rules::DeploymentId> optional_id(const pqxx::field& field) {
-  return field.is_null() ? std::nullopt : rules::DeploymentId::parse(field.c_str());
-}
-
-rules::EventGroup event_of(const pqxx::row& row) {
-  rules::EventGroup group;
-  group.deployment = optional_id(row[1]);
-  group.service = {row[2].as<std::string>(""), row[3].as<std::string>("")};
-  group.at = instant(row[4]);
-  group.count = row[5].as<std::uint64_t>();
-  return group;
-}
-
-// Nothing: the row has a status that we do not know.
-std::optional<rules::Deployment> deployment_of(const pqxx::row& row) {
-  const auto id = optional_id(row[1]);
-  const auto status = rules::deployment_status_named(row[8].c_str());
-  if (!id || !status) {
-    return std::nullopt;
+  for (const rules::EventGroup& group : events) {
+    newest = std::max({newest, group.at, rules::instant_of(group.seconds.back().at)});
   }
-  rules::Deployment d;
-  d.id = *id;
-  d.service = {row[2].as<std::string>(""), row[3].as<std::string>("")};
-  d.deployed_at = optional_instant(row[4]);
-  d.row = row[5].as<std::int64_t>();
-  d.version = row[6].as<std::string>("");
-  d.git_commit = row[7].as<std::string>("");
-  d.status = *status;
-  d.completed_at = optional_instant(row[9]);
-  d.rollback_from = optional_id(row[10]);
-  d.health_check_passed = row[11].as<bool>();
-  d.seen = row[12].as<bool>();
-  d.announced = row[13].as<bool>();
-  d.rollback_dispatched = row[14].as<bool>();
-  if (!row[15].is_null()) {
-    d.utilisation_at_arrival = row[15].as<double>();
-  }
-  return d;
-}
-
-Rows read(const pqxx::result& result) {
-  Rows rows;
-  for (const pqxx::row& row : result) {
-    switch (row[0].c_str()[0]) {
-      case 's':
-        rows.snapshot = row[1].c_str();
-        rows.at = instant(row[4]);
-        break;
-      case 'e':
-        rows.events.push_back(event_of(row));
-        rows.event_count += rows.events.back().count;
-        rows.newest = std::max(rows.newest, rows.events.back().at);
-        break;
-      case 'r':
-        rows.events.push_back(event_of(row));
-        break;
-      case 'a':
-        rows.audit.events.push_back(event_of(row));
-        break;
-      case 'f':
-        rows.audit.foreign_rows = row[5].as<std::uint64_t>();
-        break;
-      default:
-        if (auto deployment = deployment_of(row)) {
-          rows.deployments.push_back(std::move(*deployment));
-        } else {
-          ++rows.skipped;
-        }
-    }
-  }
-  return rows;
-}
-
-// A text[] in PostgreSQL's own notation.
-std::string text_array(const std::vector<rules::Service>& services,
-                       std::string rules::Service::*part) {
-  std::string array = "{";
-  for (const rules::Service& service : services) {
-    std::string quoted = "\"";
-    for (const char c : service.*part) {
-      if (c == '"' || c == '\\') {
-        quoted += '\\';
-      }
-      quoted += c;
-    }
-    array += (array.size() > 1 ? "," : "") + quoted + "\"";
-  }
-  return array + "}";
+  return newest;
 }
 
 }  // namespace
 
-void Difference::prepare(pqxx::connection& connection) {
-  forget();
-  // The same plan every time: planning costs several times the execution.
-  pqxx::nontransaction{connection}.exec("set plan_cache_mode = force_generic_plan");
-  const DifferenceSql sql = difference_sql();
-  connection.prepare("poll", sql.poll);
-  connection.prepare("poll_and_rebuild", sql.poll_and_rebuild);
-  connection.prepare("poll_and_audit", sql.poll_and_audit);
-  connection.prepare("rebuild", sql.rebuild);
+void Difference::connected() {
+  patience_ = rules::Duration{0};
+  forget(last_ == 0 ? "started" : "reconnected");
 }
 
-Polled Difference::poll(pqxx::connection& connection, const std::vector<rules::Service>& rebuild,
-                        bool audit) {
-  const bool from_nothing = snapshot_.empty();
-  const std::string since = snapshot_;
-  Polled polled;
+void Difference::forget(const std::string& why) {
+  why_ = why;
+  snapshot_.clear();
+  sql_.reset();
+}
+
+// The same plan every time, because planning costs several times the execution; and never one that
+// reads a whole log, which the planner's guess about a snapshot it does not know might suggest.
+void Difference::prepare(pqxx::connection& connection) {
   pqxx::nontransaction work{connection};
-  polled.asked = steady_now();
-  pqxx::result result;
-  if (from_nothing) {
-    result = work.exec_prepared("rebuild", std::to_string(rules::limits::deployments_max));
-  } else if (rebuild.empty()) {
-    result = work.exec_prepared(audit ? "poll_and_audit" : "poll", since, boundaries_array());
-  } else {
-    result = work.exec_prepared("poll_and_rebuild", since, boundaries_array(),
-                                text_array(rebuild, &rules::Service::environment),
-                                text_array(rebuild, &rules::Service::name));
+  work.exec("set plan_cache_mode = force_generic_plan; set enable_seqscan = off");
+  const pqxx::row logs =
+      work.exec("select ops.rollbackd_events_query(), coalesce(sum(version), 0)::text"
+                " from ops.watched_logs")[0];
+  events_ = logs[0].c_str();
+  logs_ = logs[1].c_str();
+  sql_ = feed_sql(events_, longest_);
+  poll_ = "poll_" + std::to_string(++prepared_);
+  connection.prepare(poll_, sql_->poll);
+}
+
+pqxx::result Difference::ask(pqxx::connection& connection) const {
+  pqxx::nontransaction work{connection};
+  return snapshot_.empty()
+             ? work.exec_params(sql_->rebuild, std::to_string(rules::limits::deployments_max))
+             : work.exec_prepared(poll_, snapshot_, boundaries_array());
+}
+
+Looked Difference::look(pqxx::connection& connection, rules::Duration patience) {
+  if (patience != patience_) {
+    pqxx::nontransaction{connection}.exec("set statement_timeout = " +
+                                          std::to_string(patience.count() / 1000));
+    patience_ = patience;
   }
-  polled.answered = steady_now();
-  Rows rows = read(result);
+  if (!sql_) {
+    prepare(connection);
+  }
+  const bool from_nothing = snapshot_.empty();
+  Looked looked;
+  looked.asked = steady_now();
+  FeedRows rows = read_feed_rows(ask(connection));
+  looked.answered = steady_now();
   if (from_nothing) {
     boundaries_.clear();
+    earliest_far_.reset();
   }
   note_boundaries(rows.deployments, rows.at);
-  polled.told = rows.at;
-  polled.events = rows.event_count;
-  polled.newest = rows.newest;
-  polled.recounts = from_nothing ? 1 : rebuild.size();
-  polled.rows_skipped = rows.skipped;
+  looked.look = ++last_;
+  looked.snapshot = rows.snapshot;
+  looked.events = events_;
+  looked.told = rows.at;
+  looked.count = count_of(rows.events);
+  looked.newest = newest_of(rows.events);
+  looked.told_apart = rows.told_apart;
+  looked.rows_skipped = rows.skipped;
   if (from_nothing) {
-    polled.input = rules::FeedRebuilt{rows.at, rebuilt_before_ ? "reconnected" : "started",
-                                      std::move(rows.deployments), std::move(rows.events)};
-    rebuilt_before_ = true;
+    looked.input = rules::FeedRebuilt{rows.at, why_, std::move(rows.deployments),
+                                      std::move(rows.events)};
   } else {
-    rules::FeedBatch batch{
-        rows.at, std::move(rows.deployments), std::move(rows.events), rebuild, {}};
-    if (audit && rebuild.empty()) {
-      batch.audit = std::move(rows.audit);
-    }
-    polled.input = std::move(batch);
+    looked.input = rules::FeedBatch{rows.at, last_, std::move(rows.deployments),
+                                    std::move(rows.events), false};
   }
-  snapshot_ = std::move(rows.snapshot);
-  return polled;
+  snapshot_ = rows.snapshot;
+  note_what_changes(rows);
+  return looked;
+}
+
+void Difference::note_what_changes(const FeedRows& rows) {
+  if (rows.told_apart.earliest_far) {
+    earliest_far_ = std::min(earliest_far_.value_or(rules::Instant::max()),
+                             *rows.told_apart.earliest_far);
+  }
+  if (rows.logs != logs_) {
+    forget("watched_logs_changed");
+  } else if (earliest_far_ && *earliest_far_ < rows.at + far_lead) {
+    forget("far_future_rows");
+  }
 }
 
 void Difference::note_boundaries(const std::vector<rules::Deployment>& deployments,
@@ -189,8 +125,10 @@ void Difference::note_boundaries(const std::vector<rules::Deployment>& deploymen
       moments.push_back(*d.completed_at);
     }
   }
+  const rules::Instant oldest =
+      now - rules::seconds{longest_ + rules::limits::late_max + rules::limits::ahead_max};
   for (auto it = boundaries_.begin(); it != boundaries_.end();) {
-    std::erase_if(it->second, [&](rules::Instant moment) { return moment < now - horizon; });
+    std::erase_if(it->second, [&](rules::Instant moment) { return moment < oldest; });
     it = it->second.empty() ? boundaries_.erase(it) : std::next(it);
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -8,44 +9,63 @@
 #include <pqxx/pqxx>
 
 #include "engine/clock.hpp"
+#include "engine/feed/feed_rows.hpp"
+#include "engine/feed/feed_sql.hpp"
 #include "rules/input.hpp"
 
 namespace rollbackd::engine {
 
 // What one look at the database gave.
-struct Polled {
+struct Looked {
   std::variant<rules::FeedBatch, rules::FeedRebuilt> input;
-  std::uint64_t events = 0;        // that were not there before
-  rules::Instant newest{};         // of them
-  std::size_t recounts = 0;        // windows counted anew: of services, or once of all
-  std::uint64_t rows_skipped = 0;  // deployments that cannot be read as ones
-  rules::Instant told;             // the database's time, between these two moments
+  rules::Look look = 0;
+  std::string snapshot;     // that it saw
+  std::string events;       // the query of the watched logs that it asked
+  std::uint64_t count = 0;  // events: new ones, or all of a rebuild
+  rules::Instant newest{};  // of them
+  ToldApart told_apart;
+  std::uint64_t rows_skipped = 0;
+  rules::Instant told;  // the database's time, between these two moments
   SteadyTime asked;
   SteadyTime answered;
 };
 
-// Every committed row exactly once: a poll fetches what is visible now and was not in the snapshot
-// of the poll before (PgQ's method). Belongs to one connection; used from its thread only. Database
-// errors come as libpqxx's exceptions; the poll after one starts from the same snapshot, so nothing
+// Every committed row exactly once: a look fetches what is visible now and was not in the snapshot
+// of the look before (PgQ's method). Belongs to one session; used from its thread only. Database
+// errors come as libpqxx's exceptions; the look after one starts from the same snapshot, so nothing
 // is lost.
 class Difference {
  public:
-  // Call on every new connection.
-  void prepare(pqxx::connection& connection);
-  // The next poll rebuilds.
-  void forget() { snapshot_.clear(); }
+  // `longest`: of the windows.
+  explicit Difference(rules::Second longest) : longest_{longest} {}
 
-  // Rebuilds when nothing is known. Otherwise the difference, with these services counted anew;
-  // with none, `audit` counts all rows once more.
-  Polled poll(pqxx::connection& connection, const std::vector<rules::Service>& rebuild, bool audit);
+  // The next look is on a new connection.
+  void connected();
+  // The next look rebuilds, for this reason. Statements are prepared anew.
+  void forget(const std::string& why);
+
+  // A query that takes longer than `patience` is cancelled.
+  Looked look(pqxx::connection& connection, rules::Duration patience);
 
  private:
+  void prepare(pqxx::connection& connection);
+  [[nodiscard]] pqxx::result ask(pqxx::connection& connection) const;
   void note_boundaries(const std::vector<rules::Deployment>& deployments, rules::Instant now);
+  void note_what_changes(const FeedRows& rows);
   [[nodiscard]] std::string boundaries_array() const;
 
+  rules::Second longest_;
+  std::string why_;       // of the next rebuild
   std::string snapshot_;  // pg_snapshot as text; empty: nothing is known
+  rules::Look last_ = 0;
+  std::string events_;  // the query of the watched logs
+  std::string logs_;    // their version
+  std::optional<FeedSql> sql_;
+  std::string poll_;  // the name of the prepared statement
+  int prepared_ = 0;
+  rules::Duration patience_{0};  // as the connection knows it
   std::map<rules::DeploymentId, std::vector<rules::Instant>> boundaries_;
-  bool rebuilt_before_ = false;
+  std::optional<rules::Instant> earliest_far_;
 };
 
 }  // namespace rollbackd::engine

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -11,24 +12,40 @@ namespace rollbackd::engine {
 // go on in silence. Reactor thread.
 class DoorbellKey {
  public:
+  // What bells, anybody's, do to the server.
+  struct Harm {
+    double queue_usage_ratio = 0;
+    std::uint64_t lock_waiters = 0;
+  };
+
   struct Handlers {
-    // K is held from now on, and every writer that saw silence has ended: one more poll and the
+    // K is held from now on, and every writer that saw silence has ended: one more look and the
     // bell is exact.
     std::function<void()> on_taken;
-    std::function<void(const std::string& why, bool by_design)> on_silent;
+    // Somebody who saw silence has not ended, or a stranger holds it.
+    std::function<void()> on_waiting;
+    std::function<void(const std::string& why, bool by_design)> on_lost;
+    std::function<void(const Harm&)> on_measured;
     std::function<void()> on_canary_rung;
   };
 
   DoorbellKey(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers, Log& log);
 
-  void start() { lock_.start(); }
+  void open() { lock_.open(); }
+  void take() { lock_.start(); }
+  void let_go() { lock_.let_go(); }
   void stop() { lock_.stop(); }
+  // Measures at once what is otherwise measured with every heartbeat.
+  void measure();
   // Rings once from this session, to see whether the listener hears it.
   void ring_canary();
   [[nodiscard]] bool is_held() const { return lock_.is_held(); }
   void end_if_stuck(SteadyTime now) { lock_.end_if_stuck(now); }
 
  private:
+  HeldLock::Options options();
+  void measure_on(pqxx::connection& connection);
+
   asio::io_context& reactor_;
   Handlers handlers_;
   HeldLock lock_;

@@ -1,5 +1,6 @@
 #include "engine/feed/feed.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/database/backoff.hpp"
@@ -10,17 +11,27 @@ namespace {
 // The safety poll: just after each second of the database's clock, so that the windows move with
 // it.
 constexpr rules::Duration after_the_second{2'000};
-// While the bell does not ring, or is not heard.
+// While nothing rings. In a storm the tables are asked again after twice the time that the last
+// question took, so that asking never takes more than a third of a backend's time.
 constexpr rules::Duration poll_when_deaf{50'000};
-// Memory against a count of every row.
+constexpr rules::Duration poll_in_storm{20'000};
+constexpr rules::Duration poll_in_storm_max{250'000};
+// Memory against a count of every row; where that takes long, less often, so that it never takes
+// more than a twentieth of a backend's time.
 constexpr rules::Duration audit_every = rules::minutes{1};
-constexpr rules::Duration canary_every = rules::seconds{5};
-constexpr rules::Duration canary_max = rules::seconds{10};
+constexpr int audit_rests = 20;
+constexpr rules::Duration recount_again_after = rules::seconds{1};
+// A look may take so long. One that cannot be done in time is given twice as much, and the server
+// is taken for stuck only after that.
+constexpr rules::Duration patience_least = rules::seconds{8};
+constexpr rules::Duration patience_most = rules::minutes{5};
+constexpr rules::Duration stuck_after = rules::seconds{2};
 
-// The query had to wait for a lock too long, or took too long; the connection and what it knows are
-// well.
+// The query had to wait for a lock, or took, too long; the connection and what it knows are well.
+constexpr const char* query_canceled = "57014";
+
 bool is_only_late(const SessionFailure& failure) {
-  return !failure.lost && (failure.sqlstate == "55P03" || failure.sqlstate == "57014");
+  return !failure.lost && (failure.sqlstate == "55P03" || failure.sqlstate == query_canceled);
 }
 
 // What tells a person what to do about SQL that the database refuses.
@@ -35,84 +46,58 @@ std::string remedy_for(const SessionFailure& failure) {
   return "";
 }
 
+std::int64_t milliseconds(rules::Duration duration) { return duration.count() / 1000; }
+
 }  // namespace
 
-Feed::Feed(asio::io_context& reactor, const ConnectionInfo& info, Doorbell mode, DatabaseTime& time,
-           Inbox& inbox, Log& log, Meter& meter, Board& board)
+Feed::Feed(asio::io_context& reactor, const ConnectionInfo& info, Options options, Shared shared)
     : reactor_{reactor},
-      mode_{mode},
-      time_{time},
-      inbox_{inbox},
-      log_{log},
-      meter_{meter},
-      board_{board},
+      shared_{shared},
+      patience_{patience_least},
+      audit_due_{steady_now() + audit_every},
       timer_{reactor},
-      canary_timer_{reactor},
-      listener_{reactor,
-                info,
-                {[this](bool canary) { heard(canary); },
-                 [this] {
-                   log_.info("listening");
-                   board_.report(Part::listener, "");
-                   meter_.set(Level::feed_listening, 1);
-                   look();
-                 },
-                 [this](const std::string& why, bool by_design) {
-                   set_deaf(Part::listener, why, by_design);
-                 }},
-                log},
-      doorbell_{reactor,
-                info,
-                {[this] {
-                   log_.info("doorbell_taken");
-                   board_.report(Part::doorbell, "");
-                   look();
-                 },
-                 [this](const std::string& why, bool by_design) {
-                   set_deaf(Part::doorbell, why, by_design);
-                 },
-                 [this] { canary_rung_ = steady_now(); }},
-                log},
+      difference_{options.longest_window},
+      bell_{reactor,
+            info,
+            options.doorbell,
+            shared.latency,
+            [this] { look(); },
+            shared.log,
+            shared.meter,
+            shared.board},
+      recount_{reactor,
+               info,
+               options.longest_window,
+               {[this](std::vector<rules::WindowsRecounted> answers, rules::Duration took) {
+                  recounted(std::move(answers), took);
+                },
+                [this](const Recount::Audited& found, rules::Duration took) {
+                  audited(found, took);
+                },
+                [this](const std::string& why) { recount_failed(why); }},
+               shared.log},
       session_{info,
                {"feed", rules::seconds{10},
-                [this](pqxx::connection& connection) { difference_.prepare(connection); }},
-               log} {
-  board_.report(Part::windows, "windows are being built for the first time");
+                [this](pqxx::connection&) { difference_.connected(); }},
+               shared.log} {
+  shared_.board.report(Part::windows, "windows are being built for the first time");
 }
 
 void Feed::start() {
-  if (mode_ == Doorbell::off) {
-    by_design_ = "feed.doorbell is off";
-    log_.info("feed_polls", {{"why", by_design_}});
-  } else {
-    listener_.start();
-    watch_canary();
-  }
+  bell_.start();
   look();
-}
-
-void Feed::take_bell() {
-  if (mode_ != Doorbell::off) {
-    doorbell_.start();
-  }
 }
 
 void Feed::stop() {
   stopping_ = true;
-  listener_.stop();
-  doorbell_.stop();
+  bell_.stop();
   timer_.cancel();
-  canary_timer_.cancel();
-}
-
-void Feed::rebuild(const rules::Service& service) {
-  to_rebuild_.insert(service);
-  look();
 }
 
 void Feed::end_if_stuck(SteadyTime now) {
   session_.end_if_stuck(now);
-  doorbell_.end_if_stuck(now);
+  recount_.end_if_stuck(now);
+  bell_.end_if_stuck(now);
 }
 
 // Any number of bells during a look are one look more.
@@ -126,26 +111,21 @@ void Feed::look() {
   }
   looking_ = true;
   look_wanted_ = false;
-  const std::vector<rules::Service> services{to_rebuild_.begin(), to_rebuild_.end()};
-  to_rebuild_.clear();
-  const bool audit = services.empty() && audited_ && steady_now() - *audited_ > audit_every;
-  if (audit || !audited_) {
-    audited_ = steady_now();
-  }
+  session_.set_job_max(patience_ + stuck_after);
   session_.run_when_connected(
-      [this, services, audit](pqxx::connection& connection) {
-        auto polled = std::make_shared<Polled>(difference_.poll(connection, services, audit));
-        time_.measured(polled->told, polled->asked, polled->answered);
-        asio::post(reactor_, [this, polled] { this->polled(polled); });
+      [this, patience = patience_](pqxx::connection& connection) {
+        auto looked = std::make_shared<Looked>(difference_.look(connection, patience));
+        shared_.time.measured(looked->told, looked->asked, looked->answered);
+        asio::post(reactor_, [this, looked] { this->looked(looked); });
       },
-      [this, services](const SessionFailure& failure) {
+      [this](const SessionFailure& failure) {
         const bool only_late = is_only_late(failure);
         if (!only_late) {
-          difference_.forget();
+          difference_.forget(failure.lost ? "reconnected" : "statement_failed");
         }
-        asio::post(reactor_, [this, failure, services, only_late] {
+        asio::post(reactor_, [this, failure, only_late] {
           if (only_late) {
-            late(failure, services);
+            late(failure);
           } else {
             failed(failure);
           }
@@ -153,66 +133,98 @@ void Feed::look() {
       });
 }
 
-// Somebody holds a lock on a table. What is known stays true for its second, the next look goes on
-// from there, and nothing is judged meanwhile because no time passes in the windows.
-void Feed::late(const SessionFailure& failure, const std::vector<rules::Service>& services) {
+// What is known stays true for its second, the next look goes on from there, and nothing is judged
+// meanwhile because no time passes in the windows.
+void Feed::late(const SessionFailure& failure) {
   looking_ = false;
-  to_rebuild_.insert(services.begin(), services.end());
-  log_.warning("feed_late", {{"why", failure.what}});
-  board_.report(Part::windows, "the tables cannot be read: " + failure.what);
+  if (failure.sqlstate == query_canceled) {
+    patience_ = std::min(patience_ * 2, patience_most);
+  }
+  shared_.log.warning("feed_late", {{"why", failure.what}});
+  shared_.board.report(Part::windows, "the tables cannot be read: " + failure.what);
   was_late_ = true;
   look();
 }
 
-void Feed::polled(const std::shared_ptr<Polled>& polled) {
+void Feed::looked(const std::shared_ptr<Looked>& looked) {
   looking_ = false;
   failures_ = 0;
+  look_took_ = looked->answered - looked->asked;
+  if (look_took_ < patience_ / 4) {
+    patience_ = patience_least;
+  }
   if (std::exchange(was_late_, false)) {
-    board_.report(Part::windows, "");
+    shared_.board.report(Part::windows, "");
   }
-  meter_.count(Count::feed_polls);
-  meter_.count(Count::feed_events, static_cast<double>(polled->events));
-  meter_.count(Count::feed_rebuilds, static_cast<double>(polled->recounts));
-  if (polled->events > 0) {
-    meter_.observe(Timing::feed_lag, rules::in_seconds(polled->told - polled->newest));
-  }
-  meter_.count(Count::feed_rows_skipped, static_cast<double>(polled->rows_skipped));
-  meter_.observe(Timing::feed_poll, rules::in_seconds(polled->answered - polled->asked));
-  std::visit(
-      [this, &polled](auto& input) {
-        if constexpr (std::is_same_v<std::decay_t<decltype(input)>, rules::FeedRebuilt>) {
-          complete_ = true;
-          log_.info("feed_rebuilt",
-                    {{"why", input.why},
-                     {"deployments", static_cast<std::int64_t>(input.deployments.size())},
-                     {"groups", static_cast<std::int64_t>(input.events.size())}});
-          board_.report(Part::windows, "");
-          board_.report(Part::database, "");
-          meter_.set(Level::feed_complete, 1);
-        }
-        inbox_.post(std::move(input));
-      },
-      polled->input);
-  if (look_wanted_ || !to_rebuild_.empty()) {
+  last_ = {looked->look, rules::second_of(looked->told), looked->snapshot, looked->events};
+  tell(*looked);
+  hand_over(looked);
+  bell_.found(looked->count);
+  recount();
+  if (look_wanted_ && bell_.mode() != Bell::Mode::silent) {
     look();
   } else {
     look_again_later();
   }
 }
 
+void Feed::tell(const Looked& looked) {
+  Meter& meter = shared_.meter;
+  const ToldApart& apart = looked.told_apart;
+  meter.count(Count::feed_polls);
+  meter.observe(Timing::feed_poll, rules::in_seconds(look_took_));
+  meter.count(Count::feed_untimed_rows, static_cast<double>(apart.untimed));
+  meter.count(Count::feed_early_rows, static_cast<double>(apart.early));
+  meter.count(Count::feed_unknown_deployments, static_cast<double>(apart.unknown));
+  meter.count(Count::feed_unowned_events, static_cast<double>(apart.nobodys));
+  meter.count(Count::feed_rows_skipped, static_cast<double>(looked.rows_skipped));
+  if (std::holds_alternative<rules::FeedRebuilt>(looked.input)) {
+    return;
+  }
+  meter.count(Count::feed_events, static_cast<double>(looked.count));
+  if (looked.count > 0) {
+    meter.observe(Timing::feed_lag, rules::in_seconds(looked.told - looked.newest));
+  }
+}
+
+void Feed::hand_over(const std::shared_ptr<Looked>& looked) {
+  if (auto* batch = std::get_if<rules::FeedBatch>(&looked->input)) {
+    batch->audited = !to_audit_ && steady_now() > audit_due_;
+    if (batch->audited) {
+      to_audit_ = last_;
+    }
+    shared_.inbox.post(std::move(*batch));
+    return;
+  }
+  auto& rebuilt = std::get<rules::FeedRebuilt>(looked->input);
+  complete_ = true;
+  to_recount_.clear();
+  to_audit_.reset();
+  audit_due_ = steady_now() + audit_every;
+  shared_.meter.count(Count::feed_rebuilds);
+  shared_.log.info("feed_rebuilt", {{"why", rebuilt.why},
+                                    {"deployments", std::int64_t(rebuilt.deployments.size())},
+                                    {"events", std::int64_t(looked->count)},
+                                    {"duration_ms", milliseconds(look_took_)}});
+  shared_.board.report(Part::windows, "");
+  shared_.board.report(Part::database, "");
+  shared_.meter.set(Level::feed_complete, 1);
+  shared_.inbox.post(std::move(rebuilt));
+}
+
 void Feed::failed(const SessionFailure& failure) {
   looking_ = false;
   ++failures_;
-  meter_.set(Level::feed_complete, 0);
+  shared_.meter.set(Level::feed_complete, 0);
   if (complete_ || failures_ == 1) {
     const std::string why = failure.what + remedy_for(failure);
-    log_.warning("feed_lost", {{"why", why}});
-    meter_.count(Count::feed_reconnects);
+    shared_.log.warning("feed_lost", {{"why", why}});
+    shared_.meter.count(Count::feed_reconnects);
     if (failure.lost) {
-      board_.report(Part::database, why);
+      shared_.board.report(Part::database, why);
     }
-    board_.report(Part::windows, "not complete until the feed is back: " + why);
-    inbox_.post(rules::FeedLost{failure.what});
+    shared_.board.report(Part::windows, "not complete until the feed is back: " + why);
+    shared_.inbox.post(rules::FeedLost{failure.what});
   }
   complete_ = false;
   look_again_later();
@@ -231,54 +243,81 @@ void Feed::look_again_later() {
 }
 
 rules::Duration Feed::until_next_look() const {
-  if (!is_exact()) {
-    return poll_when_deaf;
+  switch (bell_.mode()) {
+    case Bell::Mode::silent:
+      return std::clamp(look_took_ * 2, poll_in_storm, poll_in_storm_max);
+    case Bell::Mode::polling:
+      return std::max(poll_when_deaf, look_took_ * 2);
+    case Bell::Mode::exact:
+      break;
   }
-  const rules::Instant now = time_.now();
+  const rules::Instant now = shared_.time.now();
   return rules::instant_of(rules::second_of(now) + 1) + after_the_second - now;
 }
 
-void Feed::heard(bool canary) {
-  meter_.count(Count::feed_bells);
-  if (canary && canary_rung_) {
-    meter_.set(Level::canary_round_trip_seconds, rules::in_seconds(steady_now() - *canary_rung_));
-    board_.report(Part::canary, "");
-    canary_rung_.reset();
-  }
-  look();
+void Feed::rebuild(const rules::RebuildWindows& wanted) {
+  to_recount_.insert_or_assign(wanted.service, wanted);
+  recount();
 }
 
-void Feed::set_deaf(Part part, const std::string& why, bool by_design) {
-  if (by_design) {
-    if (by_design_ != why) {
-      log_.warning("feed_polls", {{"why", why}});
+// One thing at a time, as the last look saw it: services that wait to be judged again, then audits.
+void Feed::recount() {
+  if (!complete_ || recount_.is_busy() || steady_now() < recount_not_before_) {
+    return;
+  }
+  if (!to_recount_.empty()) {
+    recounting_.clear();
+    for (auto& [service, one] : std::exchange(to_recount_, {})) {
+      recounting_.push_back(std::move(one));
     }
-    by_design_ = why;
-    board_.report(part, "");
-  } else {
-    log_.warning("feed_deaf", {{"why", why}});
-    board_.report(part, why + "; polling until it is back");
+    recount_.windows(last_, recounting_);
+  } else if (to_audit_) {
+    recount_.audit(*std::exchange(to_audit_, std::nullopt));
   }
-  if (part == Part::listener) {
-    meter_.set(Level::feed_listening, 0);
-  }
-  look();
 }
 
-void Feed::watch_canary() {
-  if (canary_rung_ && steady_now() - *canary_rung_ > canary_max) {
-    board_.report(Part::canary,
-                  "the doorbell is not heard: NOTIFY from a second connection is late");
-  }
-  if (listener_.is_listening() && !canary_rung_) {
-    doorbell_.ring_canary();
-  }
-  canary_timer_.expires_after(canary_every);
-  canary_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) {
-      watch_canary();
+void Feed::recounted(std::vector<rules::WindowsRecounted> answers, rules::Duration took) {
+  shared_.meter.count(Count::feed_rebuilds, static_cast<double>(answers.size()));
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    std::uint64_t events = 0;
+    for (const rules::EventGroup& group : answers[i].events) {
+      events += group.count();
     }
-  });
+    shared_.log.info("windows_recounted",
+                     {{"environment", answers[i].service.environment},
+                      {"service", answers[i].service.name},
+                      {"why", recounting_[i].why},
+                      {"events", static_cast<std::int64_t>(events)},
+                      {"duration_ms", milliseconds(took)}});
+    shared_.inbox.post(std::move(answers[i]));
+  }
+  recount();
+}
+
+void Feed::audited(const Recount::Audited& found, rules::Duration took) {
+  audit_due_ = steady_now() + std::max(audit_every, took * audit_rests);
+  for (const auto& [log, rows] : found.foreign) {
+    if (foreign_told_.insert(log).second) {
+      shared_.log.warning("foreign_rows",
+                          {{"log", log},
+                           {"rows", static_cast<std::int64_t>(rows)},
+                           {"what", std::string{"their xid is missing or of another server, so that "
+                                                "only the audit finds them, once a minute"}}});
+    }
+  }
+  shared_.inbox.post(found.counted);
+  recount();
+}
+
+// What was to be counted is asked for again, unless it has been asked for anew meanwhile. An audit
+// is left out: the next one comes.
+void Feed::recount_failed(const std::string& why) {
+  shared_.log.warning("recount_failed", {{"why", why}});
+  for (rules::RebuildWindows& one : std::exchange(recounting_, {})) {
+    to_recount_.emplace(one.service, std::move(one));
+  }
+  recount_not_before_ = steady_now() + recount_again_after;
+  audit_due_ = std::max(audit_due_, steady_now() + audit_every);
 }
 
 }  // namespace rollbackd::engine

@@ -21,6 +21,12 @@ struct StepOutcome {
   std::vector<std::string> refused;  // statements this user may not run
 };
 
+// The statements that give the watched logs of people their indexes, in order, one a row.
+inline constexpr const char* logs_index_statements_sql =
+    "select s.statement from ops.watched_logs w join pg_class c on c.oid = w.log::oid"
+    " cross join lateral ops.rollbackd_index_statements(w) as s (statement)"
+    " where w.watched and w.log is distinct from to_regclass('ops.system_logs')";
+
 // A connection on which SQL files are run as one installer. A broken connection throws
 // pqxx::broken_connection, other failures pqxx::failure; `install` and `uninstall` catch them.
 class Installer {
@@ -40,6 +46,10 @@ class Installer {
   // Builds an index without blocking anybody, also on a partitioned table; an invalid one is
   // dropped first.
   Result<StepOutcome> build(const IndexStatement& index);
+
+  // The same for the watched logs of people, as ops.watch_error_log() would say it; adds to
+  // `total`.
+  Status build_for_logs(StepOutcome& total);
 
   // The first field of the first row, empty for null and for no row.
   std::string ask(const std::string& sql);

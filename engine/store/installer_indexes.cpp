@@ -54,6 +54,29 @@ Result<StepOutcome> Installer::build(const IndexStatement& index) {
   }
 }
 
+Status Installer::build_for_logs(StepOutcome& total) {
+  if (ask("select to_regclass('ops.watched_logs')").empty()) {
+    return Done{};
+  }
+  for (const pqxx::row& row : pqxx::nontransaction{*connection_}.exec(logs_index_statements_sql)) {
+    const std::string statement = row[0].c_str();
+    try {
+      out_ << statement << std::endl;
+      run(statement);
+      total.changed = true;
+    } catch (const pqxx::broken_connection&) {
+      throw;
+    } catch (const pqxx::failure& e) {
+      if (sqlstate_of(e) != "42501") {
+        return Error{statement + ": " + one_line(e.what()),
+                     "mend that and install again; the applications are not affected"};
+      }
+      total.refused.push_back(statement + ";\n");
+    }
+  }
+  return Done{};
+}
+
 std::string Installer::is_valid(const std::string& schema, const std::string& name) {
   return ask("select indisvalid from pg_index where indexrelid = to_regclass(" +
              connection_->quote(schema + "." + name) + ")");
@@ -95,8 +118,8 @@ StepOutcome Installer::build_partitioned(const IndexStatement& index) {
           " on only " + relation.table + rest);
     }
     if (!relation.parent.empty()) {
-      run("alter index " + relation.parent + " attach partition " + relation.schema + "." +
-          relation.index);
+      run("set local lock_timeout = '2s'; alter index " + relation.parent + " attach partition " +
+          relation.schema + "." + relation.index);
     }
   }
   return {true, {}};

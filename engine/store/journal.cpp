@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "engine/database/doorbell_names.hpp"
 #include "engine/store/journal_sql.hpp"
+#include "engine/store/journal_statements.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -27,11 +27,11 @@ PostgresJournal::PostgresJournal(const ConnectionInfo& info, DatabaseTime& time,
       meter_{meter},
       board_{board},
       on_alert_{std::move(on_alert)},
-      session_{info, {"journal", rules::seconds{10}, prepare_journal}, log} {}
+      session_{info, {"journal", rules::seconds{10}, prepare_statements}, log} {}
 
 void PostgresJournal::write(const rules::Commit& commit) {
   session_.run([this, commit](pqxx::connection& connection) { write_now(connection, commit); },
-               [this, commit](const SessionFailure& failure) { failed(commit, failure); });
+               [this, id = commit.id](const SessionFailure& failure) { failed(id, failure); });
 }
 
 void PostgresJournal::read() {
@@ -50,12 +50,7 @@ void PostgresJournal::write_now(pqxx::connection& connection, const rules::Commi
     return;  // decided on a belief that has been dropped
   }
   const SteadyTime begun = steady_now();
-  pqxx::work work{connection};
-  work.exec(std::string{"select set_config('"} + step_setting + "', 'on', true)");
-  for (const rules::JournalEntry& entry : commit.entries) {
-    write_entry(work, entry);
-  }
-  work.commit();
+  write_entries(connection, commit.entries);
   inbox_.post(rules::CommitDone{commit.id, true, {}});
   meter_.count(Count::journal_commits);
   meter_.observe(Timing::journal_commit, rules::in_seconds(steady_now() - begun));
@@ -64,7 +59,7 @@ void PostgresJournal::write_now(pqxx::connection& connection, const rules::Commi
   }
 }
 
-void PostgresJournal::failed(const rules::Commit& commit, const SessionFailure& failure) {
+void PostgresJournal::failed(rules::CommitId id, const SessionFailure& failure) {
   if (broken_) {
     return;
   }
@@ -72,7 +67,7 @@ void PostgresJournal::failed(const rules::Commit& commit, const SessionFailure& 
   meter_.count(Count::journal_failures);
   log_.error("journal_write_failed", {{"why", failure.what}, {"sqlstate", failure.sqlstate}});
   board_.report(Part::journal, "a write to the journal failed: " + failure.what);
-  inbox_.post(rules::CommitDone{commit.id, false, failure.what});
+  inbox_.post(rules::CommitDone{id, false, failure.what});
 }
 
 void PostgresJournal::read_now(pqxx::connection& connection) {

@@ -24,7 +24,7 @@ class PostgresJournal final : public Journal {
  private:
   void write_now(pqxx::connection& connection, const rules::Commit& commit);
   void read_now(pqxx::connection& connection);
-  void failed(const rules::Commit& commit, const SessionFailure& failure);
+  void failed(rules::CommitId id, const SessionFailure& failure);
 
   DatabaseTime& time_;
   Inbox& inbox_;

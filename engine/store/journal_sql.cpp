@@ -1,10 +1,10 @@
 #include "engine/store/journal_sql.hpp"
 
 #include <map>
-#include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
+#include "engine/store/journal_statements.hpp"
 #include "engine/store/rollback_json.hpp"
 #include "engine/time_text.hpp"
 
@@ -21,15 +21,14 @@ std::string text_or_null(const std::optional<rules::Instant>& moment) {
   return moment ? instant_text(*moment) : std::string{};
 }
 
-void expect_one(const pqxx::result& result, const char* what) {
-  if (result.affected_rows() != 1) {
-    throw std::runtime_error{std::string{what} + " changed " +
-                             std::to_string(result.affected_rows()) + " rows instead of one"};
-  }
-}
-
+// Appends the calls that an entry is.
 struct Writer {
-  pqxx::transaction_base& work;
+  pqxx::connection& connection;
+  std::string& sql;
+
+  void add(JournalStatement statement, std::initializer_list<std::string> values) const {
+    sql += call_of(connection, statement, values);
+  }
 
   void operator()(const rules::PutRollback& put) const {
     const rules::Rollback& r = put.rollback;
@@ -37,45 +36,42 @@ struct Writer {
     const std::string metadata = dumped(metadata_json(r));
     const std::string status{rules::name_of(r.status)};
     if (put.is_new) {
-      work.exec_prepared("insert_rollback", r.id.text(), r.deployment.text(),
-                         std::string{rules::name_of(r.type)}, r.reason, instant_text(r.decided_at),
-                         status, dumped(plan_json(r)), steps, dumped(validation_json(r.validation)),
-                         text_or_null(r.completed_at), metadata, r.service.environment,
-                         r.service.name);
+      add(JournalStatement::insert_rollback,
+          {r.id.text(), r.deployment.text(), std::string{rules::name_of(r.type)}, r.reason,
+           instant_text(r.decided_at), status, dumped(plan_json(r)), steps,
+           dumped(validation_json(r.validation)), text_or_null(r.completed_at), metadata,
+           r.service.environment, r.service.name});
     } else {
-      expect_one(work.exec_prepared("update_rollback", r.id.text(), status, steps,
-                                    text_or_null(r.completed_at), metadata),
-                 "the rollback's row");
+      add(JournalStatement::update_rollback,
+          {r.id.text(), status, steps, text_or_null(r.completed_at), metadata});
     }
   }
 
   void operator()(const rules::MarkRolledBack& mark) const {
-    expect_one(
-        work.exec_prepared("mark_rolled_back", mark.deployment.text(), instant_text(mark.at)),
-        "mark_rolled_back");
-    expect_one(work.exec_prepared("insert_replacement", mark.replacement.text(),
-                                  mark.deployment.text(), mark.target.text()),
-               "the replacement");
+    add(JournalStatement::begin_step, {});
+    add(JournalStatement::mark_rolled_back,
+        {mark.deployment.text(), std::string{rules::name_of(mark.from)}, instant_text(mark.at)});
+    add(JournalStatement::insert_replacement,
+        {mark.replacement.text(), mark.deployment.text(), mark.target.text()});
   }
 
   void operator()(const rules::RestoreDeployment& restore) const {
-    expect_one(work.exec_prepared("restore_deployment", restore.deployment.text(),
-                                  std::string{rules::name_of(restore.status)},
-                                  std::string{restore.health_check_passed ? "true" : "false"}),
-               "restoring the deployment");
-    expect_one(work.exec_prepared("fail_replacement", restore.replacement.text()),
-               "the replacement");
+    add(JournalStatement::begin_step, {});
+    add(JournalStatement::restore_deployment,
+        {restore.deployment.text(), std::string{rules::name_of(restore.status)},
+         restore.health_check_passed ? "true" : "false"});
+    add(JournalStatement::fail_replacement, {restore.replacement.text()});
   }
 
   void operator()(const rules::PutInService& put) const {
-    expect_one(
-        work.exec_prepared("put_in_service", put.replacement.text(), instant_text(put.deployed_at)),
-        "the replacement");
+    add(JournalStatement::begin_step, {});
+    add(JournalStatement::put_in_service, {put.replacement.text(), instant_text(put.deployed_at)});
   }
 
   // Somebody may have changed the row meanwhile; then there is nothing to pass.
   void operator()(const rules::PassProbation& passed) const {
-    work.exec_prepared("pass_probation", passed.deployment.text(), dumped(json_of(passed.details)));
+    add(JournalStatement::pass_probation,
+        {passed.deployment.text(), dumped(json_of(passed.details))});
   }
 
   void operator()(const rules::RomanEvent& event) const {
@@ -85,68 +81,24 @@ struct Writer {
     }
     metadata["environment"] = event.service.environment;
     metadata["service"] = event.service.name;
-    work.exec_prepared("insert_roman_event", event.event_type, event.severity, event.description,
-                       dumped(metadata));
+    add(JournalStatement::insert_roman_event,
+        {event.event_type, event.severity, event.description, dumped(metadata)});
   }
 
   void operator()(const rules::Alert& alert) const {
-    work.exec_prepared("insert_alert", std::string{rules::name_of(alert.kind)},
-                       alert.rollback.id.text(), dumped(alert_json(alert)));
+    add(JournalStatement::insert_alert, {std::string{rules::name_of(alert.kind)},
+                                         alert.rollback.id.text(), dumped(alert_json(alert))});
   }
 };
 
 }  // namespace
 
-void prepare_journal(pqxx::connection& c) {
-  pqxx::nontransaction{c}.exec("set plan_cache_mode = force_generic_plan");
-  c.prepare(
-      "insert_rollback",
-      "insert into ops.rollback_events (event_id, deployment_id, trigger_type, trigger_reason,"
-      " initiated_at, status, rollback_plan, rollback_steps, constitutional_validation,"
-      " completed_at, metadata, environment, service)"
-      " values ($1::uuid, $2::uuid, $3, $4, $5::timestamptz, $6, $7::jsonb,"
-      " array(select s from jsonb_array_elements($8::jsonb) with ordinality as e(s, n)"
-      "       order by n),"
-      " $9::jsonb, nullif($10, '')::timestamptz, $11::jsonb, $12, $13)");
-  c.prepare("update_rollback",
-            "update ops.rollback_events set status = $2,"
-            " rollback_steps = array(select s from jsonb_array_elements($3::jsonb)"
-            "   with ordinality as e(s, n) order by n),"
-            " completed_at = nullif($4, '')::timestamptz, metadata = $5::jsonb"
-            " where event_id = $1::uuid and status in ('pending', 'in_progress')");
-  c.prepare("mark_rolled_back",
-            "update ops.deployments set status = 'rolled_back', health_check_passed = false,"
-            " rolled_back_at = $2::timestamptz where deployment_id = $1::uuid");
-  c.prepare("insert_replacement",
-            "insert into ops.deployments (deployment_id, environment, service, version, git_commit,"
-            " git_branch, status, rollback_from, metadata)"
-            " select $1::uuid, bad.environment, bad.service, target.version, target.git_commit,"
-            " target.git_branch, 'pending', bad.deployment_id,"
-            " jsonb_build_object('written_by', 'rollbackd', 'target', target.deployment_id)"
-            " from ops.deployments bad, ops.deployments target"
-            " where bad.deployment_id = $2::uuid and target.deployment_id = $3::uuid");
-  c.prepare("restore_deployment",
-            "update ops.deployments set status = $2, health_check_passed = $3::boolean,"
-            " rolled_back_at = null where deployment_id = $1::uuid");
-  c.prepare("fail_replacement",
-            "update ops.deployments set status = 'failed' where deployment_id = $1::uuid");
-  c.prepare("put_in_service",
-            "update ops.deployments set status = 'success', deployed_at = $2::timestamptz"
-            " where deployment_id = $1::uuid");
-  c.prepare("pass_probation",
-            "update ops.deployments set health_check_passed = true,"
-            " health_check_details = $2::jsonb || jsonb_build_object('checked_at', now()),"
-            " status = case status when 'in_progress' then 'success' else status end"
-            " where deployment_id = $1::uuid and status in ('in_progress', 'success')");
-  c.prepare("insert_roman_event",
-            "insert into ops.roman_events (event_type, severity, source, description, metadata)"
-            " values ($1, $2, 'rollbackd', $3, $4::jsonb)");
-  c.prepare("insert_alert",
-            "insert into ops.outbox (kind, event_id, payload) values ($1, $2::uuid, $3::jsonb)");
-}
-
-void write_entry(pqxx::transaction_base& work, const rules::JournalEntry& entry) {
-  std::visit(Writer{work}, entry);
+void write_entries(pqxx::connection& connection, const std::vector<rules::JournalEntry>& entries) {
+  std::string sql;
+  for (const rules::JournalEntry& entry : entries) {
+    std::visit(Writer{connection, sql}, entry);
+  }
+  pqxx::nontransaction{connection}.exec(sql);
 }
 
 std::vector<rules::Rollback> read_active(pqxx::transaction_base& work,

@@ -11,12 +11,10 @@ namespace rollbackd::engine {
 
 // The journal's SQL. Database errors come as libpqxx's exceptions.
 
-// Call on every new connection of the journal's session.
-void prepare_journal(pqxx::connection& connection);
-
-// Adds one entry to the transaction. Throws std::runtime_error when the row is not as the rules
-// believe.
-void write_entry(pqxx::transaction_base& work, const rules::JournalEntry& entry);
+// One transaction, all or nothing, in one round trip. Throws also when a row is not as the rules
+// believe. A lost connection leaves open whether it was committed.
+// REQUIRES: prepare_statements() on this connection.
+void write_entries(pqxx::connection& connection, const std::vector<rules::JournalEntry>& entries);
 
 // The rollbacks of ours that are not over. Those that cannot be read are told in `problems`.
 std::vector<rules::Rollback> read_active(pqxx::transaction_base& work,

@@ -87,6 +87,12 @@ json target_json(const std::optional<rules::Target>& target) {
           {"health_check_passed", target->health_check_passed}};
 }
 
+json verdict_json(const rules::Validation& validation) {
+  return {{"compliant", validation.compliant()},
+          {"violations", validation.texts(rules::Outcome::violation)},
+          {"warnings", validation.texts(rules::Outcome::warning)}};
+}
+
 template <class Id>
 Id id_of(const json& object, const char* key) {
   const auto id = Id::parse(object.at(key).get<std::string>());
@@ -183,7 +189,8 @@ json steps_json(const rules::Rollback& rollback) {
 }
 
 json validation_json(const rules::Validation& validation) {
-  json checks = json::array();
+  json all = verdict_json(validation);
+  json& checks = all["checks"] = json::array();
   for (const rules::Check& check : validation.checks) {
     checks.push_back({{"name", rules::name_of(check.name)},
                       {"outcome", rules::name_of(check.outcome)},
@@ -191,10 +198,7 @@ json validation_json(const rules::Validation& validation) {
                       {"limit", json_of(check.limit)},
                       {"text", check.text}});
   }
-  return {{"compliant", validation.compliant()},
-          {"violations", validation.texts(rules::Outcome::violation)},
-          {"warnings", validation.texts(rules::Outcome::warning)},
-          {"checks", checks}};
+  return all;
 }
 
 json metadata_json(const rules::Rollback& rollback) {
@@ -223,8 +227,6 @@ json metadata_json(const rules::Rollback& rollback) {
 
 json alert_json(const rules::Alert& alert) {
   const rules::Rollback& r = alert.rollback;
-  json validation = validation_json(r.validation);
-  validation.erase("checks");
   std::string error;
   for (const rules::Step& step : r.steps) {
     if (!step.error.empty() && step.status != rules::StepStatus::success) {
@@ -243,7 +245,7 @@ json alert_json(const rules::Alert& alert) {
       {"reason", r.reason},
       {"target", target_json(r.target)},
       {"replacement_id", r.replacement.text()},
-      {"validation", validation},
+      {"validation", verdict_json(r.validation)},
       {"ended_by", r.ended_by ? json(rules::name_of(*r.ended_by)) : json(nullptr)},
       {"error", error.empty() ? json(nullptr) : json(error)},
       {"evidence", evidence_json(r.evidence)},

@@ -39,6 +39,7 @@ void print_script(std::ostream& out) {
           << "') and not indisvalid \\gexec\n"
           << index.statement << ";\n\n";
     }
+    out << logs_index_statements_sql << " \\gexec\n";
   }
   for (const EmbeddedSql& file : embedded_sql()) {
     if (number_of(file) != 0) {
@@ -82,6 +83,9 @@ Result<StepOutcome> build_indexes(Installer& installer, const EmbeddedSql& file,
     }
     total.changed = total.changed || step->changed;
     total.refused.insert(total.refused.end(), step->refused.begin(), step->refused.end());
+  }
+  if (const Status built = installer.build_for_logs(total); !built) {
+    return built.error();
   }
   out << "indexes: "
       << (!total.refused.empty() ? "not all of it is allowed to this user"

@@ -9,11 +9,10 @@ namespace {
 
 // In order: schema, tables, columns, triggers, the index that keeps rollbacks apart, functions,
 // rights, rows that row-level security would hide. $1 is the role. What is missing is told once:
-// without a table nothing is said about its columns.
+// without a table nothing is said about its columns. The error logs follow in logs_missing_sql.
 constexpr const char* missing_sql = R"sql(
 with needed (relation, privileges, columns) as (values
-  ('system_logs', '{select}',
-   'id timestamp severity source message metadata environment service deployment_id xid'),
+  ('watched_logs', '{select}', 'log severities watched version'),
   ('response_times', '{select,delete}',
    'timestamp environment service deployment_id duration_ms xid'),
   ('deployments', '{select,insert,update}',
@@ -57,8 +56,7 @@ found (place, text) as (
                                 when 'R' then ' (it is ENABLE REPLICA, not ENABLE ALWAYS)'
                                 when 'O' then ' as ENABLE ALWAYS' else '' end
   from me, (values ('deployments', 'rollbackd_before_deployment'),
-                   ('deployments', 'rollbackd_ring'), ('system_logs', 'rollbackd_ring')) as w
-           (relation, name)
+                   ('deployments', 'rollbackd_ring')) as w (relation, name)
   join relation r on r.relation = w.relation and r.oid is not null
   left join pg_trigger t on t.tgrelid = r.oid and t.tgname = w.name
   where t.tgenabled is distinct from 'A'
@@ -75,6 +73,7 @@ found (place, text) as (
   select 6, 'the function ops.' || w.name || ', with the right to call it'
   from me, (values ('get_deployment_health(uuid)'), ('get_rollback_target(uuid)'),
                    ('create_system_snapshot(uuid,text)'), ('rollbackd_connections()'),
+                   ('rollbackd_events_query()'),
                    ('deployment_at(text,text,timestamptz)')) as w (name)
   where to_regnamespace('ops') is not null
     and has_function_privilege(me.oid, to_regprocedure('ops.' || w.name)::oid, 'execute')
@@ -101,6 +100,64 @@ found (place, text) as (
 )
 select text from found order by place, text)sql";
 
+constexpr const char* logs_missing_sql = R"sql(
+with me as (select * from pg_roles where rolname = $1),
+log as (
+  select w.*, w.log::text as name, c.relowner, c.relnamespace, c.relkind, c.relrowsecurity,
+         c.relforcerowsecurity
+  from ops.watched_logs w join pg_class c on c.oid = w.log::oid
+  where w.watched
+),
+-- A function that not everybody may call takes its trigger with it, see attaching in sql/triggers.
+wanted (name, needs) as (values
+  ('rollbackd_ring', 'pg_try_advisory_xact_lock_shared(bigint)'),
+  ('rollbackd_stamp', 'pg_current_xact_id()')
+),
+found (place, text) as (
+  select 1, 'the column ' || l.name || '.' || quote_ident(c.name)
+  from me, log l,
+       unnest(array[l.key_column, l.timestamp_column, l.severity_column, l.message_column,
+                    l.source_column, l.metadata_column, l.environment_column, l.service_column,
+                    l.deployment_id_column, l.xid_column]) as c (name)
+  where c.name is not null
+    and not exists (select from pg_attribute a
+                    where a.attrelid = l.log::oid and a.attname = c.name and not a.attisdropped)
+  union all
+  select 2, 'the trigger ' || w.name || ' on ' || r.relation
+            || case t.tgenabled when 'D' then ' (it is disabled, not ENABLE ALWAYS)'
+                                when 'R' then ' (it is ENABLE REPLICA, not ENABLE ALWAYS)'
+                                when 'O' then ' as ENABLE ALWAYS' else '' end
+  from me cross join log l cross join wanted w
+  cross join lateral (
+    select l.log as relation union select p.relid from pg_partition_tree(l.log) p) r
+  left join pg_trigger t on t.tgrelid = r.relation::oid and t.tgname = w.name
+  where t.tgenabled is distinct from 'A' and has_function_privilege('public', w.needs, 'execute')
+    and exists (select from pg_attribute a
+                where a.attrelid = l.log::oid and a.attname = l.xid_column and not a.attisdropped)
+  union all
+  select 3, 'the right to use the schema ' || quote_ident(n.nspname)
+  from me, log l join pg_namespace n on n.oid = l.relnamespace
+  where not has_schema_privilege(me.oid, n.oid, 'usage')
+  union all
+  select 4, 'the right to select on ' || l.name from me, log l
+  where not has_table_privilege(me.oid, l.log::oid, 'select')
+  union all
+  select 5, 'all rows of ' || l.name || ': row-level security hides some'
+            || coalesce(', policy ' || min(p.polname) filter (where not p.polpermissive), '')
+  from me
+  join log l on l.relrowsecurity
+    and (l.relforcerowsecurity or not pg_has_role(me.oid, l.relowner, 'usage'))
+  left join pg_policy p on p.polrelid = l.log::oid
+    and exists (select from unnest(p.polroles) as granted (oid)
+                where granted.oid = 0 or pg_has_role(me.oid, granted.oid, 'usage'))
+  where not me.rolsuper and not me.rolbypassrls
+  group by l.name
+  having count(*) filter (where not p.polpermissive) > 0
+      or count(*) filter (where p.polpermissive and p.polcmd in ('*', 'r')
+                          and pg_get_expr(p.polqual, p.polrelid) = 'true') = 0
+)
+select distinct place, text from found order by place, text)sql";
+
 constexpr const char* warnings_sql = R"sql(
 with found (text) as (
   select 'this user is a superuser, which is not needed: use the role rollbackd'
@@ -111,11 +168,26 @@ with found (text) as (
   where not pg_has_role('pg_read_all_stats', 'usage')
   union all
   select 'the index ' || w.name || ' is missing or invalid: run `rollbackd install`'
-  from (values ('rollbackd_system_logs_xid'), ('rollbackd_system_logs_timestamp'),
-               ('rollbackd_deployments_xid'), ('rollbackd_deployments_service'),
+  from (values ('rollbackd_deployments_xid'), ('rollbackd_deployments_service'),
                ('rollbackd_response_times_xid'), ('rollbackd_response_times_timestamp')) as w (name)
   where not exists (select from pg_index i
                     where i.indisvalid and i.indexrelid = to_regclass('ops.' || w.name))
+  union all
+  select 'the log ' || w.log::oid || ' is gone, nothing is counted in it: select '
+         || 'ops.unwatch_error_log(' || w.log::oid || ')'
+  from ops.watched_logs w
+  where w.watched and not exists (select from pg_class c where c.oid = w.log::oid)
+  union all
+  select 'no error log is watched: call ops.watch_error_log()'
+  where not exists (select from ops.watched_logs w join pg_class c on c.oid = w.log::oid
+                    where w.watched)
+  union all
+  select 'the index of ' || w.log || ' over its ' || i.ending
+         || ' is missing or invalid: run `rollbackd install`'
+  from ops.watched_logs w
+  join pg_class c on c.oid = w.log::oid
+  cross join lateral ops.rollbackd_wanted_indexes(w) i
+  where w.watched and not i.is_there
   union all
   select 'no doorbell, the daemon polls: pg_try_advisory_xact_lock_shared(bigint) is not for '
          || 'everybody'
@@ -141,6 +213,13 @@ std::vector<std::string> missing_for(pqxx::connection& connection, const std::st
   }
   for (const pqxx::row& row : work.exec_params(missing_sql, role)) {
     missing.emplace_back(row[0].c_str());
+  }
+  if (work.exec("select coalesce(has_table_privilege(to_regclass('ops.watched_logs')::oid,"
+                " 'select'), false)")[0][0]
+          .as<bool>()) {
+    for (const pqxx::row& row : work.exec_params(logs_missing_sql, role)) {
+      missing.emplace_back(row[1].c_str());
+    }
   }
   work.commit();
   return missing;

@@ -44,18 +44,11 @@ void DecisionLog::decided(const rules::Output& output) {
                            {"limit", why.above}});
   }
   if (output.audit && (output.audit->drift > 0 || output.audit->removed > 0)) {
-    log_.write(output.audit->drift > 0 ? LogLevel::error : LogLevel::info, "windows_recounted",
+    log_.write(output.audit->drift > 0 ? LogLevel::error : LogLevel::info, "audit_differs",
                {{"why", std::string{output.audit->drift > 0 ? "window_drift" : "rows_removed"}},
                 {"drift", static_cast<std::int64_t>(output.audit->drift)},
                 {"removed", static_cast<std::int64_t>(output.audit->removed)},
                 {"foreign_rows", static_cast<std::int64_t>(output.audit->foreign_rows)}});
-  }
-  if (output.audit && output.audit->foreign_rows > 0 && !foreign_told_) {
-    foreign_told_ = true;
-    log_.warning("foreign_rows",
-                 {{"rows", static_cast<std::int64_t>(output.audit->foreign_rows)},
-                  {"what", std::string{"rows of ops.system_logs have an xid that is missing or of "
-                                       "another server; they are counted once a minute only"}}});
   }
   next_.decided(output);
 }

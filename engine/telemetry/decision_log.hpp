@@ -19,7 +19,6 @@ class DecisionLog final : public Observer {
  private:
   Log& log_;
   Observer& next_;
-  bool foreign_told_ = false;
 };
 
 }  // namespace rollbackd::engine

@@ -14,12 +14,24 @@ MetricRow row_of(Count what) {
       return {"rollbackd_feed_rebuilds_total", "Times windows were counted anew from a snapshot."};
     case Count::feed_reconnects:
       return {"rollbackd_feed_reconnects_total", "Times the feed lost its connection."};
+    case Count::feed_untimed_rows:
+      return {"rollbackd_feed_untimed_rows_total",
+              "Rows that never count: their timestamp is null or infinite."};
+    case Count::feed_early_rows:
+      return {"rollbackd_feed_early_rows_total",
+              "Rows with a timestamp more than a minute ahead: they count when their time comes."};
     case Count::feed_unknown_deployments:
       return {"rollbackd_feed_unknown_deployment_events_total",
               "Events whose deployment_id no known deployment has."};
+    case Count::feed_unowned_events:
+      return {"rollbackd_feed_unowned_events_total",
+              "Events of services that have no deployment."};
     case Count::feed_rows_skipped:
       return {"rollbackd_feed_rows_skipped_total",
-              "Rows that count nowhere: without a usable timestamp, environment or service."};
+              "Rows of ops.deployments that cannot be understood."};
+    case Count::doorbell_silences:
+      return {"rollbackd_doorbell_silences_total",
+              "Times the doorbell was silenced, because ringing harmed the writers."};
     case Count::journal_commits:
       return {"rollbackd_journal_commits_total", "Transactions of the journal that committed."};
     case Count::journal_failures:
@@ -49,8 +61,10 @@ MetricRow row_of(Level what) {
       return {"rollbackd_feed_listening", "1 while the doorbell is listened to, 0 while polling."};
     case Level::feed_polling:
       return {"rollbackd_feed_polling",
-              "1 while the feed polls by design, because LISTEN cannot work here or is not to; "
-              "/readyz says why."};
+              "1 where the tables are polled by design, because a doorbell cannot work here."};
+    case Level::doorbell_silent:
+      return {"rollbackd_doorbell_silent",
+              "1 while the doorbell is silent in a storm and the tables are polled."};
     case Level::feed_complete:
       return {"rollbackd_feed_complete",
               "1 while the windows have no gap, so that they are judged."};

@@ -139,10 +139,11 @@ Metrics::Series::Series() {
 void Metrics::Series::remember(const rules::FeedBatch& batch) {
   for (const rules::EventGroup& group : batch.events) {
     auto& of_service = newest_of_service[group.service];
-    of_service = std::max(of_service, group.at);
+    const rules::Instant newest = std::max(group.at, rules::instant_of(group.seconds.back().at));
+    of_service = std::max(of_service, newest);
     if (group.deployment) {
       auto& of_deployment = newest_of_deployment[*group.deployment];
-      of_deployment = std::max(of_deployment, group.at);
+      of_deployment = std::max(of_deployment, newest);
     }
   }
 }

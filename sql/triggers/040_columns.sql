@@ -4,6 +4,8 @@
 -- (An old row with a time or an xid of today would be taken for an event of today.) Only constants
 -- come at once.
 --
+-- The xid of system_logs comes as that of every watched log, see 110.
+--
 -- What is not ours to change is collected in the setting rollbackd.refused, for whoever may.
 
 do $$
@@ -71,7 +73,6 @@ begin
       ('system_logs', 'environment', 'text', '''production''', '''production'''),
       ('system_logs', 'service', 'text', '''app''', '''app'''),
       ('system_logs', 'deployment_id', 'uuid', null, null),
-      ('system_logs', 'xid', 'xid8', null, 'pg_current_xact_id()'),
       ('roman_events', 'timestamp', 'timestamptz', null, 'now()'),
       ('roman_events', 'event_type', 'text', null, null),
       ('roman_events', 'severity', 'text', null, null),

@@ -1,4 +1,4 @@
--- Tables that only the daemon writes to.
+-- Tables that only we write to.
 
 -- What people are still to be told. A row stays until it is sent, across restarts.
 do $$
@@ -38,6 +38,36 @@ begin
 end
 $$;
 
+-- Every error log that was ever watched, with the names of its columns; null: it has none such. The
+-- daemon follows it by the sum of the versions, so each change of a row has to come with a number
+-- that was never used: a trigger sees to it. A table that is gone leaves its row behind.
+do $$
+begin
+  if to_regclass('ops.watched_logs') is null then
+    create table ops.watched_logs (
+      log regclass primary key,
+      key_column text not null,
+      timestamp_column text not null,
+      severity_column text not null,
+      message_column text,
+      source_column text,
+      metadata_column text,
+      environment_column text,
+      service_column text,
+      deployment_id_column text,
+      xid_column text not null,
+      severities text[] not null,
+      default_environment text not null,
+      default_service text not null,
+      watched boolean not null default true,
+      version bigserial,
+      attached_at timestamptz not null default now(),
+      attached_by text not null default current_user
+    );
+  end if;
+end
+$$;
+
 do $$
 declare
   v_table text;
@@ -47,7 +77,7 @@ begin
     from pg_class c
     join pg_roles o on o.rolname = 'rollbackd_owner' and o.oid <> c.relowner
     where c.relnamespace = 'ops'::regnamespace and c.relkind = 'r'
-      and c.relname in ('outbox', 'control', 'rollbackd_schema')
+      and c.relname in ('outbox', 'control', 'watched_logs', 'rollbackd_schema')
       and pg_has_role(current_user, c.relowner, 'member')
       and pg_has_role(current_user, o.oid, 'member')
       and has_schema_privilege(o.oid, 'ops', 'create')

@@ -46,8 +46,8 @@ $$;
 comment on function ops.rollbackd_connections() is
   'rollbackd: client backends, active ones, usable';
 
--- A window of N seconds at second t holds the rows whose date_trunc('second', timestamp) lies in (t
--- - N, t + 60 s]. Written as a range of timestamps it is the same and finds the partial index; null
+-- The events are those of all watched logs. A window of N seconds at second t holds the rows whose
+-- date_trunc('second', timestamp) lies in (t - N, t + 60 s]. Written as a range of timestamps it is the same and finds the partial index; null
 -- and infinite timestamps lie in no such range.
 --
 -- Rows that name no deployment are attributed by time. That would be one look-up per row, in a
@@ -98,14 +98,14 @@ begin
   from piece p
   where p.deployment_id = p_deployment_id;
 
-  select count(*) filter (where l.timestamp >= v_minute), count(*)
+  execute format(
+    'select count(*) filter (where e.at >= $1), count(*) from (%s) e '
+    'where e.at >= $2 and e.at < $3 '
+    'and (e.deployment_id = $4 '
+    '     or (e.deployment_id is null and e.environment = $5 and e.service = $6 and e.at <@ $7))',
+    ops.rollbackd_events_query())
   into v_last_minute, v_five_minutes
-  from ops.system_logs l
-  where l.severity in ('error', 'critical')
-    and l.timestamp >= v_from and l.timestamp < v_end
-    and (l.deployment_id = p_deployment_id
-         or (l.deployment_id is null and l.environment = v_environment and l.service = v_service
-             and l.timestamp <@ v_served));
+  using v_minute, v_from, v_end, p_deployment_id, v_environment, v_service, v_served;
 
   select * into v_backends from ops.rollbackd_connections();
 

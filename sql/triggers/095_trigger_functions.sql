@@ -14,6 +14,52 @@ $$;
 
 comment on function ops.rollbackd_ring() is 'rollbackd: the doorbell, see sql/triggers/README.md';
 
+-- Puts the number of the row's own transaction into its xid. Which rows need it, those whose xid was
+-- left null, forged, replicated or restored, is the trigger's WHEN clause, so an ordinary row never
+-- comes here. The one thing that could fail is a column that was renamed since: then the row stays
+-- as it is, and the daemon's audit finds it. That is what the block is for.
+create or replace function ops.rollbackd_stamp() returns trigger
+language plpgsql
+as $$
+begin
+  new.xid := pg_catalog.pg_current_xact_id();
+  return new;
+exception when others then
+  return new;
+end
+$$;
+
+comment on function ops.rollbackd_stamp() is
+  'rollbackd: makes xid the number of the transaction, see sql/triggers/README.md';
+
+-- The same for a table that had an xid column of its own.
+create or replace function ops.rollbackd_stamp_beside() returns trigger
+language plpgsql
+as $$
+begin
+  new.rollbackd_xid := pg_catalog.pg_current_xact_id();
+  return new;
+exception when others then
+  return new;
+end
+$$;
+
+comment on function ops.rollbackd_stamp_beside() is
+  'rollbackd: makes rollbackd_xid the number of the transaction, see sql/triggers/README.md';
+
+create or replace function ops.rollbackd_new_version() returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.version := nextval('ops.watched_logs_version_seq');
+  return new;
+end
+$$;
+
+comment on function ops.rollbackd_new_version() is
+  'rollbackd: gives a changed row of ops.watched_logs a number that was never used';
+
 -- Runs as its owner, because whoever updates a deployment need not be allowed to read rollbacks.
 create or replace function ops.rollbackd_before_deployment() returns trigger
 language plpgsql security definer

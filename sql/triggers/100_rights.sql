@@ -87,6 +87,7 @@ begin
       ('{rollbackd}', 'table', 'outbox', 'select, insert, update, delete', null),
       ('{rollbackd}', 'table', 'control', 'select, update', null),
       ('{rollbackd}', 'table', 'rollbackd_schema', 'select', null),
+      ('{rollbackd}', 'table', 'watched_logs', 'select', null),
 
       -- Applications and pipelines. Not xid, by which rows are found; not health_check_passed,
       -- which makes a target; not rollback_from; not rollback_script, which the daemon would run.
@@ -115,14 +116,19 @@ begin
       ('{rollbackd_reader}', 'table', 'outbox', 'select', null),
       ('{rollbackd_reader}', 'table', 'control', 'select', null),
       ('{rollbackd_reader}', 'table', 'rollbackd_schema', 'select', null),
+      ('{rollbackd_reader}', 'table', 'watched_logs', 'select', null),
 
       -- What the functions and triggers do, they do as their owner.
       ('{rollbackd_owner}', 'table', 'system_logs', 'select', null),
+      ('{rollbackd_owner}', 'table', 'watched_logs', 'select', null),
       ('{rollbackd_owner}', 'table', 'deployments', 'select', null),
       ('{rollbackd_owner}', 'table', 'rollback_events', 'select, insert', null),
       ('{rollbackd_owner}', 'table', 'system_snapshots', 'select, insert', null),
 
       ('{rollbackd}', 'function', 'rollbackd_connections()', 'execute', null),
+      ('{rollbackd,rollbackd_owner,rollbackd_reader}', 'function', 'rollbackd_events_query()',
+       'execute', null),
+      ('{rollbackd}', 'function', 'rollbackd_wanted_indexes(ops.watched_logs)', 'execute', null),
       ('{rollbackd,rollbackd_writer,rollbackd_reader}', 'function',
        'deployment_at(text,text,timestamptz)', 'execute', null),
       ('{rollbackd,rollbackd_writer,rollbackd_reader,service_role}', 'function',

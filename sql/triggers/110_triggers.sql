@@ -1,12 +1,6 @@
 -- The triggers. Installed once: one that is already as it should be is left alone, because creating
--- or dropping a trigger waits for every writer and makes every writer behind it wait.
---
--- K, the lock that lets the bell ring, is 8245928655501484907, the bytes of "rollback". The bell
--- rings only while somebody holds K exclusively. The row triggers are cloned to every partition,
--- also to later ones, and ENABLE ALWAYS makes them fire for rows that logical replication brings.
---
--- A WHEN clause runs with the writer's rights. Where the lock function is not for everybody, it
--- would fail people's inserts: no bell then, the daemon polls.
+-- or dropping a trigger waits for every writer and makes every writer behind it wait. K and why there
+-- may be no bell: 096.
 
 do $$
 declare
@@ -24,10 +18,8 @@ begin
       ('ops.deployments', 'rollbackd_ring', 'ops.rollbackd_ring()', 'after insert or update',
        'when (not pg_catalog.pg_try_advisory_xact_lock_shared(8245928655501484907))', 1 + 4 + 16,
        'WHEN ((NOT pg_try_advisory_xact_lock_shared(''8245928655501484907''::bigint)))'),
-      ('ops.system_logs', 'rollbackd_ring', 'ops.rollbackd_ring()', 'after insert',
-       'when (new.severity in (''error'', ''critical'') '
-       || 'and not pg_catalog.pg_try_advisory_xact_lock_shared(8245928655501484907))', 1 + 4,
-       'AND (NOT pg_try_advisory_xact_lock_shared(''8245928655501484907''::bigint))')
+      ('ops.watched_logs', 'rollbackd_new_version', 'ops.rollbackd_new_version()',
+       'before insert or update', '', 1 + 2 + 4 + 16, '')
     ) as wanted (relation, name, function, moment, condition, type, distinctive)
     left join pg_trigger t
       on t.tgrelid = wanted.relation::regclass and t.tgname = wanted.name and not t.tgisinternal
@@ -51,6 +43,42 @@ begin
     end if;
     continue when v_statement = '';
     perform ops.rollbackd_try(v_statement);
+  end loop;
+end
+$$;
+
+-- The default error log is watched unless somebody has said otherwise, and every watched log gets
+-- what it lacks. What became of its columns since is for the daemon's check of the schema to tell.
+do $$
+declare
+  v_log ops.watched_logs;
+  v_step record;
+  v_line text;
+begin
+  if not exists (select from ops.watched_logs w where w.log = 'ops.system_logs'::regclass) then
+    v_log := row ('ops.system_logs'::regclass, 'id', 'timestamp', 'severity', 'message', 'source',
+                  'metadata', 'environment', 'service', 'deployment_id', 'xid',
+                  '{error,critical}', 'production', 'app', true);
+    perform ops.rollbackd_register(v_log);
+  end if;
+  for v_log in
+    select w.* from ops.watched_logs w
+    join pg_class c on c.oid = w.log::oid
+    where w.watched
+    order by w.log::oid
+  loop
+    if not exists (select from pg_attribute a
+                   where a.attrelid = v_log.log::oid and a.attname = v_log.severity_column) then
+      raise warning '% has no column % any more: call ops.watch_error_log() for it again', v_log.log,
+        v_log.severity_column;
+      continue;
+    end if;
+    for v_step in select s.* from ops.rollbackd_attach_steps(v_log) s loop
+      perform ops.rollbackd_try(v_step.statement);
+    end loop;
+    if v_log.log <> 'ops.system_logs'::regclass then
+      perform ops.rollbackd_grant_reading(v_log.log);
+    end if;
   end loop;
 end
 $$;

@@ -1,5 +1,5 @@
 -- Removes what we put into the database: triggers, our indexes and policies, functions, and the
--- tables that only the daemon writes to. The tables that people and their programs share with us
+-- tables that only we write to. The tables that people and their programs share with us
 -- stay with their rows, and so do the roles, which belong to the whole cluster.
 
 -- Wherever they are attached, so that no writer calls a function that is gone.
@@ -12,8 +12,8 @@ begin
     from pg_trigger t
     join pg_proc p on p.oid = t.tgfoid
     where p.pronamespace = to_regnamespace('ops')
-      and p.proname in ('rollbackd_ring', 'rollbackd_before_deployment')
-      and t.tgparentid = 0
+      and obj_description(p.oid, 'pg_proc') like 'rollbackd:%'
+      and t.tgparentid = 0 and not t.tgisinternal
   loop
     execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.relation);
   end loop;
@@ -30,6 +30,28 @@ begin
     join pg_class c on c.oid = i.indexrelid
     where c.relnamespace = to_regnamespace('ops') and c.relname like 'rollbackd\_%'
       and not c.relispartition
+      and not exists (select from pg_constraint k where k.conindid = c.oid)
+  loop
+    execute format('drop index %s', v_index);
+  end loop;
+end
+$$;
+
+-- Those on people's own logs. The xid columns stay: dropping one would lock the table, and their
+-- default is a function of the system.
+do $$
+declare
+  v_index regclass;
+begin
+  if to_regclass('ops.watched_logs') is null then
+    return;
+  end if;
+  for v_index in
+    select i.indexrelid
+    from ops.watched_logs w
+    join pg_index i on i.indrelid = w.log::oid
+    join pg_class c on c.oid = i.indexrelid
+    where c.relname like 'rollbackd\_%' and not c.relispartition
       and not exists (select from pg_constraint k where k.conindid = c.oid)
   loop
     execute format('drop index %s', v_index);
@@ -66,4 +88,4 @@ begin
 end
 $$;
 
-drop table if exists ops.outbox, ops.control, ops.rollbackd_schema;
+drop table if exists ops.outbox, ops.control, ops.watched_logs, ops.rollbackd_schema;

@@ -42,7 +42,10 @@ void one_event(benchmark::State& state) {
     rules::FeedBatch batch;
     batch.as_of = now;
     batch.events.push_back(
-        {std::nullopt, {"production", "s" + std::to_string(event % state.range(0))}, now, 1});
+        {std::nullopt,
+         {"production", "s" + std::to_string(event % state.range(0))},
+         now,
+         {{rollbackd::rules::second_of(now), 1}}});
     benchmark::DoNotOptimize(decider.step(now, batch));
     ++event;
   }

@@ -204,7 +204,7 @@ TEST_CASE("a missing part is named, and installing again brings it back") {
   CHECK(missing(postgres) == "");
   const std::vector<std::pair<std::string, std::string>> damages{
       {"drop table ops.outbox", "the table ops.outbox\n"},
-      {"alter table ops.system_logs drop column xid", "the column ops.system_logs.xid\n"},
+      {"alter table ops.system_logs drop column xid cascade", "the column ops.system_logs.xid\n"},
       {"alter table ops.system_logs disable trigger rollbackd_ring",
        "the trigger rollbackd_ring on ops.system_logs (it is disabled, not ENABLE ALWAYS)\n"},
       {"alter table ops.deployments enable trigger user",
@@ -290,7 +290,7 @@ TEST_CASE("a superuser, missing statistics and a missing index are warnings") {
   rows(postgres.conninfo(),
        "revoke pg_read_all_stats from rollbackd; drop index ops.rollbackd_system_logs_xid");
   CHECK(warnings("rollbackd") ==
-        "the index rollbackd_system_logs_xid is missing or invalid: run `rollbackd install`\n"
+        "the index of ops.system_logs over its xid is missing or invalid: run `rollbackd install`\n"
         "this user sees no other sessions: grant pg_read_all_stats to rollbackd\n");
 }
 

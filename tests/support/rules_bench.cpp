@@ -1,5 +1,8 @@
 #include "tests/support/rules_bench.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include <utility>
 
 namespace rollbackd::tests {
@@ -50,30 +53,35 @@ void Bench::pass(double seconds) {
   const rules::Instant until = now + rules::Duration{static_cast<std::int64_t>(seconds * 1e6)};
   while (now < until) {
     now = std::min(until, rules::instant_of(rules::second_of(now) + 1));
-    take(rules::FeedBatch{now, {}, {}, {}, {}});
+    take(batch());
   }
 }
 
 void Bench::errors(std::uint64_t n, const rules::Service& service) {
-  logged_.push_back({std::nullopt, service, now, n});
-  take(rules::FeedBatch{now, {}, {logged_.back()}, {}, {}});
+  logged_.push_back(logged(now, n, service));
+  take(batch({}, {logged_.back()}));
+}
+
+rules::WindowsRecounted Bench::recounted(const rules::Service& service,
+                                         std::vector<rules::EventGroup> events) const {
+  const auto& wanted = world().services.at(service).rebuilding;
+  return {service, wanted ? wanted->number : 0, look_, std::move(events)};
 }
 
 void Bench::recount(const rules::Service& service) {
-  if (!world().services.at(service).rebuilding) {
-    return;
-  }
-  rules::FeedBatch batch{now, {}, {}, {service}, {}};
-  for (const rules::EventGroup& group : logged_) {
-    if (group.service == service) {
-      batch.events.push_back(group);
-    }
-  }
-  take(batch);
+  std::vector<rules::EventGroup> own;
+  std::copy_if(logged_.begin(), logged_.end(), std::back_inserter(own),
+               [&](const rules::EventGroup& group) { return group.service == service; });
+  take(recounted(service, std::move(own)));
+}
+
+rules::FeedBatch Bench::batch(std::vector<rules::Deployment> deployments,
+                              std::vector<rules::EventGroup> events) {
+  return {now, ++look_, std::move(deployments), std::move(events), false};
 }
 
 void Bench::put(const rules::Deployment& deployment) {
-  take(rules::FeedBatch{now, {deployment}, {}, {}, {}});
+  take(batch({deployment}));
   recount(deployment.service);
 }
 
@@ -95,12 +103,12 @@ void Bench::feed_back_rows() {
       replacement.deployed_at = mark->at;
       replacement.rollback_from = bad.id;
       replacement.health_check_passed = false;
-      take(rules::FeedBatch{now, {bad, replacement}, {}, {}, {}});
+      take(batch({bad, replacement}));
     } else if (const auto* serve = std::get_if<rules::PutInService>(&entry)) {
       rules::Deployment replacement = *world().deployments.find(serve->replacement);
       replacement.status = rules::DeploymentStatus::success;
       replacement.deployed_at = serve->deployed_at;
-      take(rules::FeedBatch{now, {replacement}, {}, {}, {}});
+      take(batch({replacement}));
     } else if (const auto* restore = std::get_if<rules::RestoreDeployment>(&entry)) {
       rules::Deployment bad = *world().deployments.find(restore->deployment);
       bad.status = restore->status;
@@ -109,7 +117,7 @@ void Bench::feed_back_rows() {
       replacement.status = rules::DeploymentStatus::failed;
       replacement.deployed_at = now;
       replacement.completed_at = now;
-      take(rules::FeedBatch{now, {bad, replacement}, {}, {}, {}});
+      take(batch({bad, replacement}));
     } else {
       continue;
     }

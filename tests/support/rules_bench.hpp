@@ -28,6 +28,12 @@ class Bench {
   // Time passes without anything happening, looked at second by second.
   void pass(double seconds);
   void errors(std::uint64_t n, const rules::Service& service = app);
+  // The next look of the feed.
+  rules::FeedBatch batch(std::vector<rules::Deployment> deployments = {},
+                         std::vector<rules::EventGroup> events = {});
+  // What the recount of the service that was asked for would say, of these events.
+  [[nodiscard]] rules::WindowsRecounted recounted(const rules::Service& service,
+                                                  std::vector<rules::EventGroup> events) const;
   // The row as it is from now on, and the recount that it asks for.
   void put(const rules::Deployment& deployment);
   void sample(double connections, std::optional<double> memory = std::nullopt);
@@ -75,6 +81,7 @@ class Bench {
  private:
   void recount(const rules::Service& service);
 
+  rules::Look look_ = 0;
   std::size_t rows_fed_back_ = 0;
   std::vector<rules::EventGroup> logged_;
 };

@@ -53,6 +53,12 @@ inline rules::Deployment good_row(std::int64_t number, rules::Instant deployed_a
   return d;
 }
 
+// n events of one moment that name no deployment.
+inline rules::EventGroup logged(rules::Instant when, std::uint64_t n = 1,
+                                const rules::Service& service = app) {
+  return {std::nullopt, service, when, {{rules::second_of(when), n}}};
+}
+
 // v1 is good, v2 serves since ten minutes ago; the windows are complete and stand at noon.
 inline rules::World world_at_noon(rules::Policy policy = {}) {
   rules::World world{rules::PolicyBook{std::move(policy)}};

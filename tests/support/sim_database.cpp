@@ -20,7 +20,8 @@ bool is_done(DeploymentStatus status) {
 }
 
 rules::EventGroup group_of(const SimEvent& event) {
-  return {event.deployment, event.service, event.timestamp, 1};
+  return {event.deployment, event.service, event.timestamp,
+          {{rules::second_of(event.timestamp), 1}}};
 }
 
 }  // namespace
@@ -216,24 +217,17 @@ bool SimDatabase::belongs_to(const SimEvent& event, const rules::Service& servic
   return row != deployments_.end() && row->second.service == service;
 }
 
-rules::FeedBatch SimDatabase::difference(Instant now, const std::vector<rules::Service>& rebuilt) {
+rules::FeedBatch SimDatabase::difference(Instant now) {
   rules::FeedBatch batch;
   batch.as_of = now;
-  batch.rebuilt = rebuilt;
+  batch.look = ++look_;
   for (const auto& id : rows_changed_) {
     batch.deployments.push_back(deployments_.at(id));
   }
   rows_changed_.clear();
-  const auto is_rebuilt = [&](const SimEvent& event) {
-    return std::any_of(rebuilt.begin(), rebuilt.end(),
-                       [&](const rules::Service& s) { return belongs_to(event, s); });
-  };
-  for (std::size_t i = rebuilt.empty() ? events_told_ : 0; i < events_.size(); ++i) {
-    if (i >= events_told_ || is_rebuilt(events_[i])) {
-      batch.events.push_back(group_of(events_[i]));
-    }
+  for (; events_told_ < events_.size(); ++events_told_) {
+    batch.events.push_back(group_of(events_[events_told_]));
   }
-  events_told_ = events_.size();
   return batch;
 }
 
@@ -244,19 +238,36 @@ rules::FeedRebuilt SimDatabase::whole(Instant now) {
   for (const auto& [id, row] : deployments_) {
     rebuilt.deployments.push_back(row);
   }
-  rebuilt.events = audit().events;
+  for (const SimEvent& event : events_) {
+    rebuilt.events.push_back(group_of(event));
+  }
   rows_changed_.clear();
   events_told_ = events_.size();
+  ++look_;
   return rebuilt;
 }
 
-rules::Audit SimDatabase::audit() const {
-  rules::Audit audit;
-  audit.events.reserve(events_.size());
-  for (const SimEvent& event : events_) {
-    audit.events.push_back(group_of(event));
+rules::WindowsRecounted SimDatabase::recount(const rules::RebuildWindows& wanted) const {
+  rules::WindowsRecounted recounted{wanted.service, wanted.number, look_, {}};
+  for (std::size_t i = 0; i < events_told_; ++i) {
+    if (belongs_to(events_[i], wanted.service)) {
+      recounted.events.push_back(group_of(events_[i]));
+    }
   }
-  return audit;
+  return recounted;
+}
+
+rules::AuditCounted SimDatabase::audit(rules::Second t, rules::Second longest) const {
+  rules::AuditCounted counted;
+  counted.look = look_;
+  for (std::size_t i = 0; i < events_told_; ++i) {
+    const SimEvent& event = events_[i];
+    const rules::Second second = rules::second_of(event.timestamp);
+    if (second > t - longest && second <= t + 60) {
+      counted.groups.push_back({event.deployment, event.service, event.timestamp, 1, 0, 0});
+    }
+  }
+  return counted;
 }
 
 const Deployment* SimDatabase::at(const rules::Service& service, Instant moment) const {

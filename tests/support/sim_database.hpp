@@ -39,10 +39,12 @@ class SimDatabase {
   void apply(const rules::JournalEntry& entry, rules::Instant now);
   [[nodiscard]] rules::JournalRead journal_read() const;
 
-  // The feed. What is new since the last look, with these services told whole; or everything.
-  rules::FeedBatch difference(rules::Instant now, const std::vector<rules::Service>& rebuilt);
+  // The feed. What is new since the last look; or everything; or, of what the looks so far have
+  // seen, all of one service, or all of the longest window of seconds that ends with second t.
+  rules::FeedBatch difference(rules::Instant now);
   rules::FeedRebuilt whole(rules::Instant now);
-  [[nodiscard]] rules::Audit audit() const;
+  [[nodiscard]] rules::WindowsRecounted recount(const rules::RebuildWindows& wanted) const;
+  [[nodiscard]] rules::AuditCounted audit(rules::Second t, rules::Second longest) const;
   [[nodiscard]] bool is_all_told() const {
     return rows_changed_.empty() && events_told_ == events_.size();
   }
@@ -77,6 +79,7 @@ class SimDatabase {
   std::vector<rules::EventId> in_order_;  // of their rows
   std::vector<SimEvent> events_;
   std::size_t events_told_ = 0;
+  rules::Look look_ = 0;
   std::set<rules::DeploymentId> rows_changed_;
   std::int64_t last_row_ = 0;
 };

@@ -161,13 +161,7 @@ void SimWorld::start(const rules::Action& action) {
       take(rules::HealthUrlAnswered{event, health_url_ok_, ""});
     });
   } else if (const auto* rebuild = std::get_if<rules::RebuildWindows>(&action)) {
-    ++looks_;
-    after(chance_.takes(bell_takes), [this, service = rebuild->service, life = feed_life_] {
-      if (life == feed_life_ && has_feed()) {
-        --looks_;
-        poll({service});
-      }
-    });
+    recount(*rebuild);
   }
 }
 

@@ -55,7 +55,7 @@ void SimWorld::every_second() {
   due_.push({next, ++order_, [this] {
                if (is_up_) {
                  if (!feed_lost_) {
-                   poll({}, chance_.audits && rules::second_of(time_) % 60 == 30);
+                   poll(chance_.audits && rules::second_of(time_) % 60 == 30);
                  }
                  take(samples_);
                }
@@ -159,7 +159,7 @@ void SimWorld::ring() {
   after(chance_.takes(bell_takes), [this] {
     bell_pending_ = false;
     if (has_feed()) {
-      poll({});
+      poll();
     }
   });
 }
@@ -180,10 +180,12 @@ void SimWorld::deliver(rules::Input input) {
   }
 }
 
-void SimWorld::poll(const std::vector<rules::Service>& rebuilt, bool audit) {
-  rules::FeedBatch batch = database_.difference(time_, rebuilt);
+void SimWorld::poll(bool audit) {
+  rules::FeedBatch batch = database_.difference(time_);
+  batch.audited = audit;
   if (audit) {
-    batch.audit = database_.audit();
+    const rules::Second longest = policies_.window_lengths().back();
+    deliver_late(database_.audit(rules::second_of(time_), longest));
   }
   for (rules::Deployment& d : batch.deployments) {
     d.rollback_from = bug_ == SimBug::hides_replacements ? std::nullopt : d.rollback_from;
@@ -196,6 +198,26 @@ void SimWorld::poll(const std::vector<rules::Service>& rebuilt, bool audit) {
     batch.events.push_back(batch.events.back());
   }
   deliver(std::move(batch));
+}
+
+void SimWorld::recount(const rules::RebuildWindows& wanted) {
+  ++looks_;
+  after(chance_.takes(bell_takes), [this, wanted, life = feed_life_] {
+    if (life == feed_life_ && has_feed()) {
+      --looks_;
+      deliver_late(database_.recount(wanted));
+    }
+  });
+}
+
+void SimWorld::deliver_late(rules::Input counted) {
+  ++looks_;
+  after(chance_.takes(bell_takes), [this, counted = std::move(counted), life = feed_life_] {
+    if (life == feed_life_ && has_feed()) {
+      --looks_;
+      deliver(counted);
+    }
+  });
 }
 
 void SimWorld::rebuild_all() {

@@ -136,7 +136,10 @@ class SimWorld final : public engine::Clock,
   void take(const rules::Input& input);
   void every_second();
   void ring();
-  void poll(const std::vector<rules::Service>& rebuilt, bool audit = false);
+  void poll(bool audit = false);
+  void recount(const rules::RebuildWindows& wanted);
+  // Hands over what was counted in the past, while looks go on.
+  void deliver_late(rules::Input counted);
   void rebuild_all();
   void deliver(rules::Input input);
   void execute(const rules::Commit& commit, std::uint64_t life);

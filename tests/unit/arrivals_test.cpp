@@ -34,7 +34,7 @@ TEST_CASE("arrivals: what arrives is told once, with the snapshot of its moment"
 
 TEST_CASE("arrivals: an arrival whose story was not written is told again") {
   Bench bench;
-  bench.step(rules::FeedBatch{bench.now, {row(3, at(0))}, {}, {}, {}});
+  bench.step(bench.batch({row(3, at(0))}));
   REQUIRE(bench.on_their_way.size() == 1);
   bench.fail_commit();
   CHECK(bench.started<rules::TakeSnapshot>().empty());
@@ -68,7 +68,7 @@ TEST_CASE("arrivals: probation is passed once, and again when its entry was not 
   bench.put(row(3, at(-290)));
   bench.pass(9);
   bench.now = at(10);
-  bench.step(rules::FeedBatch{at(10), {}, {}, {}, {}});
+  bench.step(bench.batch());
   REQUIRE(bench.on_their_way.size() == 1);
   bench.fail_commit();
   bench.read_journal();

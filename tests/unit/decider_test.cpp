@@ -18,8 +18,8 @@ using rules::SnapshotType;
 using rules::TriggerType;
 using Words = std::vector<std::string>;
 
-rules::FeedBatch errors_now(const Bench& bench, std::uint64_t n) {
-  return {bench.now, {}, {{std::nullopt, app, bench.now, n}}, {}, {}};
+rules::FeedBatch errors_now(Bench& bench, std::uint64_t n) {
+  return bench.batch({}, {logged(bench.now, n)});
 }
 
 rules::ManualRequest request(std::uint64_t deployment = 2) {
@@ -30,9 +30,9 @@ rules::ManualRequest request(std::uint64_t deployment = 2) {
 
 TEST_CASE("decider: all events of one batch are taken in before anything is judged") {
   Bench bench;
-  rules::FeedBatch batch{bench.now, {}, {}, {}, {}};
+  rules::FeedBatch batch = bench.batch();
   for (int i = 0; i < 8; ++i) {
-    batch.events.push_back({std::nullopt, app, bench.now, 1});
+    batch.events.push_back(logged(bench.now));
   }
   bench.take(batch);
   CHECK(bench.rollback()->reason == "High error rate: 8 errors/minute");
@@ -82,14 +82,14 @@ TEST_CASE("decider: an automatic rollback's row says who, why, and what it was d
 TEST_CASE("decider: nothing is judged before the windows are complete and the journal is read") {
   rules::Decider decider{rules::PolicyBook{}};
   rules::FeedRebuilt rebuilt{
-      noon, "started", {good_row(1, at(-3600)), row(2, at(-600))}, {{std::nullopt, app, noon, 50}}};
-  const auto blind = decider.step(noon, rules::FeedBatch{noon, {}, {}, {}, {}});
+      noon, "started", {good_row(1, at(-3600)), row(2, at(-600))}, {logged(noon, 50)}};
+  const auto blind = decider.step(noon, rules::FeedBatch{noon, 1, {}, {}, false});
   CHECK(blind.commits.empty());
   const auto windows_only = decider.step(noon, rebuilt);
   CHECK(windows_only.commits.empty());
   CHECK(windows_only.explanations.empty());
   decider.step(noon, rules::JournalRead{});
-  const auto both = decider.step(at(1), rules::FeedBatch{at(1), {}, {}, {}, {}});
+  const auto both = decider.step(at(1), rules::FeedBatch{at(1), 2, {}, {}, false});
   CHECK(both.explanations.size() == 1);
 }
 
@@ -104,7 +104,7 @@ TEST_CASE("decider: nothing is judged across a gap; the first whole windows are 
   bench.take(rules::FeedRebuilt{bench.now,
                                 "reconnected",
                                 {good_row(1, at(-3600)), row(2, at(-600))},
-                                {{std::nullopt, app, bench.now, 6}}});
+                                {logged(bench.now, 6)}});
   CHECK(bench.told("rollback_initiated") == 1);
 }
 
@@ -114,13 +114,12 @@ TEST_CASE("decider: a service whose windows are counted anew is not judged, othe
   other.service = {"staging", "app"};
   bench.put(other);
   bench.forget();
-  bench.take(
-      rules::FeedBatch{bench.now, {row(3, at(-1))}, {{std::nullopt, app, bench.now, 9}}, {}, {}});
+  bench.take(bench.batch({row(3, at(-1))}, {logged(bench.now, 9)}));
   CHECK(bench.started<rules::RebuildWindows>().size() == 1);
   CHECK(bench.explanations.empty());
   bench.errors(6, other.service);
   CHECK(bench.explained() == Words{"no_target"});
-  bench.take(rules::FeedBatch{bench.now, {}, {{std::nullopt, app, bench.now, 9}}, {app}, {}});
+  bench.take(bench.recounted(app, {logged(bench.now, 9)}));
   CHECK(bench.explained() == Words{"no_target", "rollback"});
 }
 
@@ -147,8 +146,10 @@ TEST_CASE("decider: a new deployment's `for:` begins with its own first look") {
   bench.errors(3);
   bench.pass(15);
   // The row and its errors come in one batch: nobody sees it quiet.
-  bench.take(rules::FeedBatch{
-      bench.now, {row(3, bench.now)}, {{numbered_id(3), app, bench.now, 3}}, {app}, {}});
+  rules::EventGroup own = logged(bench.now, 3);
+  own.deployment = numbered_id(3);
+  bench.take(bench.batch({row(3, bench.now)}, {own}));
+  bench.take(bench.recounted(app, {own}));
   bench.pass(19);
   CHECK(bench.told("rollback_initiated") == 0);
   bench.pass(1);

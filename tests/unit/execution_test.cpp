@@ -67,7 +67,7 @@ TEST_CASE("execution: all eight steps are in the row from the start") {
 
 TEST_CASE("execution: the snapshot is asked for when the row is written, not before") {
   Bench bench;
-  bench.step(rules::FeedBatch{noon, {}, {{std::nullopt, app, noon, 6}}, {}, {}});
+  bench.step(bench.batch({}, {logged(noon, 6)}));
   CHECK(bench.actions.empty());
   bench.confirm_all();
   REQUIRE(bench.started<rules::TakeSnapshot>().size() == 1);

@@ -8,13 +8,15 @@
 
 #include <doctest/doctest.h>
 
+#include "rules/limits.hpp"
 #include "tests/support/random.hpp"
 #include "tests/support/rules_kit.hpp"
 
 namespace rollbackd::tests {
 namespace {
 
-using rules::Audit;
+using rules::AuditCounted;
+using rules::AuditGroup;
 using rules::Deployment;
 using rules::DeploymentStatus;
 using rules::EventGroup;
@@ -24,18 +26,28 @@ using rules::Instant;
 using rules::Intake;
 using rules::Second;
 using rules::Service;
+using rules::WindowsRecounted;
 using rules::World;
 
 const Service other{"staging", "app"};
 
-EventGroup event(Instant when, std::uint64_t n = 1) { return {std::nullopt, app, when, n}; }
+EventGroup event(Instant when, std::uint64_t n = 1) { return logged(when, n); }
 EventGroup event_of(std::int64_t deployment, Instant when, std::uint64_t n = 1) {
-  return {numbered_id(static_cast<std::uint64_t>(deployment)), app, when, n};
+  EventGroup group = logged(when, n);
+  group.deployment = numbered_id(static_cast<std::uint64_t>(deployment));
+  return group;
 }
 
 FeedBatch batch(Instant as_of, std::vector<EventGroup> events = {},
-                std::vector<Deployment> deployments = {}, std::vector<Service> rebuilt = {}) {
-  return {as_of, std::move(deployments), std::move(events), std::move(rebuilt), {}};
+                std::vector<Deployment> deployments = {}, rules::Look look = 1) {
+  return {as_of, look, std::move(deployments), std::move(events), false};
+}
+
+// The answer to what was asked for the service last, as `look` saw it.
+WindowsRecounted recounted(const World& world, std::vector<EventGroup> events, rules::Look look = 1,
+                           const Service& service = app) {
+  const auto& wanted = world.services.at(service).rebuilding;
+  return {service, wanted ? wanted->number : 0, look, std::move(events)};
 }
 
 std::uint64_t count(const World& world, std::int64_t deployment, Second window = 300) {
@@ -109,7 +121,7 @@ TEST_CASE("intake: the old windows answer until the new ones are there") {
   take_in(world, batch(noon, {}, {row(3, at(-20))}));
   CHECK(count(world, 2) == 4);
   CHECK(world.services[app].rebuilding);
-  const Intake intake = take_in(world, batch(noon, {event(at(-10), 4)}, {}, {app}));
+  const Intake intake = take_in(world, recounted(world, {event(at(-10), 4)}));
   CHECK(count(world, 2) == 0);
   CHECK(count(world, 3) == 4);
   CHECK_FALSE(world.services[app].rebuilding);
@@ -117,19 +129,60 @@ TEST_CASE("intake: the old windows answer until the new ones are there") {
   CHECK(intake.rebuilds.empty());
 }
 
-TEST_CASE("intake: a row and the recount of one snapshot need no second recount") {
+TEST_CASE("intake: what came after the look that was recounted is added, what it saw is not") {
   World world = world_at_noon();
-  const Intake intake = take_in(world, batch(noon, {event(at(-10))}, {row(3, at(-20))}, {app}));
-  CHECK(intake.rebuilds.empty());
-  CHECK(count(world, 3) == 1);
+  take_in(world, batch(noon, {event(at(-10), 4)}, {row(3, at(-20))}, 1));
+  take_in(world, batch(noon, {event(at(-9), 2)}, {}, 2));
+  take_in(world, batch(noon, {event(at(-8), 1), event_of(2, at(-8), 5)}, {}, 3));
+  take_in(world, recounted(world, {event(at(-10), 4), event(at(-9), 2)}, 2));
+  CHECK(count(world, 3) == 7);
+  CHECK(count(world, 2) == 5);
+}
+
+TEST_CASE("intake: an event that was nobody's when it came is counted with the recount") {
+  World world = world_at_noon();
+  take_in(world, batch(noon, {}, {row(3, at(-20))}, 1));
+  take_in(world, batch(noon, {event_of(9, at(-5))}, {}, 2));
+  CHECK(count(world, 9) == 0);
+  take_in(world, batch(noon, {}, {row(9, at(-6))}, 3));
+  take_in(world, recounted(world, {event_of(9, at(-5))}, 3));
+  CHECK(count(world, 9) == 1);
+}
+
+TEST_CASE("intake: the answer to a question that was asked anew meanwhile changes nothing") {
+  World world = world_at_noon();
+  take_in(world, batch(noon, {event(at(-10), 4)}, {row(3, at(-20))}, 1));
+  const WindowsRecounted old = recounted(world, {event(at(-10), 99)}, 1);
+  take_in(world, batch(noon, {}, {row(4, at(-5))}, 2));
+  take_in(world, old);
+  CHECK(world.services[app].rebuilding);
+  CHECK(count(world, 3) == 4);
+  take_in(world, recounted(world, {event(at(-10), 4)}, 2));
+  CHECK_FALSE(world.services[app].rebuilding);
+  CHECK(count(world, 3) == 4);
+  take_in(world, old);
+  CHECK(count(world, 3) == 4);
+}
+
+TEST_CASE("intake: what is kept for a recount is bounded; beyond that it is asked for anew") {
+  World world = world_at_noon();
+  take_in(world, batch(noon, {}, {row(3, at(-20))}, 1));
+  const auto first = world.services[app].rebuilding->number;
+  Intake intake;
+  for (std::size_t i = 0; i <= rules::limits::recounting_groups_max; ++i) {
+    intake = take_in(world, batch(noon, {event(at(-10))}, {}, 2 + i));
+  }
+  CHECK(asked(intake) == Services{app});
+  CHECK(world.services[app].rebuilding->number > first);
+  CHECK(world.services[app].rebuilding->since.empty());
 }
 
 TEST_CASE("intake: a recount leaves other services alone") {
   World world = world_at_noon();
   Deployment neighbour = row(5, at(-100));
   neighbour.service = other;
-  take_in(world, batch(noon, {event_of(5, noon, 7)}, {neighbour}));
-  take_in(world, batch(noon, {}, {}, {app}));
+  take_in(world, batch(noon, {event_of(5, noon, 7)}, {neighbour, row(3, at(-20))}));
+  take_in(world, recounted(world, {}));
   CHECK(count(world, 5) == 7);
   CHECK(world.services[other].rebuilding);
   CHECK_FALSE(world.services[app].rebuilding);
@@ -147,7 +200,7 @@ TEST_CASE("intake: a rebuild replaces all that was known and completes the windo
   World world = world_at_noon();
   log_errors(world, 2, 50);
   world.complete = false;
-  world.services[app].rebuilding = true;
+  world.services[app].rebuilding = rules::Recounting{};
   world.services[app].above_since["burn"] = noon;
   world.services[app].firing = {"burn"};
   FeedRebuilt rebuilt{at(2), "started", {row(7, at(-1))}, {event(at(1), 2), event_of(2, at(1))}};
@@ -165,50 +218,107 @@ TEST_CASE("intake: a rebuild replaces all that was known and completes the windo
   CHECK(world.services[app].firing.empty());
 }
 
+namespace {
+
+AuditGroup counted(std::uint64_t seen, std::uint64_t odd = 0, std::uint64_t foreign = 0) {
+  return {std::nullopt, app, noon, seen, odd, foreign};
+}
+
+FeedBatch audited(Instant as_of, rules::Look look) {
+  FeedBatch last = batch(as_of, {}, {}, look);
+  last.audited = true;
+  return last;
+}
+
+}  // namespace
+
 TEST_CASE("intake: an audit that agrees with memory finds nothing and changes nothing") {
   World world = world_at_noon();
   take_in(world, batch(noon, {event(noon, 3), event(at(500), 2)}));
-  FeedBatch audited = batch(noon);
-  audited.audit = Audit{{event(noon, 3), event(at(500), 2)}, 0};
-  const Intake intake = take_in(world, audited);
+  take_in(world, audited(noon, 2));
+  take_in(world, batch(at(1), {event(at(1), 9)}, {}, 3));  // after the look that is audited
+  const Intake intake = take_in(world, AuditCounted{2, {counted(3)}});
   REQUIRE(intake.audit);
   CHECK(intake.audit->drift == 0);
   CHECK(intake.audit->removed == 0);
   CHECK(intake.audit->foreign_rows == 0);
-  CHECK(count(world, 2) == 3);
-  take_in(world, batch(at(450)));
-  CHECK(count(world, 2) == 2);  // what waits for its time has not been lost
+  CHECK(intake.rebuilds.empty());
+  CHECK(count(world, 2) == 12);
 }
 
-TEST_CASE(
-    "intake: an audit tells foreign rows, removed rows and drift apart, and memory is right "
-    "again") {
-  const auto audit = [](std::uint64_t memory, std::uint64_t table, std::uint64_t foreign) {
+TEST_CASE("intake: an audit of another look proves nothing") {
+  World world = world_at_noon();
+  take_in(world, audited(noon, 2));
+  CHECK_FALSE(take_in(world, AuditCounted{1, {counted(3)}}).audit);
+  CHECK(take_in(world, AuditCounted{2, {counted(0)}}).audit);
+  CHECK_FALSE(take_in(world, AuditCounted{2, {counted(3)}}).audit);
+}
+
+TEST_CASE("intake: an audit tells foreign rows, removed rows and drift apart") {
+  struct Found {
+    std::uint64_t foreign;
+    std::uint64_t removed;
+    std::uint64_t drift;
+    std::string why;
+    bool operator==(const Found&) const = default;
+  };
+  const auto audit = [](std::uint64_t memory, const AuditGroup& table) {
     World world = world_at_noon();
     log_errors(world, 2, memory);
-    FeedBatch audited = batch(noon);
-    audited.audit = Audit{{event(noon, table)}, foreign};
-    const auto found = take_in(world, audited).audit;
-    CHECK(count(world, 2) == table);
-    return std::vector<std::uint64_t>{found->foreign_rows, found->removed, found->drift};
+    take_in(world, audited(noon, 1));
+    const Intake intake = take_in(world, AuditCounted{1, {table}});
+    CHECK(world.services[app].rebuilding.has_value() == !intake.rebuilds.empty());
+    return Found{intake.audit->foreign_rows, intake.audit->removed, intake.audit->drift,
+                 intake.rebuilds.empty()
+                     ? ""
+                     : std::get<rules::RebuildWindows>(intake.rebuilds.front()).why};
   };
-  using Numbers = std::vector<std::uint64_t>;
-  CHECK(audit(3, 3, 0) == Numbers{0, 0, 0});
-  CHECK(audit(3, 5, 2) == Numbers{2, 0, 0});
-  CHECK(audit(3, 5, 1) == Numbers{1, 0, 1});
-  CHECK(audit(3, 5, 0) == Numbers{0, 0, 2});
-  CHECK(audit(5, 3, 0) == Numbers{0, 2, 0});
+  CHECK(audit(3, counted(3)) == Found{0, 0, 0, ""});
+  CHECK(audit(5, counted(3, 0, 2)) == Found{2, 0, 0, ""});  // found by an earlier audit
+  CHECK(audit(3, counted(3, 0, 2)) == Found{2, 0, 0, "foreign_rows"});
+  CHECK(audit(3, counted(5, 2)) == Found{2, 0, 0, "foreign_rows"});
+  CHECK(audit(3, counted(3, 3)) == Found{0, 0, 0, ""});  // savepoints
+  CHECK(audit(3, counted(5, 1)) == Found{1, 0, 1, "window_drift"});
+  CHECK(audit(3, counted(5)) == Found{0, 0, 2, "window_drift"});
+  CHECK(audit(5, counted(3)) == Found{0, 2, 0, "rows_removed"});
+  CHECK(audit(5, counted(0)) == Found{0, 5, 0, "rows_removed"});
 }
 
-TEST_CASE("intake: an audit proves nothing about windows that are being counted anew") {
+TEST_CASE("intake: an audit finds events of a deployment that the table has none of") {
   World world = world_at_noon();
   log_errors(world, 2, 5);
-  world.services[app].rebuilding = true;
-  FeedBatch audited = batch(noon);
-  audited.audit = Audit{{event(noon, 1)}, 0};
-  const auto found = take_in(world, audited).audit;
-  CHECK(found->removed == 0);
-  CHECK(found->drift == 0);
+  take_in(world, audited(noon, 1));
+  CHECK(take_in(world, AuditCounted{1, {}}).audit->removed == 5);
+}
+
+TEST_CASE("intake: an audit proves nothing about windows that are counted anew") {
+  const auto found = [](auto meanwhile) {
+    World world = world_at_noon();
+    log_errors(world, 2, 5);
+    meanwhile(world, true);
+    take_in(world, audited(noon, 5));
+    meanwhile(world, false);
+    const Intake intake = take_in(world, AuditCounted{5, {counted(1)}});
+    return intake.audit->removed + intake.audit->drift;
+  };
+  CHECK(found([](World&, bool) {}) == 4);
+  CHECK(found([](World& world, bool before) {
+          if (before) {
+            take_in(world, batch(noon, {}, {row(3, at(-20))}));
+          }
+        }) == 0);
+  CHECK(found([](World& world, bool before) {
+          if (!before) {
+            take_in(world, batch(noon, {}, {row(3, at(-20))}, 6));
+          }
+        }) == 0);
+  CHECK(found([](World& world, bool before) {
+          if (before) {
+            take_in(world, batch(noon, {}, {row(3, at(-20))}));
+          } else {
+            take_in(world, recounted(world, {}, 5));
+          }
+        }) == 0);
 }
 
 namespace {
@@ -219,7 +329,7 @@ struct RandomTable {
 
   FeedBatch next() {
     now += rules::Duration{random.between(0, 2'000'000)};
-    FeedBatch b = batch(now);
+    FeedBatch b = batch(now, {}, {}, ++look);
     if (random.one_in(8)) {
       Deployment d =
           row(random.between(1, 6), now - rules::Duration{random.between(0, 90'000'000)});
@@ -241,18 +351,18 @@ struct RandomTable {
     return b;
   }
 
-  // These services are told whole, by the rows as they are now.
-  void recount(FeedBatch& b, const std::set<Service>& services) const {
-    b.rebuilt.assign(services.begin(), services.end());
-    const auto is_recounted = [&](const EventGroup& e) {
-      if (!e.deployment) {
-        return services.contains(e.service);
-      }
-      const auto own = rows.find(*e.deployment);
-      return own != rows.end() && services.contains(own->second.service);
-    };
-    std::erase_if(b.events, is_recounted);
-    std::copy_if(events.begin(), events.end(), std::back_inserter(b.events), is_recounted);
+  // All events so far that are of the service by the rows as they are now.
+  [[nodiscard]] WindowsRecounted recount(const rules::RebuildWindows& wanted) const {
+    WindowsRecounted all{wanted.service, wanted.number, look, {}};
+    std::copy_if(events.begin(), events.end(), std::back_inserter(all.events),
+                 [&](const EventGroup& e) {
+                   if (!e.deployment) {
+                     return e.service == wanted.service;
+                   }
+                   const auto own = rows.find(*e.deployment);
+                   return own != rows.end() && own->second.service == wanted.service;
+                 });
+    return all;
   }
 
   [[nodiscard]] std::uint64_t count(const World& world, const Deployment& d) const {
@@ -269,6 +379,7 @@ struct RandomTable {
 
   Random random;
   Instant now = noon;
+  rules::Look look = 0;
   std::map<rules::DeploymentId, Deployment> rows;
   std::vector<EventGroup> events;
 };
@@ -282,15 +393,19 @@ TEST_CASE("intake: any order of rows, events and recounts counts like a look at 
     RandomTable table{s};
     World world{rules::PolicyBook{}};
     take_in(world, FeedRebuilt{noon, "started", {}, {}});
-    std::set<Service> wanted;
+    std::vector<rules::RebuildWindows> wanted;
+    std::vector<WindowsRecounted> on_their_way;  // counted, and looks go on before they arrive
     for (int step = 0; step < 200; ++step) {
-      FeedBatch b = table.next();
-      if (!wanted.empty() && table.random.one_in(2)) {
-        table.recount(b, wanted);
-        wanted.clear();
+      for (const rules::Action& action : take_in(world, table.next()).rebuilds) {
+        wanted.push_back(std::get<rules::RebuildWindows>(action));
       }
-      for (const Service& service : asked(take_in(world, b))) {
-        wanted.insert(service);
+      if (!wanted.empty() && table.random.one_in(2)) {
+        on_their_way.push_back(table.recount(wanted.front()));
+        wanted.erase(wanted.begin());
+      }
+      if (!on_their_way.empty() && table.random.one_in(2)) {
+        take_in(world, on_their_way.front());
+        on_their_way.erase(on_their_way.begin());
       }
       for (const auto& [id, d] : table.rows) {
         if (!world.services[d.service].rebuilding) {

@@ -143,9 +143,9 @@ TEST_CASE("metrics: the time to a decision is counted from the newest event of i
   Metrics metrics{200};
   rules::FeedBatch batch;
   const rules::Instant at = instant_of(1000) - std::chrono::milliseconds{40};
-  batch.events.push_back({std::nullopt, {"production", "api"}, instant_of(900), 5});
-  batch.events.push_back({std::nullopt, {"production", "api"}, at, 1});
-  batch.events.push_back({std::nullopt, {"production", "other"}, instant_of(1000), 1});
+  batch.events.push_back({std::nullopt, {"production", "api"}, instant_of(900), {{900, 5}}});
+  batch.events.push_back({std::nullopt, {"production", "api"}, at, {{999, 1}}});
+  batch.events.push_back({std::nullopt, {"production", "other"}, instant_of(1000), {{1000, 1}}});
   metrics.took(batch);
   rules::Output output;
   output.commits.push_back(commit_of(rules::PutRollback{some_rollback(), true}));

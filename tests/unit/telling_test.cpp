@@ -212,7 +212,7 @@ TEST_CASE(
 TEST_CASE("telling: what was told but not written is told again") {
   Bench bench;
   cool_down_until(bench, 100);
-  bench.step(rules::FeedBatch{bench.now, {}, {{std::nullopt, app, bench.now, 6}}, {}, {}});
+  bench.step(bench.batch({}, {logged(bench.now, 6)}));
   REQUIRE(bench.on_their_way.size() == 1);
   bench.fail_commit();
   bench.pass(2);

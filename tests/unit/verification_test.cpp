@@ -187,9 +187,9 @@ TEST_CASE("verification: nothing is said across a gap, nor while the windows are
   ward.world.complete = false;
   CHECK(ward.at_second(400).health == Health::wait);
   ward.world.complete = true;
-  ward.world.services[app].rebuilding = true;
+  ward.world.services[app].rebuilding = rules::Recounting{};
   CHECK(ward.at_second(400).health == Health::wait);
-  ward.world.services[app].rebuilding = false;
+  ward.world.services[app].rebuilding.reset();
   CHECK(ward.at_second(400).health != Health::wait);
 }
 

@@ -1,0 +1,117 @@
+#include "engine/store/journal_statements.hpp"
+
+#include <array>
+
+#include "engine/database/doorbell_names.hpp"
+#include "rules/invariant.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+using std::string;
+
+struct Definition {
+  JournalStatement statement;
+  const char* name;
+  std::size_t parameters;
+  string sql;
+};
+
+// The change as a statement that fails when it did not change exactly one row. Outside of PL/pgSQL
+// nothing raises an error, but a text that is no number does, and the message quotes it.
+string one_row(const string& what, const string& change) {
+  return "with changed as (" + change + " returning 1) select case count(*) when 1 then 1 else ('" +
+         what + " changed ' || count(*) || ' rows instead of one')::integer end from changed";
+}
+
+// The elements of a JSON array as PostgreSQL's array.
+string array_of(const string& parameter) {
+  return "array(select s from jsonb_array_elements(" + parameter +
+         "::jsonb) with ordinality as e(s, n) order by n)";
+}
+
+std::array<Definition, 11> definitions() {
+  using enum JournalStatement;
+  return {{
+      {insert_rollback, "insert_rollback", 13,
+       "insert into ops.rollback_events (event_id, deployment_id, trigger_type, trigger_reason,"
+       " initiated_at, status, rollback_plan, rollback_steps, constitutional_validation,"
+       " completed_at, metadata, environment, service)"
+       " values ($1::uuid, $2::uuid, $3, $4, $5::timestamptz, $6, $7::jsonb, " +
+           array_of("$8") + ", $9::jsonb, nullif($10, '')::timestamptz, $11::jsonb, $12, $13)"},
+      {update_rollback, "update_rollback", 5,
+       one_row("the row of the rollback",
+               "update ops.rollback_events set status = $2, rollback_steps = " + array_of("$3") +
+                   ", completed_at = nullif($4, '')::timestamptz, metadata = $5::jsonb"
+                   " where event_id = $1::uuid and status in ('pending', 'in_progress')")},
+      {begin_step, "begin_step", 0,
+       string{"select set_config('"} + step_setting + "', 'on', true)"},
+      {mark_rolled_back, "mark_rolled_back", 3,
+       one_row("mark_rolled_back",
+               "update ops.deployments set status = 'rolled_back', health_check_passed = false,"
+               " rolled_back_at = $3::timestamptz where deployment_id = $1::uuid and status = $2")},
+      {insert_replacement, "insert_replacement", 3,
+       one_row(
+           "the replacement",
+           "insert into ops.deployments (deployment_id, environment, service, version, git_commit,"
+           " git_branch, status, rollback_from, metadata)"
+           " select $1::uuid, bad.environment, bad.service, target.version, target.git_commit,"
+           " target.git_branch, 'pending', bad.deployment_id,"
+           " jsonb_build_object('written_by', 'rollbackd', 'target', target.deployment_id)"
+           " from ops.deployments bad, ops.deployments target"
+           " where bad.deployment_id = $2::uuid and target.deployment_id = $3::uuid")},
+      {restore_deployment, "restore_deployment", 3,
+       one_row("restoring the deployment",
+               "update ops.deployments set status = $2, health_check_passed = $3::boolean,"
+               " rolled_back_at = null where deployment_id = $1::uuid")},
+      {fail_replacement, "fail_replacement", 1,
+       one_row("the replacement",
+               "update ops.deployments set status = 'failed' where deployment_id = $1::uuid")},
+      {put_in_service, "put_in_service", 2,
+       one_row("the replacement",
+               "update ops.deployments set status = 'success', deployed_at = $2::timestamptz"
+               " where deployment_id = $1::uuid")},
+      {pass_probation, "pass_probation", 2,
+       "update ops.deployments set health_check_passed = true,"
+       " health_check_details = $2::jsonb || jsonb_build_object('checked_at', now()),"
+       " status = case status when 'in_progress' then 'success' else status end"
+       " where deployment_id = $1::uuid and status in ('in_progress', 'success')"},
+      {insert_roman_event, "insert_roman_event", 4,
+       "insert into ops.roman_events (event_type, severity, source, description, metadata)"
+       " values ($1, $2, 'rollbackd', $3, $4::jsonb)"},
+      {insert_alert, "insert_alert", 3,
+       "insert into ops.outbox (kind, event_id, payload) values ($1, $2::uuid, $3::jsonb)"},
+  }};
+}
+
+const Definition& definition_of(JournalStatement statement) {
+  static const auto all = definitions();
+  const Definition& found = all.at(static_cast<std::size_t>(statement));
+  INVARIANT(found.statement == statement);
+  return found;
+}
+
+}  // namespace
+
+void prepare_statements(pqxx::connection& connection) {
+  pqxx::nontransaction work{connection};
+  work.exec("set plan_cache_mode = force_generic_plan");
+  for (const Definition& definition : definitions()) {
+    work.exec(string{"prepare "} + definition.name + " as " + definition.sql);
+  }
+}
+
+string call_of(pqxx::connection& connection, JournalStatement statement,
+               std::initializer_list<string> values) {
+  const Definition& definition = definition_of(statement);
+  INVARIANT(values.size() == definition.parameters);
+  string call = string{"execute "} + definition.name;
+  const char* before = " (";
+  for (const string& value : values) {
+    call += before + connection.quote(value);
+    before = ", ";
+  }
+  return call + (values.size() == 0 ? ";" : ");");
+}
+
+}  // namespace rollbackd::engine
