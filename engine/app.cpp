@@ -1,6 +1,7 @@
 #include "engine/app.hpp"
 
 #include <csignal>
+#include <optional>
 
 #include "engine/actions/command.hpp"
 #include "engine/actions/health_probe.hpp"
@@ -25,9 +26,13 @@ namespace {
 constexpr rules::Duration watchdog_every{250'000};
 // How often a stopping daemon looks whether its last deploy has ended and is journaled.
 constexpr rules::Duration stop_look_every{50'000};
+// How long it waits for the journal alone: what could not be written is found again in the
+// database.
+constexpr rules::Duration stop_writing_max = rules::seconds{10};
 
 ConnectionInfo connection_info(const Settings& settings) {
-  return {settings.database.conninfo.reveal(), settings.database.password.reveal()};
+  return {settings.database.conninfo.reveal(), settings.database.password.reveal(),
+          settings.database.password_file};
 }
 
 NotifierSettings notifier_settings(const Settings& settings) {
@@ -50,6 +55,7 @@ struct App::Parts final : Inbox, Actions {
   void lead();
   void follow();
   [[nodiscard]] Readiness readiness() const;
+  std::string scrape();
   void take(const rules::Input& input);
   void arm();
   void watch();
@@ -66,6 +72,7 @@ struct App::Parts final : Inbox, Actions {
   asio::steady_timer wake{reactor};
   asio::steady_timer watchdog{reactor};
   asio::steady_timer stopping{reactor};
+  std::optional<SteadyTime> idle_since;  // while stopping: no deploy runs since
   asio::signal_set signals{reactor, SIGTERM, SIGINT};
   HttpClient outgoing{reactor.get_executor()};
   PostgresOutbox outbox;
@@ -129,11 +136,10 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                  log,
                  metrics,
                  board},
-      http{
-          reactor,
-          Api{{loop, time, [this] { return metrics.scrape(loop); }, [this] { return readiness(); }},
-              settings.http.tokens},
-          log, metrics} {}
+      http{reactor,
+           Api{{loop, time, [this] { return scrape(); }, [this] { return readiness(); }},
+               settings.http.tokens},
+           log, metrics} {}
 
 void App::Parts::post(rules::Input input) {
   asio::post(reactor, [this, input = std::move(input)] { take(input); });
@@ -175,6 +181,11 @@ void App::Parts::arm() {
   });
 }
 
+std::string App::Parts::scrape() {
+  metrics.set(Level::feed_polling, feed.polls_by_design().empty() ? 0 : 1);
+  return metrics.scrape(loop);
+}
+
 // A warm standby is ready, too: it answers reads and takes over.
 Readiness App::Parts::readiness() const {
   Readiness now;
@@ -186,9 +197,14 @@ Readiness App::Parts::readiness() const {
     if (leadership.is_standby() && leaders_own) {
       continue;
     }
+    // Who holds K instead of us is among the warnings; polling meanwhile loses nothing.
+    if (problem.part == Part::doorbell && board.is_warned_of(Warning::doorbell_strangers)) {
+      continue;
+    }
     now.problems.emplace_back(std::string{name_of(problem.part)}, problem.text);
   }
   now.ready = now.problems.empty();
+  now.warnings = board.warnings();
   return now;
 }
 
@@ -251,7 +267,12 @@ void App::Parts::stop(int signal) {
 // A deploy that runs is waited for, and its end is journaled; everything else is left to the
 // journal.
 void App::Parts::stop_when_idle() {
-  if (command.running_count() == 0 && !loop.is_writing()) {
+  const SteadyTime now = steady_now();
+  if (command.running_count() > 0 || !idle_since) {
+    idle_since = now;
+  }
+  const bool gives_up = now - *idle_since > stop_writing_max;
+  if (command.running_count() == 0 && (!loop.is_writing() || gives_up)) {
     reactor.stop();
     return;
   }

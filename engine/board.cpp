@@ -32,6 +32,11 @@ void StatusBoard::report(Part part, std::string problem) {
   problems_[part] = std::move(problem);
 }
 
+void StatusBoard::warn(Warning what, std::string text) {
+  const std::lock_guard lock{mutex_};
+  warnings_[what] = std::move(text);
+}
+
 std::string StatusBoard::problem_of(Part part) const {
   const std::lock_guard lock{mutex_};
   const auto found = problems_.find(part);
@@ -44,6 +49,23 @@ std::vector<StatusBoard::Problem> StatusBoard::problems() const {
   for (const auto& [part, text] : problems_) {
     if (!text.empty()) {
       all.push_back({part, text});
+    }
+  }
+  return all;
+}
+
+bool StatusBoard::is_warned_of(Warning what) const {
+  const std::lock_guard lock{mutex_};
+  const auto found = warnings_.find(what);
+  return found != warnings_.end() && !found->second.empty();
+}
+
+std::vector<std::string> StatusBoard::warnings() const {
+  const std::lock_guard lock{mutex_};
+  std::vector<std::string> all;
+  for (const auto& [what, text] : warnings_) {
+    if (!text.empty()) {
+      all.push_back(text);
     }
   }
   return all;

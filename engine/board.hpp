@@ -26,15 +26,20 @@ class StatusBoard final : public Board {
   explicit StatusBoard(const std::vector<Part>& expected);
 
   void report(Part part, std::string problem) override;
+  void warn(Warning what, std::string text) override;
 
   // Empty: it is well, or has never reported and was not expected to.
   [[nodiscard]] std::string problem_of(Part part) const;
   // Of all parts, in the order of Part; empty: all is well.
   [[nodiscard]] std::vector<Problem> problems() const;
+  [[nodiscard]] bool is_warned_of(Warning what) const;
+  // What there is to warn of, in the order of Warning.
+  [[nodiscard]] std::vector<std::string> warnings() const;
 
  private:
   mutable std::mutex mutex_;
   std::map<Part, std::string> problems_;
+  std::map<Warning, std::string> warnings_;
 };
 
 }  // namespace rollbackd::engine

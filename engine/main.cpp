@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <iostream>
 #include <optional>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
@@ -61,6 +62,14 @@ int fail(const Error& error) {
   return exit_failed;
 }
 
+// A thread that opens a connection may be held by DNS, or by a server that has stopped, for as long
+// as those like. All that matters is done when the daemon has stopped.
+void end_within_limit() {
+  constexpr unsigned end_max_seconds = 5;
+  std::signal(SIGALRM, [](int) { ::_exit(exit_ok); });
+  ::alarm(end_max_seconds);
+}
+
 int run(const Arguments& arguments) {
   const auto settings = settings_from(arguments.config);
   if (!settings) {
@@ -81,6 +90,7 @@ int run(const Arguments& arguments) {
       log.error("cannot_run", {{"what", ended.error().what}, {"remedy", ended.error().remedy}});
       return exit_failed;
     }
+    end_within_limit();
   } catch (const std::exception& e) {
     log.error("stopped_by_error", {{"what", std::string{e.what()}}});
     return exit_failed;

@@ -107,12 +107,17 @@ enum class Part {
   canary
 };
 
+// What people should know of although the daemon is ready.
+enum class Warning { doorbell_strangers, notify_queue };
+
 // Where each part says how it is; /readyz shows it. Any thread.
 class Board {
  public:
   virtual ~Board() = default;
   // An empty problem: it is well. Otherwise one line with the remedy.
   virtual void report(Part part, std::string problem) = 0;
+  // An empty text: there is nothing to warn of any more.
+  virtual void warn(Warning what, std::string text) = 0;
 };
 
 // Counters of adapters. Their names, help texts and labels are in
@@ -154,6 +159,7 @@ enum class Level {
   feed_foreign_rows,
   canary_round_trip_seconds,
   notify_lock_waiters,
+  doorbell_strangers,
   notify_queue_usage_ratio,
   connection_utilisation_percent,
   memory_utilisation_percent,

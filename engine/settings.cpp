@@ -33,6 +33,11 @@ void read_database(const Value& value, DatabaseSettings& database) {
     }
   }
   database.password = section.secret("password").value_or(Secret{});
+  const Value* file = section.find("password_file");
+  if (file != nullptr && !database.password.empty()) {
+    database.password_file =
+        file->source().folder / file->text("the path of a file").value_or(std::string{});
+  }
 }
 
 std::vector<Scope> read_scopes(const Value& value) {

@@ -39,6 +39,9 @@ struct DatabaseSettings {
   // …).
   Secret conninfo;  // it may hold a password
   Secret password;
+  // Where the password was read, and is read again when the connection has to be opened anew;
+  // empty: it is in the configuration itself.
+  std::filesystem::path password_file;
 };
 
 // Where the daemon listens. The host is an IP address, or empty for all addresses; port 0: any free

@@ -1,10 +1,9 @@
 #include "engine/settings_reader.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
-#include <system_error>
 
+#include "engine/secret_file.hpp"
 #include "engine/settings_values.hpp"
 
 namespace rollbackd::engine {
@@ -12,7 +11,6 @@ namespace {
 
 constexpr std::string_view a_duration = "a duration such as 250ms, 60s, 5m, 1h or 400d";
 constexpr std::string_view a_url = "an https URL (plain http only to this machine)";
-constexpr std::size_t secret_file_max = 64 * 1024;
 
 std::string_view kind_of(const YAML::Node& node) {
   if (node.IsMap()) {
@@ -40,34 +38,12 @@ std::optional<Secret> read_secret(const Value& named) {
   if (!path) {
     return std::nullopt;
   }
-  const auto complain = [&](const std::string& what) {
-    named.object("names " + shown(*path) + ", which " + what, "a file that holds the secret");
+  auto secret = read_secret_file(named.source().folder / *path);
+  if (!secret) {
+    named.object("names " + shown(*path) + ", which " + secret.error().what, secret.error().remedy);
     return std::nullopt;
-  };
-  const std::filesystem::path file = named.source().folder / *path;
-  std::error_code error;
-  if (!std::filesystem::exists(file, error)) {
-    return complain("does not exist");
   }
-  std::ifstream in{file, std::ios::binary};
-  std::string secret(secret_file_max + 1, '\0');
-  in.read(secret.data(), static_cast<std::streamsize>(secret.size()));
-  if (in.bad() || !in.is_open() || std::filesystem::is_directory(file, error)) {
-    return complain("cannot be read");
-  }
-  secret.resize(static_cast<std::size_t>(in.gcount()));
-  for (const char ending : {'\n', '\r'}) {
-    if (!secret.empty() && secret.back() == ending) {
-      secret.pop_back();
-    }
-  }
-  if (secret.empty()) {
-    return complain("is empty");
-  }
-  if (secret.size() > secret_file_max || secret.find_first_of({"\n\r\0", 3}) != std::string::npos) {
-    return complain("holds more than one line");
-  }
-  return Secret{std::move(secret)};
+  return Secret{std::move(*secret)};
 }
 
 }  // namespace

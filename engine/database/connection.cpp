@@ -16,9 +16,25 @@ void stay_dead(Connection& connection) {
 
 }  // namespace
 
-std::unique_ptr<pqxx::connection> open_connection(const std::string& conninfo) {
-  auto connection = std::make_unique<pqxx::connection>(conninfo);
-  stay_dead(*connection);
+Connection::Connection(const std::string& conninfo) : pqxx::connection{conninfo} {
+  stay_dead(*this);
+}
+
+// A pooler tells its clients numbers of its own.
+void Connection::look_for_pooler() {
+  const pqxx::result told = pqxx::nontransaction{*this}.exec("select pg_backend_pid()");
+  pooled_ = told[0][0].as<int>() != backendpid();
+}
+
+void Connection::prepare_once(const std::string& name, const std::string& sql) {
+  if (prepared_.insert(name).second) {
+    prepare(name, sql);
+  }
+}
+
+std::unique_ptr<Connection> open_connection(const std::string& conninfo) {
+  auto connection = std::make_unique<Connection>(conninfo);
+  connection->look_for_pooler();
   return connection;
 }
 

@@ -5,6 +5,8 @@
 
 #include <libpq-fe.h>
 
+#include "engine/secret_file.hpp"
+
 namespace rollbackd::engine {
 namespace {
 
@@ -19,7 +21,7 @@ const std::map<std::string, std::string>& defaults() {
   return known;
 }
 
-std::string quoted(std::string_view value) {
+std::string quoted_value(std::string_view value) {
   std::string out = "'";
   for (const char c : value) {
     if (c == '\'' || c == '\\') {
@@ -51,10 +53,15 @@ Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_vie
   if (!info.password.empty()) {
     keys["password"] = info.password;
   }
+  if (!info.password_file.empty()) {
+    if (const auto now = read_secret_file(info.password_file)) {
+      keys["password"] = *now;
+    }
+  }
   keys["application_name"] = "rollbackd " + std::string{purpose};
   std::string text;
   for (const auto& [key, value] : keys) {
-    text += (text.empty() ? "" : " ") + key + "=" + quoted(value);
+    text += (text.empty() ? "" : " ") + key + "=" + quoted_value(value);
   }
   return text;
 }

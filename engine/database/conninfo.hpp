@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -11,6 +12,9 @@ namespace rollbackd::engine {
 struct ConnectionInfo {
   std::string conninfo;  // libpq's: key=value or a URI; what it lacks comes from PG* variables
   std::string password;  // from its own key or file; empty: as conninfo says
+  // Read anew with each attempt to connect, because passwords are changed there; while it cannot be
+  // read, `password` has to do.
+  std::filesystem::path password_file = {};
 };
 
 // The conninfo of one of our sessions, in libpq's key=value form: ours for time-outs and keepalives

@@ -1,6 +1,7 @@
 #include "engine/database/held_lock.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace rollbackd::engine {
@@ -18,24 +19,47 @@ std::string milliseconds(rules::Duration duration) {
   return std::to_string(duration.count() / 1000);
 }
 
+// A server that takes no writes any more is another one's standby, or about to be; the connection is
+// given up, so that the next one finds the server that does. Also the heartbeat.
+void refuse_read_only(Connection& connection) {
+  pqxx::nontransaction work{connection};
+  if (work.exec("select pg_is_in_recovery()"
+                " or current_setting('default_transaction_read_only')::bool")[0][0]
+          .as<bool>()) {
+    throw pqxx::broken_connection{"the server takes no writes any more"};
+  }
+}
+
 }  // namespace
 
 HeldLock::HeldLock(asio::io_context& reactor, const ConnectionInfo& info, Options options,
                    Handlers handlers, Log& log)
     : reactor_{reactor},
+      info_{info},
       options_{std::move(options)},
       handlers_{std::move(handlers)},
       timer_{reactor},
       session_{info,
                {options_.purpose, options_.job_max,
-                [lease = options_.lease, waits = options_.waits](pqxx::connection& connection) {
-                  pqxx::nontransaction work{connection};
-                  work.exec("set idle_session_timeout = " + milliseconds(lease));
-                  if (waits > rules::Duration{0}) {
-                    work.exec("set lock_timeout = " + milliseconds(waits));
-                  }
-                }},
+                [this](Connection& connection) { connected(connection); },
+                options_.on_unreachable},
                log} {}
+
+void HeldLock::connected(Connection& connection) {
+  ++connection_;
+  pooling_.reset();
+  if (!connection.is_pooled()) {
+    make_lease(connection);
+  }
+}
+
+void HeldLock::make_lease(Connection& connection) const {
+  pqxx::nontransaction work{connection};
+  work.exec("set idle_session_timeout = " + milliseconds(options_.lease));
+  if (options_.waits > rules::Duration{0}) {
+    work.exec("set lock_timeout = " + milliseconds(options_.waits));
+  }
+}
 
 void HeldLock::stop() {
   stopping_ = true;
@@ -59,8 +83,12 @@ void HeldLock::let_go() {
 
 // If this fails the connection is gone, and the lock with it.
 void HeldLock::give_back() {
-  run([key = options_.key](pqxx::connection& connection) {
-    pqxx::nontransaction{connection}.exec("select pg_advisory_unlock(" + std::to_string(key) + ")");
+  run([this](Connection& connection) {
+    const bool in_transaction = connection.is_pooled() && options_.in_transaction_if_pooled;
+    pqxx::nontransaction{connection}.exec(
+        in_transaction ? "rollback"
+                       : "select pg_advisory_unlock(" + std::to_string(options_.key) + ")");
+    held_on_ = 0;
   });
 }
 
@@ -71,9 +99,11 @@ void HeldLock::take() {
   }
   trying_ = true;
   session_.run_when_connected(
-      [this](pqxx::connection& connection) {
+      [this](Connection& connection) {
         std::string why;
         const Attempt attempt = try_once(connection, why);
+        held_on_ = attempt == Attempt::taken ? connection_ : 0;
+        proven_ = steady_now();
         asio::post(reactor_, [this, attempt, why] { tried(attempt, why); });
       },
       [this](const SessionFailure& failure) {
@@ -87,10 +117,21 @@ void HeldLock::take() {
       });
 }
 
-HeldLock::Attempt HeldLock::try_once(pqxx::connection& connection, std::string& why) const {
+HeldLock::Attempt HeldLock::try_once(Connection& connection, std::string& why) {
+  refuse_read_only(connection);
+  if (is_forbidden_by_pooler(connection)) {
+    why = pooler_swallows_bell;
+    return Attempt::forbidden;
+  }
   if (const auto reason = options_.forbidden_by(connection)) {
     why = *reason;
     return Attempt::forbidden;
+  }
+  if (connection.is_pooled() && options_.in_transaction_if_pooled) {
+    return try_in_transaction(connection);
+  }
+  if (connection.is_pooled()) {
+    make_lease(connection);
   }
   pqxx::nontransaction work{connection};
   const std::string key = std::to_string(options_.key);
@@ -101,6 +142,33 @@ HeldLock::Attempt HeldLock::try_once(pqxx::connection& connection, std::string& 
   }
   const bool won = work.exec("select pg_try_advisory_lock(" + key + ")")[0][0].as<bool>();
   return won ? Attempt::taken : Attempt::busy;
+}
+
+// BEGIN as a statement: a transaction of libpqxx could not outlast this job.
+HeldLock::Attempt HeldLock::try_in_transaction(Connection& connection) const {
+  pqxx::nontransaction work{connection};
+  const bool won = work.exec("begin; set local idle_in_transaction_session_timeout = " +
+                             milliseconds(options_.lease) + "; select pg_try_advisory_xact_lock(" +
+                             std::to_string(options_.key) + ")")[0][0]
+                       .as<bool>();
+  if (!won) {
+    work.exec("rollback");
+  }
+  return won ? Attempt::taken : Attempt::busy;
+}
+
+bool HeldLock::is_forbidden_by_pooler(const Connection& connection) {
+  if (!connection.is_pooled() || options_.in_transaction_if_pooled) {
+    return false;
+  }
+  if (const auto conninfo = session_conninfo(info_, options_.purpose); conninfo && !pooling_) {
+    pooling_ = pooling_at(*conninfo);
+  }
+  if (!pooling_) {
+    throw std::runtime_error{"what the pooler does could not be found out"};
+  }
+  return std::exchange(pooling_, *pooling_ == Pooling::session ? pooling_ : std::nullopt) ==
+         Pooling::transaction;
 }
 
 void HeldLock::tried(Attempt attempt, const std::string& why) {
@@ -129,11 +197,18 @@ void HeldLock::tried(Attempt attempt, const std::string& why) {
 
 void HeldLock::beat() {
   session_.run(
-      [this](pqxx::connection& connection) {
-        pqxx::nontransaction{connection}.exec("select 1");
+      [this](Connection& connection) {
+        const SteadyTime asked = steady_now();
+        refuse_read_only(connection);
         options_.on_heartbeat(connection);
-        asio::post(reactor_, [this] {
-          if (held_ || !wanted_) {
+        proven_ = asked;
+        // Another job may have found the old connection dead.
+        const bool gone = held_on_ != 0 && held_on_ != connection_;
+        held_on_ = gone ? 0 : held_on_;
+        asio::post(reactor_, [this, gone] {
+          if (gone) {
+            lost("the connection to the database was lost");
+          } else if (held_ || !wanted_) {
             after(heartbeat_every, &HeldLock::beat);
           }
         });
@@ -146,10 +221,21 @@ void HeldLock::beat() {
 void HeldLock::lost(const std::string& why) {
   trying_ = false;
   held_ = false;
-  if (wanted_) {
+  if (!std::exchange(lapsed_, false) && wanted_) {
     handlers_.on_lost(why);
   }
   after(options_.try_every, &HeldLock::take);
+}
+
+// The heartbeat, which is under way or due, finds the connection gone and takes the lock again.
+void HeldLock::end_if_stuck(SteadyTime now) {
+  session_.end_if_stuck(now);
+  if (held_ && now - proven_.load() > options_.lease) {
+    held_ = false;
+    lapsed_ = true;
+    session_.drop();
+    handlers_.on_lost("no heartbeat for as long as the lease: the daemon was stopped, or the link is");
+  }
 }
 
 void HeldLock::after(rules::Duration delay, void (HeldLock::*what)()) {

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <optional>
 #include <string>
 
 #include "engine/asio.hpp"
 
+#include "engine/database/pooling.hpp"
 #include "engine/database/session.hpp"
 #include "engine/ports.hpp"
 
@@ -13,7 +15,8 @@ namespace rollbackd::engine {
 
 // An advisory lock held as a lease: on a session of its own that the server ends, and the lock with
 // it, when nothing has been heard from it for a while, because the daemon was stopped or cut off.
-// The heartbeat keeps it. Tried again and again until it is had. Reactor thread.
+// The heartbeat keeps it. Tried again and again until it is had. Behind a pooler, where sessions are
+// shared, it is held by a transaction that stays open instead. Reactor thread.
 class HeldLock {
  public:
   struct Options {
@@ -24,13 +27,18 @@ class HeldLock {
     rules::Duration job_max{};
     // Waits in the server's queue, for so long, instead of asking whether it is free; 0: does not.
     rules::Duration waits{0};
+    // Whether it may be held by an open transaction; otherwise it is forbidden behind a transaction
+    // pooler.
+    bool in_transaction_if_pooled = false;
     // Runs on the session with every heartbeat.
-    Session::Job on_heartbeat = [](pqxx::connection&) {};
+    Session::Job on_heartbeat = [](Connection&) {};
     // Asked before each attempt, on the session's thread: why it must not be taken; nothing: it
     // may.
     std::function<std::optional<std::string>(pqxx::connection&)> forbidden_by = [](auto&) {
       return std::nullopt;
     };
+    // As Session's.
+    std::function<void(const std::string& why)> on_unreachable = [](const std::string&) {};
   };
 
   struct Handlers {
@@ -55,13 +63,19 @@ class HeldLock {
   void run(Session::Job job) {
     session_.run(std::move(job), [](const SessionFailure&) {});
   }
-  void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
+  // Also gives up what is held when the lease has run out without a heartbeat: this process was
+  // stopped, and somebody else may have the lock.
+  void end_if_stuck(SteadyTime now);
 
  private:
   enum class Attempt { taken, busy, forbidden };
 
   void take();
-  Attempt try_once(pqxx::connection& connection, std::string& why) const;
+  void connected(Connection& connection);
+  void make_lease(Connection& connection) const;
+  Attempt try_once(Connection& connection, std::string& why);
+  Attempt try_in_transaction(Connection& connection) const;
+  bool is_forbidden_by_pooler(const Connection& connection);
   void tried(Attempt attempt, const std::string& why);
   void give_back();
   void beat();
@@ -69,6 +83,7 @@ class HeldLock {
   void after(rules::Duration delay, void (HeldLock::*what)());
 
   asio::io_context& reactor_;
+  ConnectionInfo info_;
   Options options_;
   Handlers handlers_;
   asio::steady_timer timer_;
@@ -76,7 +91,15 @@ class HeldLock {
   bool trying_ = false;
   bool held_ = false;
   int busy_ = 0;  // attempts in a row that found it taken
+  bool lapsed_ = false;  // the lease ran out, and that has been told
   bool stopping_ = false;
+  // While held: when the last heartbeat that came through was sent. Also the session's thread.
+  std::atomic<SteadyTime> proven_{};
+  // The session's thread only: which connection it is on, which one has the lock (0: none), and
+  // what the pooler in between does, once that was asked.
+  int connection_ = 0;
+  int held_on_ = 0;
+  std::optional<Pooling> pooling_;
   Session session_;  // last: its thread uses the others
 };
 

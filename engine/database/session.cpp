@@ -5,27 +5,25 @@
 #include <utility>
 
 #include "engine/database/backoff.hpp"
-#include "engine/database/connection.hpp"
+#include "engine/database/refusal.hpp"
+#include "engine/database/statement.hpp"
 
 namespace rollbackd::engine {
 
 namespace {
 
-// On every session: no query of ours may hang on a lock or hold one, and times are UTC.
-constexpr const char* session_settings =
-    "set statement_timeout = '8s'; set lock_timeout = '2s'; "
-    "set idle_in_transaction_session_timeout = '10s'; set timezone = 'UTC'; "
-    "set datestyle = 'ISO, YMD'; set search_path = pg_catalog, pg_temp";
+constexpr rules::Duration idle_check_every = rules::seconds{5};
+
+constexpr const char* login_remedy =
+    "; give the daemon's role its password in database.password or password_file (which is read "
+    "anew each time), or let it in by pg_hba.conf";
+
+void ask_nothing(Connection& connection) { pqxx::nontransaction{connection}.exec("select 1"); }
 
 }  // namespace
 
 Session::Session(const ConnectionInfo& info, Options options, Log& log)
-    : options_{std::move(options)}, log_{log} {
-  if (auto conninfo = session_conninfo(info, options_.purpose)) {
-    conninfo_ = *conninfo;
-  } else {
-    log_.error("conninfo_unreadable", {{"what", conninfo.error().what}});
-  }
+    : info_{info}, options_{std::move(options)}, log_{log} {
   thread_ = std::thread{[this] { work(); }};
 }
 
@@ -69,6 +67,13 @@ void Session::end_if_stuck(SteadyTime now) {
   }
 }
 
+void Session::drop() {
+  const std::lock_guard lock{mutex_};
+  if (connection_) {
+    ::shutdown(connection_->sock(), SHUT_RDWR);
+  }
+}
+
 void Session::set_job_max(rules::Duration job_max) {
   const std::lock_guard lock{mutex_};
   options_.job_max = job_max;
@@ -87,9 +92,14 @@ void Session::work() {
     if (!connection_ && !reconnect(lock)) {
       continue;
     }
-    changed_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    const bool wanted =
+        changed_.wait_for(lock, idle_check_every, [this] { return stopping_ || !queue_.empty(); });
     if (stopping_) {
       break;
+    }
+    if (!wanted) {
+      queue_.push_back({[](Connection& connection) { ask_nothing(connection); },
+                        [](const SessionFailure&) {}, false});
     }
     const Entry entry = std::move(queue_.front());
     queue_.pop_front();
@@ -117,35 +127,56 @@ bool Session::reconnect(std::unique_lock<std::mutex>& lock) {
   }
   lock.unlock();
   for (const Entry& entry : failing) {
-    entry.on_failure({"no connection to the database", "", true});
+    entry.on_failure({"no connection to the database: " + unreachable_, "", true});
   }
   lock.lock();
-  changed_.wait_for(lock, reconnect_delay(++attempts_), [this] { return stopping_; });
+  changed_.wait_for(lock, reconnect_delay(++attempts_, login_refused_),
+                    [this] { return stopping_; });
   return false;
 }
 
 bool Session::try_to_connect() {
+  const Result<std::string> conninfo = session_conninfo(info_, options_.purpose);
+  if (!conninfo) {
+    cannot_connect({}, conninfo.error().what);
+    return false;
+  }
   try {
-    auto connection = open_connection(conninfo_);
-    pqxx::nontransaction{*connection}.exec(session_settings);
+    auto connection = std::make_unique<Connection>(*conninfo);
     {
       const std::lock_guard lock{mutex_};
       connection_ = std::move(connection);
       busy_since_ = steady_now();
     }
+    connection_->look_for_pooler();
+    if (!connection_->is_pooled()) {
+      set_for_session(*connection_);
+    }
     options_.on_connect(*connection_);
     const std::lock_guard lock{mutex_};
     busy_since_.reset();
-    return true;
   } catch (const std::exception& e) {
     drop_connection();
-    // The first attempt of a series speaks; the rest would only repeat it.
-    if (attempts_ == 0) {
-      log_.warning("database_unreachable",
-                   {{"session", options_.purpose}, {"what", one_line(e.what())}});
-    }
+    cannot_connect(*conninfo, one_line(e.what()));
     return false;
   }
+  if (!std::exchange(unreachable_, {}).empty()) {
+    login_refused_ = false;
+    log_.info("database_reached", {{"session", options_.purpose}});
+  }
+  return true;
+}
+
+// What would only be repeated is not said again.
+void Session::cannot_connect(const std::string& conninfo, const std::string& what) {
+  if (what == unreachable_) {
+    return;
+  }
+  unreachable_ = what;
+  login_refused_ = !conninfo.empty() && is_login_refused(refusal_of(conninfo));
+  const std::string why = what + (login_refused_ ? login_remedy : "");
+  log_.warning("database_unreachable", {{"session", options_.purpose}, {"what", why}});
+  options_.on_unreachable(why);
 }
 
 void Session::run_entry(const Entry& entry) {
@@ -155,7 +186,8 @@ void Session::run_entry(const Entry& entry) {
       return;
     }
     drop_connection();
-    entry.on_failure({"the connection to the database was lost", sqlstate, true});
+    entry.on_failure(
+        {"the connection to the database was lost: " + one_line(what), sqlstate, true});
   };
   try {
     entry.job(*connection_);

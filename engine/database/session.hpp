@@ -9,9 +9,8 @@
 #include <string>
 #include <thread>
 
-#include <pqxx/pqxx>
-
 #include "engine/clock.hpp"
+#include "engine/database/connection.hpp"
 #include "engine/database/conninfo.hpp"
 #include "engine/ports.hpp"
 
@@ -26,17 +25,20 @@ struct SessionFailure {
 
 // One database connection with a thread of its own for blocking SQL. It is opened at the start and
 // kept, because at 100 % of max_connections there would be none to open. A lost one is thrown away,
-// never revived, and replaced with growing, jittered delays (50 ms to 5 s).
+// never revived, and replaced with growing, jittered delays (backoff.hpp). While there is nothing
+// to do it is looked at now and then, so that a dead link is found before it is needed.
 class Session {
  public:
-  using Job = std::function<void(pqxx::connection&)>;
+  using Job = std::function<void(Connection&)>;
   using OnFailure = std::function<void(const SessionFailure&)>;
 
   struct Options {
     std::string purpose;                           // part of application_name and of log lines
     rules::Duration job_max = rules::seconds{10};  // longer jobs have their socket shut down
     // Runs on every new connection before any job; may throw.
-    Job on_connect = [](pqxx::connection&) {};
+    Job on_connect = [](Connection&) {};
+    // Why there is no connection, each time the reason is another one. The session's thread.
+    std::function<void(const std::string& why)> on_unreachable = [](const std::string&) {};
   };
 
   Session(const ConnectionInfo& info, Options options, Log& log);
@@ -58,6 +60,8 @@ class Session {
   // Shuts the socket of a job down that takes longer than job_max: libpq waits for ever for a
   // server that has stopped without closing the connection. Called by a timer; any thread.
   void end_if_stuck(SteadyTime now);
+  // Makes the connection at hand useless, so that another one is opened. Any thread.
+  void drop();
   // Jobs may take so long from now on. Any thread.
   void set_job_max(rules::Duration job_max);
 
@@ -78,10 +82,11 @@ class Session {
   // yet.
   bool reconnect(std::unique_lock<std::mutex>& lock);
   bool try_to_connect();
+  void cannot_connect(const std::string& conninfo, const std::string& what);
   void run_entry(const Entry& entry);
   void drop_connection();
 
-  std::string conninfo_;
+  ConnectionInfo info_;
   Options options_;
   Log& log_;
 
@@ -89,10 +94,13 @@ class Session {
   std::condition_variable changed_;
   std::deque<Entry> queue_;
   bool stopping_ = false;
-  std::unique_ptr<pqxx::connection> connection_;
+  std::unique_ptr<Connection> connection_;
   std::optional<SteadyTime> busy_since_;
 
-  int attempts_ = 0;  // thread only
+  // The thread's only.
+  int attempts_ = 0;
+  std::string unreachable_;  // why; empty: it is not, or was not when last tried
+  bool login_refused_ = false;
   std::thread thread_;
 };
 

@@ -2,17 +2,23 @@
 
 #include <cstring>
 #include <unistd.h>
+#include <utility>
 
 #include <libpq-fe.h>
 
 #include "engine/database/backoff.hpp"
 #include "engine/database/doorbell_names.hpp"
+#include "engine/database/pooling.hpp"
+#include "engine/database/raw_query.hpp"
+#include "engine/database/refusal.hpp"
 
 namespace rollbackd::engine {
 namespace {
 
 constexpr std::chrono::seconds heartbeat_every{2};
 constexpr rules::Duration heartbeat_max = rules::seconds{4};
+// For each question while a connection is opened.
+constexpr rules::Duration open_max = rules::seconds{3};
 // Where LISTEN cannot work, look again this often: a pooler may be gone one day.
 constexpr std::chrono::seconds by_design_retry{60};
 
@@ -32,6 +38,7 @@ struct Listener::Opened {
   Connection connection;
   std::string problem;
   bool by_design = false;
+  bool login_refused = false;  // known only when the problem is a new one
 };
 
 void Listener::Closer::operator()(pg_conn* connection) const { PQfinish(connection); }
@@ -39,14 +46,11 @@ void Listener::Closer::operator()(pg_conn* connection) const { PQfinish(connecti
 Listener::Listener(asio::io_context& reactor, const ConnectionInfo& info, Handlers handlers,
                    Log& log)
     : reactor_{reactor},
+      info_{info},
       handlers_{std::move(handlers)},
       log_{log},
       heartbeat_{reactor},
-      retry_{reactor} {
-  if (auto conninfo = session_conninfo(info, "listener")) {
-    conninfo_ = *conninfo;
-  }
-}
+      retry_{reactor} {}
 
 Listener::~Listener() {
   stop();
@@ -73,38 +77,54 @@ void Listener::open() {
   if (opener_.joinable()) {
     opener_.join();
   }
-  opener_ = std::thread{[this] {
+  opener_ = std::thread{[this, info = info_, known = problem_] {
     auto result = std::make_shared<Opened>();
-    open_blocking(conninfo_, *result);
+    if (const auto conninfo = session_conninfo(info, "listener")) {
+      open_blocking(*conninfo, known, *result);
+    } else {
+      result->problem = conninfo.error().what;
+    }
     asio::post(reactor_, [this, result] { opened(result); });
   }};
 }
 
-void Listener::open_blocking(const std::string& conninfo, Opened& result) {
+void Listener::open_blocking(const std::string& conninfo, const std::string& known_problem,
+                             Opened& result) {
   Connection connection{PQconnectdb(conninfo.c_str())};
   if (PQstatus(connection.get()) != CONNECTION_OK) {
     result.problem = one_line(PQerrorMessage(connection.get()));
+    if (result.problem != known_problem) {
+      result.login_refused = is_login_refused(refusal_of(conninfo));
+    }
     return;
   }
-  const auto run = [&connection](const std::string& sql) {
-    return QueryResult{PQexec(connection.get(), sql.c_str())};
+  const auto fail = [&] {
+    result.problem = one_line(PQerrorMessage(connection.get()));
+    if (result.problem.empty()) {
+      result.problem = "the server does not answer";
+    }
   };
-  // A pooler hands out other backends than it says, accepts LISTEN and delivers nothing.
-  const QueryResult pid = run("select pg_backend_pid()");
-  if (!succeeded(pid)) {
-    result.problem = one_line(PQerrorMessage(connection.get()));
+  const auto pid = ask_within(connection.get(), "select pg_backend_pid()", open_max);
+  if (!pid) {
+    fail();
     return;
   }
-  if (std::to_string(PQbackendPID(connection.get())) != PQgetvalue(pid.get(), 0, 0)) {
-    result.problem = "a connection pooler is in between: LISTEN delivers nothing through it";
-    result.by_design = true;
-    return;
+  // A pooler tells its clients numbers of its own; whether it keeps a session is to be tried.
+  if (*pid != std::to_string(PQbackendPID(connection.get()))) {
+    const auto pooling = pooling_at(conninfo);
+    if (pooling != Pooling::session) {
+      result.by_design = pooling == Pooling::transaction;
+      result.problem =
+          result.by_design ? pooler_swallows_bell : "what the pooler does could not be found out";
+      return;
+    }
   }
-  const QueryResult listening =
-      run(std::string{"set idle_session_timeout = 0; set timezone = 'UTC'; listen "} +
-          doorbell_channel);
-  if (!succeeded(listening) || PQsetnonblocking(connection.get(), 1) != 0) {
-    result.problem = one_line(PQerrorMessage(connection.get()));
+  const auto listening = ask_within(
+      connection.get(),
+      std::string{"set idle_session_timeout = 0; set timezone = 'UTC'; listen "} + doorbell_channel,
+      open_max);
+  if (!listening || PQsetnonblocking(connection.get(), 1) != 0) {
+    fail();
     return;
   }
   result.connection = std::move(connection);
@@ -115,10 +135,15 @@ void Listener::opened(const std::shared_ptr<Opened>& result) {
     return;
   }
   if (!result->connection) {
+    if (result->problem != problem_) {
+      login_refused_ = result->login_refused;
+    }
     lose(result->problem, result->by_design);
     return;
   }
   attempts_ = 0;
+  problem_.clear();
+  login_refused_ = false;
   ++generation_;
   asked_.reset();
   connection_ = std::move(result->connection);
@@ -195,12 +220,16 @@ void Listener::lose(const std::string& why, bool by_design) {
   heartbeat_.cancel();
   socket_.reset();
   connection_.reset();
-  handlers_.on_deaf(why, by_design);
+  // What would only be repeated is not said again.
+  if (std::exchange(problem_, why) != why) {
+    handlers_.on_deaf(why, by_design);
+  }
   if (stopping_) {
     return;
   }
   ++attempts_;
-  retry_.expires_after(by_design ? rules::Duration{by_design_retry} : reconnect_delay(attempts_));
+  retry_.expires_after(by_design ? rules::Duration{by_design_retry}
+                                 : reconnect_delay(attempts_, login_refused_));
   retry_.async_wait([this](const boost::system::error_code& error) {
     if (!error) {
       open();

@@ -24,7 +24,8 @@ class Listener {
  public:
   struct Handlers {
     std::function<void(bool canary)> on_bell;
-    // Listening began, or ended with a reason. `by_design`: LISTEN cannot work here at all.
+    // Listening began, or ended or could not begin for a reason, told while it is a new one.
+    // `by_design`: LISTEN cannot work here at all.
     std::function<void()> on_listening;
     std::function<void(const std::string& why, bool by_design)> on_deaf;
   };
@@ -51,10 +52,11 @@ class Listener {
   void read();
   void beat();
   void lose(const std::string& why, bool by_design);
-  static void open_blocking(const std::string& conninfo, Opened& result);
+  static void open_blocking(const std::string& conninfo, const std::string& known_problem,
+                            Opened& result);
 
   asio::io_context& reactor_;
-  std::string conninfo_;
+  ConnectionInfo info_;
   Handlers handlers_;
   Log& log_;
   Connection connection_;
@@ -64,6 +66,8 @@ class Listener {
   std::optional<SteadyTime> asked_;  // a heartbeat is on its way since
   std::thread opener_;
   int attempts_ = 0;
+  std::string problem_;  // why it does not listen; empty: it does, or has not tried
+  bool login_refused_ = false;
   bool stopping_ = false;
   // Handlers of an earlier connection find another number here and do nothing.
   std::uint64_t generation_ = 0;

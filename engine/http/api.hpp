@@ -17,6 +17,7 @@ struct Readiness {
   std::string role;                                           // leader or standby
   std::string feed;                                           // listening, or polling and why
   std::vector<std::pair<std::string, std::string>> problems;  // part and what is wrong with it
+  std::vector<std::string> warnings;                          // what does not make it less ready
 };
 
 // The routes (DESIGN.md section 8): a checked request in, a response out. Knows no socket and

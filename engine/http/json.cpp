@@ -57,7 +57,8 @@ std::string readiness_json(const Readiness& readiness) {
   return dump(Json{{"ready", readiness.ready},
                    {"role", readiness.role},
                    {"feed", readiness.feed},
-                   {"problems", std::move(problems)}});
+                   {"problems", std::move(problems)},
+                   {"warnings", readiness.warnings}});
 }
 
 }  // namespace rollbackd::engine

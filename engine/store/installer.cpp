@@ -7,7 +7,6 @@
 #include <thread>
 
 #include "engine/clock.hpp"
-#include "engine/database/connection.hpp"
 #include "engine/database/doorbell_names.hpp"
 
 namespace rollbackd::engine {
@@ -103,7 +102,7 @@ class Installer::Warnings : public pqxx::errorhandler {
   std::vector<std::string> lines_;
 };
 
-Installer::Installer(std::unique_ptr<pqxx::connection> connection, std::ostream& out)
+Installer::Installer(std::unique_ptr<Connection> connection, std::ostream& out)
     : connection_{std::move(connection)},
       warnings_{std::make_unique<Warnings>(*connection_)},
       out_{out} {}
@@ -115,7 +114,7 @@ Result<std::unique_ptr<Installer>> Installer::open(const ConnectionInfo& info, s
   if (!conninfo) {
     return conninfo.error();
   }
-  std::unique_ptr<pqxx::connection> connection;
+  std::unique_ptr<Connection> connection;
   try {
     connection = open_connection(*conninfo);
   } catch (const pqxx::failure& e) {
@@ -131,9 +130,8 @@ Result<std::unique_ptr<Installer>> Installer::open(const ConnectionInfo& info, s
     return Error{"PostgreSQL " + installer->ask("show server_version") + " is too old",
                  "use version 15 or later"};
   }
-  if (installer->ask("select pg_backend_pid()") !=
-      std::to_string(installer->connection_->backendpid())) {
-    return Error{"the connection goes through a transaction pooler, which keeps no session",
+  if (installer->connection_->is_pooled()) {
+    return Error{"the connection goes through a connection pooler, which need not keep a session",
                  "give --conninfo for the database itself"};
   }
   return installer;

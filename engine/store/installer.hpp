@@ -8,6 +8,7 @@
 
 #include <pqxx/pqxx>
 
+#include "engine/database/connection.hpp"
 #include "engine/database/conninfo.hpp"
 #include "engine/result.hpp"
 #include "engine/store/sql_script.hpp"
@@ -58,7 +59,7 @@ class Installer {
  private:
   class Warnings;
 
-  Installer(std::unique_ptr<pqxx::connection> connection, std::ostream& out);
+  Installer(std::unique_ptr<Connection> connection, std::ostream& out);
 
   StepOutcome run_statements(const EmbeddedSql& file);
   std::string fingerprint();
@@ -67,7 +68,7 @@ class Installer {
   StepOutcome build_on(const std::string& schema, const IndexStatement& index);
   StepOutcome build_partitioned(const IndexStatement& index);
 
-  std::unique_ptr<pqxx::connection> connection_;
+  std::unique_ptr<Connection> connection_;
   std::unique_ptr<Warnings> warnings_;
   std::ostream& out_;
   bool was_refused_ = false;  // so what depends on it may be missing

@@ -12,6 +12,7 @@ HeldLock::Options options() {
   chosen.lease = rules::seconds{5};
   chosen.try_every = rules::Duration{500'000};
   chosen.job_max = rules::seconds{3};
+  chosen.in_transaction_if_pooled = true;
   return chosen;
 }
 

@@ -1,5 +1,6 @@
 #include "engine/store/sampler.hpp"
 
+#include "engine/database/statement.hpp"
 #include "engine/memory_use.hpp"
 #include "engine/store/schema.hpp"
 
@@ -14,18 +15,23 @@ constexpr rules::Duration broken_schema_every = rules::seconds{2};
 // A role without pg_read_all_stats sees other sessions as rows without a type; then the number of
 // backends of all databases has to do. From PostgreSQL 16 on some connections are reserved for
 // pg_use_reserved_connections, too.
-constexpr const char* sample_sql =
-    "select coalesce(pg_has_role(current_user, 'pg_read_all_stats', 'usage'), false) as sees_all,"
-    " (select count(*) from pg_stat_activity where backend_type = 'client backend'),"
-    " (select count(*) from pg_stat_activity where backend_type = 'client backend'"
-    "    and state = 'active' and pid <> pg_backend_pid()),"
-    " (select coalesce(sum(numbackends), 0) from pg_stat_database),"
-    " current_setting('max_connections')::int"
-    "   - current_setting('superuser_reserved_connections')::int"
-    "   - coalesce(current_setting('reserved_connections', true)::int, 0),"
-    " pg_notification_queue_usage(),"
-    " (select count(*) from pg_locks where locktype = 'object' and classid = 1262"
-    "    and objid = 0 and not granted)";
+const Statement& sample_statement() {
+  static const Statement statement{
+      "sample",
+      "select coalesce(pg_has_role(current_user, 'pg_read_all_stats', 'usage'), false) as sees_all,"
+      " (select count(*) from pg_stat_activity where backend_type = 'client backend'),"
+      " (select count(*) from pg_stat_activity where backend_type = 'client backend'"
+      "    and state = 'active' and pid <> pg_backend_pid()),"
+      " (select coalesce(sum(numbackends), 0) from pg_stat_database),"
+      " current_setting('max_connections')::int"
+      "   - current_setting('superuser_reserved_connections')::int"
+      "   - coalesce(current_setting('reserved_connections', true)::int, 0),"
+      " pg_notification_queue_usage(),"
+      " (select count(*) from pg_locks where locktype = 'object' and classid = 1262"
+      "    and objid = 0 and not granted), " +
+          Disturbers::count_of_strangers()};
+  return statement;
+}
 
 }  // namespace
 
@@ -37,9 +43,12 @@ Sampler::Sampler(asio::io_context& reactor, const ConnectionInfo& info, Inbox& i
       meter_{meter},
       board_{board},
       timer_{reactor},
+      disturbers_{log, board},
       session_{info,
-               {"sampler", rules::seconds{5},
-                [](pqxx::connection& connection) { connection.prepare("sample", sample_sql); }},
+               {"sampler", rules::seconds{5}, [](Connection&) {},
+                [this](const std::string& why) {
+                  board_.report(Part::sampler, "connections cannot be counted: " + why);
+                }},
                log} {}
 
 void Sampler::stop() {
@@ -49,7 +58,7 @@ void Sampler::stop() {
 
 void Sampler::sample() {
   session_.run_when_connected(
-      [this](pqxx::connection& connection) {
+      [this](Connection& connection) {
         look_at_schema(connection);
         inbox_.post(measure(connection));
         board_.report(Part::sampler, "");
@@ -74,7 +83,7 @@ void Sampler::again() {
 }
 
 // A trigger that is gone or disabled makes no query fail, only detection slow.
-void Sampler::look_at_schema(pqxx::connection& connection) {
+void Sampler::look_at_schema(Connection& connection) {
   const SteadyTime now = steady_now();
   if (schema_due_ && now < *schema_due_) {
     return;
@@ -93,9 +102,10 @@ void Sampler::look_at_schema(pqxx::connection& connection) {
   }
 }
 
-rules::Sampled Sampler::measure(pqxx::connection& connection) {
-  pqxx::nontransaction work{connection};
-  const pqxx::row row = work.exec_prepared("sample")[0];
+rules::Sampled Sampler::measure(Connection& connection) {
+  const Transaction work = begin_single(connection);
+  const pqxx::row row = run_statement(connection, *work, sample_statement())[0];
+  work->commit();
   const bool sees_all = row[0].as<bool>();
   if (!sees_all && !told_blind_) {
     told_blind_ = true;
@@ -116,6 +126,8 @@ rules::Sampled Sampler::measure(pqxx::connection& connection) {
   meter_.set(Level::memory_utilisation_percent, sampled.memory_utilisation.value_or(0));
   meter_.set(Level::notify_queue_usage_ratio, row[5].as<double>());
   meter_.set(Level::notify_lock_waiters, row[6].as<double>());
+  meter_.set(Level::doorbell_strangers, row[7].as<double>());
+  disturbers_.look(connection, row[7].as<std::int64_t>(), row[5].as<double>());
   return sampled;
 }
 

@@ -7,6 +7,7 @@
 
 #include "engine/database/session.hpp"
 #include "engine/ports.hpp"
+#include "engine/store/disturbers.hpp"
 
 namespace rollbackd::engine {
 
@@ -24,8 +25,8 @@ class Sampler {
  private:
   void sample();
   void again();
-  rules::Sampled measure(pqxx::connection& connection);
-  void look_at_schema(pqxx::connection& connection);
+  rules::Sampled measure(Connection& connection);
+  void look_at_schema(Connection& connection);
 
   asio::io_context& reactor_;
   Inbox& inbox_;
@@ -35,6 +36,7 @@ class Sampler {
   asio::steady_timer timer_;
   bool stopping_ = false;
   // The session's thread only.
+  Disturbers disturbers_;
   bool told_blind_ = false;
   std::string told_schema_;
   std::optional<SteadyTime> schema_due_;

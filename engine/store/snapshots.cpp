@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/database/statement.hpp"
 #include "engine/store/rollback_json.hpp"
 #include "rules/limits.hpp"
 
@@ -18,30 +19,26 @@ Snapshots::Snapshots(const ConnectionInfo& info, Inbox& inbox, Log& log, Meter& 
     : inbox_{inbox},
       log_{log},
       meter_{meter},
-      session_{info,
-               {"snapshots", rules::limits::snapshot_timeout * 2,
-                [](pqxx::connection& connection) {
-                  pqxx::nontransaction{connection}.exec(
-                      "set statement_timeout = " + milliseconds(rules::limits::snapshot_timeout));
-                }},
-               log} {}
+      session_{info, {"snapshots", rules::limits::snapshot_timeout * 2}, log} {}
 
 void Snapshots::take(const rules::TakeSnapshot& wanted) {
   session_.run(
-      [this, wanted](pqxx::connection& connection) {
+      [this, wanted](Connection& connection) {
         const SteadyTime begun = steady_now();
-        pqxx::work work{connection};
-        const std::string id = work.exec_params("select ops.create_system_snapshot($1::uuid, $2)",
-                                                wanted.deployment.text(),
-                                                std::string{rules::name_of(wanted.type)})[0][0]
+        const Transaction work = begin(connection);
+        work->exec("set local statement_timeout = " +
+                   milliseconds(rules::limits::snapshot_timeout));
+        const std::string id = work->exec_params("select ops.create_system_snapshot($1::uuid, $2)",
+                                                 wanted.deployment.text(),
+                                                 std::string{rules::name_of(wanted.type)})[0][0]
                                    .c_str();
         // The samples of the moment it is about, not of the moment it was taken.
-        work.exec_params(
+        work->exec_params(
             "update ops.system_snapshots"
             " set key_metrics = coalesce(key_metrics, '{}') || $2::jsonb"
             " where snapshot_id = $1::uuid",
             id, json_of(wanted.samples).dump());
-        work.commit();
+        work->commit();
         meter_.observe(Timing::snapshot, rules::in_seconds(steady_now() - begun));
         inbox_.post(rules::SnapshotTaken{wanted.deployment, wanted.type, id, {}});
       },

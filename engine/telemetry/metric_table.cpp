@@ -94,6 +94,9 @@ MetricRow row_of(Level what) {
     case Level::notify_lock_waiters:
       return {"rollbackd_notify_lock_waiters",
               "Sessions that wait for the lock of NOTIFY: the harm the doorbell does."};
+    case Level::doorbell_strangers:
+      return {"rollbackd_doorbell_strangers",
+              "Sessions of others that hold the doorbell's lock, so that every writer rings."};
     case Level::notify_queue_usage_ratio:
       return {"rollbackd_notify_queue_usage_ratio", "How full the queue of NOTIFY is, 0 to 1."};
     case Level::connection_utilisation_percent:

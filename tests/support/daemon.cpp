@@ -66,10 +66,8 @@ Daemon::~Daemon() {
 }
 
 void Daemon::start() {
-  const std::string file = directory_ / "log";
-  const int log = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  pid_ = spawn({ROLLBACKD_PROGRAM, "run", "--config", directory_ / "rollbackd.yaml"}, log);
-  ::close(log);
+  pid_ = start_program({ROLLBACKD_PROGRAM, "run", "--config", directory_ / "rollbackd.yaml"},
+                       directory_ / "log");
 }
 
 std::string Daemon::log() const {
@@ -112,6 +110,13 @@ int Daemon::wait_for_end() {
 void Daemon::kill() {
   signal(SIGKILL);
   wait_for_end();
+}
+
+int start_program(const std::vector<std::string>& argv, const std::filesystem::path& log) {
+  const int output = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int pid = spawn(argv, output);
+  ::close(output);
+  return pid;
 }
 
 int run_program(const std::vector<std::string>& argv, std::string& output) {

@@ -34,6 +34,9 @@ class Daemon {
   int pid_ = 0;
 };
 
+// Starts a program whose output is appended to the file `log`; gives its pid.
+int start_program(const std::vector<std::string>& argv, const std::filesystem::path& log);
+
 // Runs a program and gives its exit code; its output is appended to `output`.
 int run_program(const std::vector<std::string>& argv, std::string& output);
 

@@ -182,6 +182,16 @@ const fs::path& template_data() {
   return data;
 }
 
+std::string conf_string(std::string_view value) {
+  std::string text{"'"};
+  for (const char c : value) {
+    text += c == '\'' ? "''" : std::string{c};
+  }
+  return text + "'";
+}
+
+}  // namespace
+
 int free_port() {
   const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -195,16 +205,6 @@ int free_port() {
   close(probe);
   return ntohs(address.sin_port);
 }
-
-std::string conf_string(std::string_view value) {
-  std::string text{"'"};
-  for (const char c : value) {
-    text += c == '\'' ? "''" : std::string{c};
-  }
-  return text + "'";
-}
-
-}  // namespace
 
 fs::path Postgres::bindir() {
   static const fs::path found = [] {

@@ -47,8 +47,8 @@ int count_of(const std::string& text, const std::string& what) {
 }  // namespace
 
 Stage::Stage(const std::string& more, PostgresOptions options,
-             const std::vector<std::pair<std::string, std::string>>& replaced)
-    : postgres_{std::move(options)} {
+             const std::vector<std::pair<std::string, std::string>>& replaced, StageLink link)
+    : link_{std::move(link)}, postgres_{std::move(options)} {
   std::string output;
   if (run_program({ROLLBACKD_PROGRAM, "install", "--conninfo", postgres_.conninfo()}, output) !=
       0) {
@@ -57,8 +57,8 @@ Stage::Stage(const std::string& more, PostgresOptions options,
   connection_ = connect(postgres_.conninfo());
   folder_ = postgres_.directory();
   std::ofstream{program_file()} << "";
-  configuration_ = "database: {conninfo: \"" + postgres_.conninfo("rollbackd") + "\"}\n" +
-                   http_settings + replaced_in(short_timers, "FILE", program_file()) + more;
+  configuration_ = "database: {conninfo: \"" + link_.conninfo(postgres_) + "\"}\n" + http_settings +
+                   replaced_in(short_timers, "FILE", program_file()) + more;
   for (const auto& [what, with] : replaced) {
     configuration_ = replaced_in(configuration_, what, with);
   }
@@ -75,7 +75,7 @@ Stage::~Stage() {
 void Stage::wait_until_working(int starts) const {
   eventually("the daemon to work", 20, [&] {
     const std::string log = daemon_->log();
-    return count_of(log, "event=doorbell_taken") >= starts &&
+    return (!link_.rings || count_of(log, "event=doorbell_taken") >= starts) &&
            count_of(log, "event=journal_read") >= starts &&
            count_of(log, "event=feed_rebuilt") >= starts;
   });
@@ -84,6 +84,19 @@ void Stage::wait_until_working(int starts) const {
 void Stage::restart_daemon() {
   daemon_->start();
   wait_until_working(++starts_);
+}
+
+void Stage::wait_for_readiness(int status, const std::string& text, double seconds) const {
+  HttpAnswer last;
+  try {
+    eventually("readiness", seconds, [&] {
+      last = readiness();
+      return last.status == status && last.body.find(text) != std::string::npos;
+    });
+  } catch (const std::runtime_error& e) {
+    throw std::runtime_error{std::string{e.what()} + ": " + std::to_string(status) + " " + text +
+                             "; it says " + std::to_string(last.status) + " " + last.body};
+  }
 }
 
 int Stage::http_port() const {

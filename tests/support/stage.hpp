@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -9,6 +10,15 @@
 
 namespace rollbackd::tests {
 
+// How the daemon reaches the server, where not by its socket.
+struct StageLink {
+  // Gives the daemon's conninfo; called when the server runs and the daemon does not yet.
+  std::function<std::string(Postgres&)> conninfo = [](Postgres& postgres) {
+    return postgres.conninfo("rollbackd");
+  };
+  bool rings = true;  // the doorbell works over it
+};
+
 // What a test of the whole product needs: a server with our schema in it, a small program whose
 // version the command executor really changes, and the daemon with short timers.
 class Stage {
@@ -16,7 +26,8 @@ class Stage {
   // `more`: lines that are added to the configuration. `options`: of the server.
   // `replaced`: pairs of texts in the configuration and what stands there instead.
   explicit Stage(const std::string& more = "", PostgresOptions options = {},
-                 const std::vector<std::pair<std::string, std::string>>& replaced = {});
+                 const std::vector<std::pair<std::string, std::string>>& replaced = {},
+                 StageLink link = {});
 
   // Prints the daemon's log if the test at hand failed.
   ~Stage();
@@ -45,6 +56,10 @@ class Stage {
   // Compares /check with ops.get_deployment_health() for one and the same second: each count and
   // `healthy`. Empty: they agree; else both texts.
   std::string disagreement(const std::string& deployment_id);
+  // What /readyz says.
+  [[nodiscard]] HttpAnswer readiness() const { return http_request(http_port(), "GET", "/readyz"); }
+  // Waits for this status of /readyz with this text in it; throws with what it says instead.
+  void wait_for_readiness(int status, const std::string& text = "", double seconds = 30) const;
   // Starts the daemon again after its end, and waits until it works.
   void restart_daemon();
   // Waits for a rollback of the deployment to end; gives its status.
@@ -57,6 +72,7 @@ class Stage {
  private:
   void wait_until_working(int starts) const;
 
+  StageLink link_;
   Postgres postgres_;
   int starts_ = 1;
   std::unique_ptr<pqxx::connection> connection_;

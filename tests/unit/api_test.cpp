@@ -67,7 +67,7 @@ std::vector<HttpToken> tokens() {
 struct Stage {
   FakeView view;
   FixedClock clock;
-  Readiness readiness{true, "leader", "listening", {}};
+  Readiness readiness{true, "leader", "listening", {}, {}};
   std::vector<HttpToken> known_tokens = tokens();
 
   [[nodiscard]] ApiResponse answer(const ApiRequest& request) const {
@@ -256,13 +256,16 @@ TEST_CASE("api: readyz says what is wrong, with 503 when that makes it not ready
   Stage stage;
   CHECK(stage.get("/readyz").status == 200);
   CHECK(stage.get("/readyz").body ==
-        R"({"ready":true,"role":"leader","feed":"listening","problems":{}})");
-  stage.readiness = {
-      false, "standby", "polling: doorbell is off", {{"windows", "not \"complete\""}}};
+        R"({"ready":true,"role":"leader","feed":"listening","problems":{},"warnings":[]})");
+  stage.readiness = {false,
+                     "standby",
+                     "polling: doorbell is off",
+                     {{"windows", "not \"complete\""}},
+                     {"who \"rings\""}};
   CHECK(stage.get("/readyz").status == 503);
   CHECK(stage.get("/readyz").body ==
         R"({"ready":false,"role":"standby","feed":"polling: doorbell is off",)"
-        R"("problems":{"windows":"not \"complete\""}})");
+        R"("problems":{"windows":"not \"complete\""},"warnings":["who \"rings\""]})");
 }
 
 TEST_CASE("api: a target is decoded once, and refused when it could be read in two ways") {

@@ -17,6 +17,18 @@ TEST_CASE("board: what was said last about a part counts") {
   CHECK(name_of(board.problems()[0].part) == "canary");
 }
 
+TEST_CASE("board: a warning is no problem, and is gone when it is taken back") {
+  StatusBoard board;
+  CHECK(board.warnings().empty());
+  board.warn(Warning::notify_queue, "fills");
+  CHECK(board.warnings() == std::vector<std::string>{"fills"});
+  CHECK(board.is_warned_of(Warning::notify_queue));
+  CHECK_FALSE(board.is_warned_of(Warning::doorbell_strangers));
+  CHECK(board.problems().empty());
+  board.warn(Warning::notify_queue, "");
+  CHECK(board.warnings().empty());
+}
+
 TEST_CASE("board: a part that has to report has a problem until it does") {
   StatusBoard board{{Part::windows}};
   CHECK(board.problem_of(Part::windows) == "has not reported yet; it is starting");
