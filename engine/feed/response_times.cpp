@@ -23,6 +23,7 @@ constexpr int rest_factor = 9;
 // of the time that sorting all rows does. A million different ids do not fit, and spill to disk.
 constexpr const char* settings =
     "set plan_cache_mode = force_generic_plan; set jit = off; set enable_sort = off;"
+    " set enable_seqscan = off;"
     " set max_parallel_workers_per_gather = 0; set statement_timeout = ";
 
 rules::Instant instant(const pqxx::field& microseconds) {
@@ -56,13 +57,13 @@ ResponseTimesFeed::ResponseTimesFeed(asio::io_context& reactor, const Connection
       log_{log},
       meter_{meter},
       timer_{reactor},
+      longest_{longest},
       session_{info,
                {"response times", job_max,
-                [sql = response_times_sql(longest)](pqxx::connection& connection) {
+                [this](pqxx::connection& connection) {
                   const auto limit_ms = recount_max / std::chrono::milliseconds{1};
                   pqxx::nontransaction{connection}.exec(settings + std::to_string(limit_ms));
-                  connection.prepare("poll", sql.poll);
-                  connection.prepare("recount", sql.recount);
+                  events_.clear();
                 }},
                log} {}
 
@@ -108,18 +109,35 @@ ResponseTimesFeed::Reading ResponseTimesFeed::read(const pqxx::result& result) {
 ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_new(pqxx::connection& connection,
                                                           const std::string& since) {
   pqxx::nontransaction work{connection};
-  Reading reading = read(work.exec_prepared("poll", since));
+  Reading reading = read(work.exec_prepared(poll_, since));
   reading.fresh = reading.seen;
   return reading;
+}
+
+// Other logs are watched than before: the feed rebuilds then, and the recount that this leads to
+// comes here.
+void ResponseTimesFeed::prepare(pqxx::connection& connection, const std::string& events) {
+  if (events == events_) {
+    return;
+  }
+  const ResponseTimesSql sql = response_times_sql(events, longest_);
+  const std::string number = std::to_string(++prepared_);
+  poll_ = "poll_" + number;
+  recount_ = "recount_" + number;
+  connection.prepare(poll_, sql.poll);
+  connection.prepare(recount_, sql.recount);
+  events_ = events;
 }
 
 // Both statements see one snapshot, so that what is new is counted as such here, too.
 ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_all(pqxx::connection& connection,
                                                           const std::string& since) {
   pqxx::transaction<pqxx::repeatable_read> work{connection};
-  Reading reading = read(work.exec_prepared("recount"));
+  prepare(connection, work.exec("select ops.rollbackd_events_query()")[0][0].c_str());
+  Reading reading = read(work.exec_prepared(recount_));
+
   if (!since.empty()) {
-    reading.fresh = read(work.exec_prepared("poll", since)).seen;
+    reading.fresh = read(work.exec_prepared(poll_, since)).seen;
   }
   work.commit();
   return reading;

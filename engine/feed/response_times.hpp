@@ -43,8 +43,9 @@ class ResponseTimesFeed {
   };
 
   static Reading read(const pqxx::result& result);
-  static Reading ask_for_new(pqxx::connection& connection, const std::string& since);
-  static Reading ask_for_all(pqxx::connection& connection, const std::string& since);
+  Reading ask_for_new(pqxx::connection& connection, const std::string& since);
+  Reading ask_for_all(pqxx::connection& connection, const std::string& since);
+  void prepare(pqxx::connection& connection, const std::string& events);
   void look();
   void arrived(const std::shared_ptr<Reading>& reading, rules::Duration took);
   void failed(const SessionFailure& failure, bool was_recount);
@@ -64,6 +65,12 @@ class ResponseTimesFeed {
   std::uint64_t answered_ = 0;
   SteadyTime asked_at_{};
   SteadyTime rests_until_{};
+  // The session's thread only.
+  rules::Second longest_;
+  std::string events_;  // ops.rollbackd_events_query() of what is prepared; empty: nothing is
+  std::string poll_;
+  std::string recount_;
+  int prepared_ = 0;
   Session session_;  // last: its thread uses the others
 };
 

@@ -15,12 +15,6 @@ using std::to_string;
 
 constexpr const char* response_times = "select * from ops.response_times";
 
-// The rows of the error logs that count: as ops.rollbackd_events_query() has them, of which only
-// these columns are used.
-constexpr const char* events =
-    "select timestamp as at, environment, service, deployment_id, xid, metadata"
-    " from ops.system_logs where severity in ('error', 'critical')";
-
 string shortest(double number) {
   char text[32];
   const auto [end, error] = std::to_chars(std::begin(text), std::end(text), number);
@@ -53,7 +47,8 @@ string bin_of(const string& duration) {
 string seconds(rules::Second count) { return "interval '" + to_string(count) + " seconds'"; }
 
 // Both sources, and of each the rows for which `condition` holds.
-string rows(const string& condition_on_times, const string& condition_on_events) {
+string rows(const string& events, const string& condition_on_times,
+            const string& condition_on_events) {
   return "select x.timestamp as at, x.environment, x.service, x.deployment_id,"
          " x.duration_ms::float8 as ms from (" +
          string{response_times} + ") x where " + condition_on_times +
@@ -63,12 +58,12 @@ string rows(const string& condition_on_times, const string& condition_on_events)
 }
 
 // The method of difference_sql.cpp: what is visible now and was not in $1, by two index scans.
-string fresh_rows() {
+string fresh_rows(const string& events) {
   const string later =
       "x.xid >= pg_snapshot_xmax($1::pg_snapshot)"
       " and pg_visible_in_snapshot(x.xid, (select snap from s))";
   const string then_open = "x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))";
-  return rows(later, later) + " union all " + rows(then_open, then_open);
+  return rows(events, later, later) + " union all " + rows(events, then_open, then_open);
 }
 
 // The moments at which deployments begin or end. Not evaluated while there are no rows.
@@ -125,11 +120,11 @@ string statement(const string& source, const string& horizon) {
 
 }  // namespace
 
-ResponseTimesSql response_times_sql(rules::Second longest) {
+ResponseTimesSql response_times_sql(const string& events, rules::Second longest) {
   const string horizon = seconds(longest + rules::duration_slice);
-  return {
-      statement(fresh_rows(), horizon),
-      statement(rows("x.timestamp > now() - " + horizon, "x.at > now() - " + horizon), horizon)};
+  return {statement(fresh_rows(events), horizon),
+          statement(rows(events, "x.timestamp > now() - " + horizon, "x.at > now() - " + horizon),
+                    horizon)};
 }
 
 }  // namespace rollbackd::engine

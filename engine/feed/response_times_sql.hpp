@@ -23,7 +23,7 @@ struct ResponseTimesSql {
   std::string recount;
 };
 
-// `longest`: of the windows.
-ResponseTimesSql response_times_sql(rules::Second longest);
+// `events`: what ops.rollbackd_events_query() says. `longest`: of the windows.
+ResponseTimesSql response_times_sql(const std::string& events, rules::Second longest);
 
 }  // namespace rollbackd::engine

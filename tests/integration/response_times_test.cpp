@@ -83,7 +83,8 @@ TEST_CASE("response times: SQL and C++ put every duration into the same bin") {
   }
   rows(*connection, "insert into ops.response_times (duration_ms) values " + values);
   rows(*connection, "set timezone = 'UTC'");
-  const auto found = rows(*connection, rollbackd::engine::response_times_sql(300).recount);
+  const std::string events = query(*connection, "select ops.rollbackd_events_query()");
+  const auto found = rows(*connection, rollbackd::engine::response_times_sql(events, 300).recount);
   std::map<std::string, std::uint64_t> counted;
   for (const auto& row : found) {
     if (row[0].c_str()[0] == 'g') {
