@@ -145,10 +145,10 @@ begin
   for v_other in
     select l.name from unnest(v_labels) as l (name)
     where l.name <> all (v_severities)
-      and lower(l.name) in (select lower(s.name) from unnest(v_severities) as s (name))
+      and lower(l.name) in (select lower(s.name) from unnest(p_log.severities) as s (name))
   loop
-    raise warning '%: there are rows with the severity %, which differs from a watched one only by '
-      'case and is not watched', p_log.log, v_other
+    raise warning '%: the severity % differs from a given one only by case and does not count',
+      p_log.log, v_other
       using hint = 'Name it in p_severities if it is to count';
   end loop;
   return v_severities;

@@ -3,8 +3,8 @@
 #include <doctest/doctest.h>
 #include <pqxx/pqxx>
 
-#include "engine/database/doorbell_names.hpp"
 #include "tests/support/installed.hpp"
+#include "tests/support/watched_log.hpp"
 
 // The doorbell's grammar, sql/triggers/README.md.
 
@@ -13,53 +13,6 @@ namespace {
 
 const std::string error_row =
     "insert into ops.system_logs (severity, source, message) values ('error', 's', 'm')";
-
-class Listener : public pqxx::notification_receiver {
- public:
-  explicit Listener(const std::string& conninfo) : Listener{connect(conninfo), connect(conninfo)} {}
-
-  // How often it rang, with the empty payload, since it was asked last. Notifications come in the
-  // order of commits, so when the mark is there, so is all that was committed before it.
-  int rings() {
-    query(*other_, "select pg_notify('rollbackd', 'mark')");
-    while (!marked_) {
-      own_->await_notification(10, 0);
-    }
-    marked_ = false;
-    return std::exchange(count_, 0);
-  }
-
-  void operator()(const std::string& payload, int /*pid*/) override {
-    if (payload == "mark") {
-      marked_ = true;
-    } else if (payload.empty()) {
-      ++count_;
-    }
-  }
-
- private:
-  Listener(std::unique_ptr<pqxx::connection> own, std::unique_ptr<pqxx::connection> other)
-      : notification_receiver{*own, engine::doorbell_channel},
-        own_{std::move(own)},
-        other_{std::move(other)} {}
-
-  std::unique_ptr<pqxx::connection> own_;
-  std::unique_ptr<pqxx::connection> other_;
-  int count_ = 0;
-  bool marked_ = false;
-};
-
-// As the daemon holds it.
-class HeldKey {
- public:
-  explicit HeldKey(const std::string& conninfo) : connection_{connect(conninfo)} {
-    query(*connection_, "select pg_advisory_lock(" + std::to_string(engine::doorbell_key) + ")");
-  }
-  int pid() { return connection_->backendpid(); }
-
- private:
-  std::unique_ptr<pqxx::connection> connection_;
-};
 
 InstalledPostgres& server() {
   static InstalledPostgres started;
