@@ -137,6 +137,9 @@ std::string Target::log_tail(std::size_t lines) const {
   std::ifstream log{daemon_->directory() / "log"};
   std::deque<std::string> tail;
   for (std::string line; std::getline(log, line);) {
+    if (line.find("event=http_request") != std::string::npos) {
+      continue;  // ours
+    }
     tail.push_back(line);
     if (tail.size() > lines) {
       tail.pop_front();

@@ -36,7 +36,7 @@ class Target {
   std::vector<Told> check(const std::vector<std::string>& deployments);
   // Values of /metrics by name; those with labels are left out. Empty: it does not answer.
   std::map<std::string, double> metrics();
-  // Lines at the end of its log.
+  // Lines at the end of its log, without those about our own questions.
   [[nodiscard]] std::string log_tail(std::size_t lines) const;
   // Lines of its log that hold this text.
   [[nodiscard]] std::size_t log_lines_with(const std::string& text) const;
