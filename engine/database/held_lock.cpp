@@ -186,7 +186,9 @@ void HeldLock::tried(Attempt attempt, const std::string& why) {
       break;
     case Attempt::busy:
       handlers_.on_busy();
-      after(options_.try_every * (1 << std::min(busy_++, doublings_max)), &HeldLock::take);
+      after(options_.try_every * (1 << std::min(busy_, doublings_max)), &HeldLock::take);
+      // To wait in the queue harms others; to ask whether it is free does not.
+      busy_ += options_.waits > rules::Duration{0} ? 1 : 0;
       break;
     case Attempt::forbidden:
       handlers_.on_forbidden(why);

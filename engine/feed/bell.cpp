@@ -108,7 +108,6 @@ Bell::Mode Bell::mode() const {
 
 void Bell::tell_mode() {
   meter_.set(Level::doorbell_silent, mode() == Mode::silent ? 1 : 0);
-  meter_.set(Level::feed_polling, by_design_.empty() ? 0 : 1);
   on_ring_();
 }
 

@@ -34,6 +34,8 @@ TEST_CASE(
     return third != second;
   });
 
-  const Postgres other{{{}, false, true}};
+  PostgresOptions own;
+  own.own_initdb = true;
+  const Postgres other{own};
   CHECK(server_identity(*connect(other.conninfo())) != third);
 }

@@ -66,7 +66,7 @@ class HttpStage {
   engine::Api api(std::function<std::string()> metrics) {
     return {{view_, clock_, std::move(metrics),
              [] {
-               return engine::Readiness{true, "leader", "listening", {}};
+               return engine::Readiness{true, "leader", "listening", {}, {}};
              }},
             {}};
   }

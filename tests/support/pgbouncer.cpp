@@ -15,7 +15,7 @@ namespace fs = std::filesystem;
 
 // `./dev setup` takes it out of its package into build/tools.
 fs::path program() {
-  for (const fs::path folder :
+  for (const fs::path& folder :
        {fs::path{ROLLBACKD_SOURCE_DIR} / "build/tools", fs::path{"/usr/sbin"}}) {
     if (fs::exists(folder / "pgbouncer")) {
       return folder / "pgbouncer";
