@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/database/statement.hpp"
 #include "engine/time_text.hpp"
 #include "rules/limits.hpp"
 
@@ -42,28 +43,38 @@ void Difference::forget(const std::string& why) {
 
 // The same plan every time, because planning costs several times the execution; and never one that
 // reads a whole log, which the planner's guess about a snapshot it does not know might suggest.
-void Difference::prepare(pqxx::connection& connection) {
-  pqxx::nontransaction work{connection};
-  work.exec("set plan_cache_mode = force_generic_plan; set enable_seqscan = off");
-  const pqxx::row logs =
-      work.exec("select ops.rollbackd_events_query(), coalesce(sum(version), 0)::text"
-                " from ops.watched_logs")[0];
+void Difference::prepare(Connection& connection) {
+  if (!connection.is_pooled()) {
+    pqxx::nontransaction{connection}.exec(
+        "set plan_cache_mode = force_generic_plan; set enable_seqscan = off");
+  }
+  const Transaction work = begin_single(connection);
+  const pqxx::row logs = work->exec(
+      "select ops.rollbackd_events_query(), coalesce(sum(version), 0)::text"
+      " from ops.watched_logs")[0];
   events_ = logs[0].c_str();
   logs_ = logs[1].c_str();
+  work->commit();
   sql_ = feed_sql(events_, longest_);
   poll_ = "poll_" + std::to_string(++prepared_);
-  connection.prepare(poll_, sql_->poll);
 }
 
-pqxx::result Difference::ask(pqxx::connection& connection) const {
-  pqxx::nontransaction work{connection};
-  return snapshot_.empty()
-             ? work.exec_params(sql_->rebuild, std::to_string(rules::limits::deployments_max))
-             : work.exec_prepared(poll_, snapshot_, boundaries_array());
+pqxx::result Difference::ask(Connection& connection, rules::Duration patience) const {
+  const Transaction work = begin_single(connection);
+  if (connection.is_pooled()) {
+    work->exec("set local enable_seqscan = off; set local statement_timeout = " +
+               std::to_string(patience.count() / 1000));
+  }
+  pqxx::result rows =
+      snapshot_.empty()
+          ? work->exec_params(sql_->rebuild, std::to_string(rules::limits::deployments_max))
+          : run_statement(connection, *work, {poll_, sql_->poll}, snapshot_, boundaries_array());
+  work->commit();
+  return rows;
 }
 
-Looked Difference::look(pqxx::connection& connection, rules::Duration patience) {
-  if (patience != patience_) {
+Looked Difference::look(Connection& connection, rules::Duration patience) {
+  if (patience != patience_ && !connection.is_pooled()) {
     pqxx::nontransaction{connection}.exec("set statement_timeout = " +
                                           std::to_string(patience.count() / 1000));
     patience_ = patience;
@@ -74,7 +85,7 @@ Looked Difference::look(pqxx::connection& connection, rules::Duration patience) 
   const bool from_nothing = snapshot_.empty();
   Looked looked;
   looked.asked = steady_now();
-  FeedRows rows = read_feed_rows(ask(connection));
+  FeedRows rows = read_feed_rows(ask(connection, patience));
   looked.answered = steady_now();
   if (from_nothing) {
     boundaries_.clear();
@@ -90,8 +101,8 @@ Looked Difference::look(pqxx::connection& connection, rules::Duration patience) 
   looked.told_apart = rows.told_apart;
   looked.rows_skipped = rows.skipped;
   if (from_nothing) {
-    looked.input = rules::FeedRebuilt{rows.at, why_, std::move(rows.deployments),
-                                      std::move(rows.events)};
+    looked.input =
+        rules::FeedRebuilt{rows.at, why_, std::move(rows.deployments), std::move(rows.events)};
   } else {
     looked.input = rules::FeedBatch{rows.at, last_, std::move(rows.deployments),
                                     std::move(rows.events), false};
@@ -103,8 +114,8 @@ Looked Difference::look(pqxx::connection& connection, rules::Duration patience) 
 
 void Difference::note_what_changes(const FeedRows& rows) {
   if (rows.told_apart.earliest_far) {
-    earliest_far_ = std::min(earliest_far_.value_or(rules::Instant::max()),
-                             *rows.told_apart.earliest_far);
+    earliest_far_ =
+        std::min(earliest_far_.value_or(rules::Instant::max()), *rows.told_apart.earliest_far);
   }
   if (rows.logs != logs_) {
     forget("watched_logs_changed");
