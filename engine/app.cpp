@@ -155,9 +155,7 @@ void App::Parts::start(const rules::Action& action) {
     Parts& parts;
     void operator()(const rules::TakeSnapshot& wanted) const { parts.snapshots.take(wanted); }
     void operator()(const rules::Deploy& wanted) const { parts.command.deploy(wanted); }
-    void operator()(const rules::RebuildWindows& wanted) const {
-      parts.feed.rebuild(wanted);
-    }
+    void operator()(const rules::RebuildWindows& wanted) const { parts.feed.rebuild(wanted); }
     void operator()(const rules::RecountResponseTimes& wanted) const {
       parts.response_times.recount(wanted.number);
     }

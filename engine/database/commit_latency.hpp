@@ -6,7 +6,8 @@
 
 namespace rollbackd::engine {
 
-// How long a commit of ours takes here, smoothed: the server's disk as a writer feels it. Any thread.
+// How long a commit of ours takes here, smoothed: the server's disk as a writer feels it. Any
+// thread.
 class CommitLatency {
  public:
   void measured(rules::Duration took) {

@@ -19,8 +19,8 @@ std::string milliseconds(rules::Duration duration) {
   return std::to_string(duration.count() / 1000);
 }
 
-// A server that takes no writes any more is another one's standby, or about to be; the connection is
-// given up, so that the next one finds the server that does. Also the heartbeat.
+// A server that takes no writes any more is another one's standby, or about to be; the connection
+// is given up, so that the next one finds the server that does. Also the heartbeat.
 void refuse_read_only(Connection& connection) {
   pqxx::nontransaction work{connection};
   if (work.exec("select pg_is_in_recovery()"
@@ -41,8 +41,7 @@ HeldLock::HeldLock(asio::io_context& reactor, const ConnectionInfo& info, Option
       timer_{reactor},
       session_{info,
                {options_.purpose, options_.job_max,
-                [this](Connection& connection) { connected(connection); },
-                options_.on_unreachable},
+                [this](Connection& connection) { connected(connection); }, options_.on_unreachable},
                log} {}
 
 void HeldLock::connected(Connection& connection) {
@@ -85,9 +84,9 @@ void HeldLock::let_go() {
 void HeldLock::give_back() {
   run([this](Connection& connection) {
     const bool in_transaction = connection.is_pooled() && options_.in_transaction_if_pooled;
-    pqxx::nontransaction{connection}.exec(
-        in_transaction ? "rollback"
-                       : "select pg_advisory_unlock(" + std::to_string(options_.key) + ")");
+    pqxx::nontransaction{connection}.exec(in_transaction ? "rollback"
+                                                         : "select pg_advisory_unlock(" +
+                                                               std::to_string(options_.key) + ")");
     held_on_ = 0;
   });
 }
@@ -236,7 +235,8 @@ void HeldLock::end_if_stuck(SteadyTime now) {
     held_ = false;
     lapsed_ = true;
     session_.drop();
-    handlers_.on_lost("no heartbeat for as long as the lease: the daemon was stopped, or the link is");
+    handlers_.on_lost(
+        "no heartbeat for as long as the lease: the daemon was stopped, or the link is");
   }
 }
 

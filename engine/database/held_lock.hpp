@@ -15,8 +15,8 @@ namespace rollbackd::engine {
 
 // An advisory lock held as a lease: on a session of its own that the server ends, and the lock with
 // it, when nothing has been heard from it for a while, because the daemon was stopped or cut off.
-// The heartbeat keeps it. Tried again and again until it is had. Behind a pooler, where sessions are
-// shared, it is held by a transaction that stays open instead. Reactor thread.
+// The heartbeat keeps it. Tried again and again until it is had. Behind a pooler, where sessions
+// are shared, it is held by a transaction that stays open instead. Reactor thread.
 class HeldLock {
  public:
   struct Options {
@@ -90,7 +90,7 @@ class HeldLock {
   bool wanted_ = false;
   bool trying_ = false;
   bool held_ = false;
-  int busy_ = 0;  // attempts in a row that found it taken
+  int busy_ = 0;         // attempts in a row that found it taken
   bool lapsed_ = false;  // the lease ran out, and that has been told
   bool stopping_ = false;
   // While held: when the last heartbeat that came through was sent. Also the session's thread.

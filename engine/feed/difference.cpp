@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/database/statement.hpp"
 #include "engine/time_text.hpp"
 #include "rules/limits.hpp"
 
@@ -11,7 +12,9 @@ namespace {
 // Rows too far ahead to be kept are fetched this long before the windows reach them.
 constexpr rules::Duration far_lead = rules::minutes{2};
 
-constexpr const char* with_deployments = "_with_deployments";
+std::string milliseconds_text(rules::Duration duration) {
+  return std::to_string(duration.count() / 1000);
+}
 
 std::uint64_t count_of(const std::vector<rules::EventGroup>& events) {
   std::uint64_t count = 0;
@@ -44,38 +47,51 @@ void Difference::forget(const std::string& why) {
 
 // The same plan every time, because planning costs several times the execution; and never one that
 // reads a whole log, which the planner's guess about a snapshot it does not know might suggest.
-void Difference::prepare(pqxx::connection& connection) {
-  pqxx::nontransaction work{connection};
-  work.exec("set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set jit = off");
-  const pqxx::row logs =
-      work.exec("select ops.rollbackd_events_query(), coalesce(sum(version), 0)::text"
-                " from ops.watched_logs")[0];
+void Difference::prepare(Connection& connection) {
+  if (!connection.is_pooled()) {
+    pqxx::nontransaction{connection}.exec(
+        "set plan_cache_mode = force_generic_plan; set enable_seqscan = off; set jit = off");
+  }
+  const Transaction work = begin_single(connection);
+  const pqxx::row logs = work->exec(
+      "select ops.rollbackd_events_query(), coalesce(sum(version), 0)::text"
+      " from ops.watched_logs")[0];
   events_ = logs[0].c_str();
   logs_ = logs[1].c_str();
+  work->commit();
   sql_ = feed_sql(events_, longest_);
   poll_ = "poll_" + std::to_string(++prepared_);
-  connection.prepare(poll_, sql_->poll);
-  connection.prepare(poll_ + with_deployments, sql_->poll_with_deployments);
 }
 
 // The second question, where there is one, sees all that the first one saw.
-FeedRows Difference::ask(pqxx::connection& connection) const {
-  pqxx::nontransaction work{connection};
-  if (snapshot_.empty()) {
-    return read_feed_rows(
-        work.exec_params(sql_->rebuild, std::to_string(rules::limits::deployments_max)));
+FeedRows Difference::ask(Connection& connection, rules::Duration patience) const {
+  const Transaction work = begin_single(connection);
+  if (connection.is_pooled()) {
+    work->exec("set local enable_seqscan = off; set local jit = off; set local statement_timeout = " +
+               milliseconds_text(patience));
   }
-  const std::string boundaries = boundaries_array();
-  FeedRows rows = read_feed_rows(work.exec_prepared(poll_, snapshot_, boundaries));
-  return rows.deployments_changed
-             ? read_feed_rows(work.exec_prepared(poll_ + with_deployments, snapshot_, boundaries))
-             : rows;
+  const auto poll = [&](const char* suffix, const std::string& sql) {
+    return read_feed_rows(
+        run_statement(connection, *work, {poll_ + suffix, sql}, snapshot_, boundaries_array()));
+  };
+  FeedRows rows;
+  if (snapshot_.empty()) {
+    rows = read_feed_rows(
+        work->exec_params(sql_->rebuild, std::to_string(rules::limits::deployments_max)));
+  } else {
+    rows = poll("", sql_->poll);
+    if (rows.deployments_changed) {
+      rows = poll("_with_deployments", sql_->poll_with_deployments);
+    }
+  }
+  work->commit();
+  return rows;
 }
 
-Looked Difference::look(pqxx::connection& connection, rules::Duration patience) {
-  if (patience != patience_) {
+Looked Difference::look(Connection& connection, rules::Duration patience) {
+  if (patience != patience_ && !connection.is_pooled()) {
     pqxx::nontransaction{connection}.exec("set statement_timeout = " +
-                                          std::to_string(patience.count() / 1000));
+                                          milliseconds_text(patience));
     patience_ = patience;
   }
   if (!sql_) {
@@ -84,7 +100,7 @@ Looked Difference::look(pqxx::connection& connection, rules::Duration patience) 
   const bool from_nothing = snapshot_.empty();
   Looked looked;
   looked.asked = steady_now();
-  FeedRows rows = ask(connection);
+  FeedRows rows = ask(connection, patience);
   looked.answered = steady_now();
   if (from_nothing) {
     boundaries_.clear();
@@ -100,8 +116,8 @@ Looked Difference::look(pqxx::connection& connection, rules::Duration patience) 
   looked.told_apart = rows.told_apart;
   looked.rows_skipped = rows.skipped;
   if (from_nothing) {
-    looked.input = rules::FeedRebuilt{rows.at, why_, std::move(rows.deployments),
-                                      std::move(rows.events)};
+    looked.input =
+        rules::FeedRebuilt{rows.at, why_, std::move(rows.deployments), std::move(rows.events)};
   } else {
     looked.input = rules::FeedBatch{rows.at, last_, std::move(rows.deployments),
                                     std::move(rows.events), false};
@@ -113,8 +129,8 @@ Looked Difference::look(pqxx::connection& connection, rules::Duration patience) 
 
 void Difference::note_what_changes(const FeedRows& rows) {
   if (rows.told_apart.earliest_far) {
-    earliest_far_ = std::min(earliest_far_.value_or(rules::Instant::max()),
-                             *rows.told_apart.earliest_far);
+    earliest_far_ =
+        std::min(earliest_far_.value_or(rules::Instant::max()), *rows.told_apart.earliest_far);
   }
   if (rows.logs != logs_) {
     forget("watched_logs_changed");

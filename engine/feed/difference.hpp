@@ -9,6 +9,7 @@
 #include <pqxx/pqxx>
 
 #include "engine/clock.hpp"
+#include "engine/database/connection.hpp"
 #include "engine/feed/feed_rows.hpp"
 #include "engine/feed/feed_sql.hpp"
 #include "rules/input.hpp"
@@ -45,11 +46,11 @@ class Difference {
   void forget(const std::string& why);
 
   // A query that takes longer than `patience` is cancelled.
-  Looked look(pqxx::connection& connection, rules::Duration patience);
+  Looked look(Connection& connection, rules::Duration patience);
 
  private:
-  void prepare(pqxx::connection& connection);
-  [[nodiscard]] FeedRows ask(pqxx::connection& connection) const;
+  void prepare(Connection& connection);
+  [[nodiscard]] FeedRows ask(Connection& connection, rules::Duration patience) const;
   void note_boundaries(const std::vector<rules::Deployment>& deployments, rules::Instant now);
   void note_what_changes(const FeedRows& rows);
   [[nodiscard]] std::string boundaries_array() const;

@@ -113,7 +113,7 @@ void Feed::look() {
   look_wanted_ = false;
   session_.set_job_max(patience_ + stuck_after);
   session_.run_when_connected(
-      [this, patience = patience_](pqxx::connection& connection) {
+      [this, patience = patience_](Connection& connection) {
         auto looked = std::make_shared<Looked>(difference_.look(connection, patience));
         shared_.time.measured(looked->told, looked->asked, looked->answered);
         asio::post(reactor_, [this, looked] { this->looked(looked); });

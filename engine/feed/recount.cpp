@@ -58,15 +58,17 @@ Recount::Recount(asio::io_context& reactor, const ConnectionInfo& info, rules::S
       handlers_{std::move(handlers)},
       session_{info,
                {"recount", job_max,
-                [](pqxx::connection& connection) {
-                  pqxx::nontransaction{connection}.exec(statement_timeout);
+                [](Connection& connection) {
+                  if (!connection.is_pooled()) {
+                    pqxx::nontransaction{connection}.exec(statement_timeout);
+                  }
                 }},
                log} {}
 
-void Recount::ask(std::function<std::function<void()>(pqxx::connection&)> answer) {
+void Recount::ask(std::function<std::function<void()>(Connection&)> answer) {
   busy_ = true;
   session_.run(
-      [this, answer = std::move(answer)](pqxx::connection& connection) {
+      [this, answer = std::move(answer)](Connection& connection) {
         asio::post(reactor_, [this, then = answer(connection)] {
           busy_ = false;
           then();
@@ -81,30 +83,29 @@ void Recount::ask(std::function<std::function<void()>(pqxx::connection&)> answer
 }
 
 void Recount::windows(const Basis& basis, std::vector<rules::RebuildWindows> wanted) {
-  ask([this, basis, wanted = std::move(wanted)](pqxx::connection& connection) {
+  ask([this, basis, wanted = std::move(wanted)](Connection& connection) {
     const SteadyTime asked = steady_now();
     pqxx::nontransaction work{connection};
-    FeedRows rows = read_feed_rows(work.exec_params(
-        feed_sql(basis.events, longest_).recount, basis.snapshot,
-        text_array(wanted, &rules::Service::environment), text_array(wanted, &rules::Service::name)));
+    FeedRows rows =
+        read_feed_rows(work.exec_params(feed_sql(basis.events, longest_).recount, basis.snapshot,
+                                        text_array(wanted, &rules::Service::environment),
+                                        text_array(wanted, &rules::Service::name)));
     return [this, answers = by_service(wanted, basis.look, std::move(rows)),
             took = steady_now() - asked] { handlers_.on_windows(answers, took); };
   });
 }
 
 void Recount::audit(const Basis& basis) {
-  ask([this, basis](pqxx::connection& connection) {
+  ask([this, basis](Connection& connection) {
     const SteadyTime asked = steady_now();
     const auto moment = [&](rules::Second second) {
       return instant_text(rules::instant_of(second));
     };
     pqxx::nontransaction work{connection};
-    FeedRows rows = read_feed_rows(
-        work.exec_params(feed_sql(basis.events, longest_).audit, basis.snapshot,
-                         moment(basis.second - longest_ + 1),
-                         moment(basis.second + rules::limits::ahead_max + 1)));
-    return [this,
-            audited = Audited{{basis.look, std::move(rows.audited)}, std::move(rows.foreign)},
+    FeedRows rows = read_feed_rows(work.exec_params(
+        feed_sql(basis.events, longest_).audit, basis.snapshot, moment(basis.second - longest_ + 1),
+        moment(basis.second + rules::limits::ahead_max + 1)));
+    return [this, audited = Audited{{basis.look, std::move(rows.audited)}, std::move(rows.foreign)},
             took = steady_now() - asked] { handlers_.on_audited(audited, took); };
   });
 }

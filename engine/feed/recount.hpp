@@ -14,8 +14,8 @@
 namespace rollbackd::engine {
 
 // Counts what may take long, on a session of its own, so that looks go on meanwhile: the windows of
-// services whose events have moved, and once in a while everything. It counts what one look saw: rows
-// of later transactions are left out, though they are there by now. Reactor thread.
+// services whose events have moved, and once in a while everything. It counts what one look saw:
+// rows of later transactions are left out, though they are there by now. Reactor thread.
 class Recount {
  public:
   // The look that is counted anew.
@@ -50,7 +50,7 @@ class Recount {
 
  private:
   // `answer` runs on the session's thread and gives what is done on the reactor with the result.
-  void ask(std::function<std::function<void()>(pqxx::connection&)> answer);
+  void ask(std::function<std::function<void()>(Connection&)> answer);
 
   asio::io_context& reactor_;
   rules::Second longest_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/database/statement.hpp"
 #include "engine/store/journal_sql.hpp"
 #include "engine/store/journal_statements.hpp"
 
@@ -31,12 +32,12 @@ PostgresJournal::PostgresJournal(const ConnectionInfo& info, DatabaseTime& time,
       session_{info, {"journal", rules::seconds{10}, prepare_statements}, log} {}
 
 void PostgresJournal::write(const rules::Commit& commit) {
-  session_.run([this, commit](pqxx::connection& connection) { write_now(connection, commit); },
+  session_.run([this, commit](Connection& connection) { write_now(connection, commit); },
                [this, id = commit.id](const SessionFailure& failure) { failed(id, failure); });
 }
 
 void PostgresJournal::read() {
-  session_.run_when_connected([this](pqxx::connection& connection) { read_now(connection); },
+  session_.run_when_connected([this](Connection& connection) { read_now(connection); },
                               [this](const SessionFailure& failure) {
                                 log_.error("journal_unreadable", {{"why", failure.what}});
                                 board_.report(Part::journal,
@@ -46,7 +47,7 @@ void PostgresJournal::read() {
                               });
 }
 
-void PostgresJournal::write_now(pqxx::connection& connection, const rules::Commit& commit) {
+void PostgresJournal::write_now(Connection& connection, const rules::Commit& commit) {
   if (broken_) {
     return;  // decided on a belief that has been dropped
   }
@@ -73,11 +74,12 @@ void PostgresJournal::failed(rules::CommitId id, const SessionFailure& failure) 
   inbox_.post(rules::CommitDone{id, false, failure.what});
 }
 
-void PostgresJournal::read_now(pqxx::connection& connection) {
+void PostgresJournal::read_now(Connection& connection) {
   rules::JournalRead journal;
   std::vector<std::string> problems;
   {
-    pqxx::work work{connection};
+    const Transaction begun = begin(connection);
+    pqxx::transaction_base& work = *begun;
     const SteadyTime asked = steady_now();
     const pqxx::result told =
         work.exec("select (extract(epoch from clock_timestamp()) * 1000000)::bigint");

@@ -24,8 +24,8 @@ class PostgresJournal final : public Journal {
   void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
 
  private:
-  void write_now(pqxx::connection& connection, const rules::Commit& commit);
-  void read_now(pqxx::connection& connection);
+  void write_now(Connection& connection, const rules::Commit& commit);
+  void read_now(Connection& connection);
   void failed(rules::CommitId id, const SessionFailure& failure);
 
   DatabaseTime& time_;

@@ -23,7 +23,7 @@ std::string text_or_null(const std::optional<rules::Instant>& moment) {
 
 // Appends the calls that an entry is.
 struct Writer {
-  pqxx::connection& connection;
+  Connection& connection;
   std::string& sql;
 
   void add(JournalStatement statement, std::initializer_list<std::string> values) const {
@@ -93,7 +93,7 @@ struct Writer {
 
 }  // namespace
 
-void write_entries(pqxx::connection& connection, const std::vector<rules::JournalEntry>& entries) {
+void write_entries(Connection& connection, const std::vector<rules::JournalEntry>& entries) {
   std::string sql;
   for (const rules::JournalEntry& entry : entries) {
     std::visit(Writer{connection, sql}, entry);

@@ -4,6 +4,7 @@
 
 #include <pqxx/pqxx>
 
+#include "engine/database/connection.hpp"
 #include "rules/input.hpp"
 #include "rules/output.hpp"
 
@@ -14,7 +15,7 @@ namespace rollbackd::engine {
 // One transaction, all or nothing, in one round trip. Throws also when a row is not as the rules
 // believe. A lost connection leaves open whether it was committed.
 // REQUIRES: prepare_statements() on this connection.
-void write_entries(pqxx::connection& connection, const std::vector<rules::JournalEntry>& entries);
+void write_entries(Connection& connection, const std::vector<rules::JournalEntry>& entries);
 
 // The rollbacks of ours that are not over. Those that cannot be read are told in `problems`.
 std::vector<rules::Rollback> read_active(pqxx::transaction_base& work,

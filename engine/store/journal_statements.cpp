@@ -1,6 +1,7 @@
 #include "engine/store/journal_statements.hpp"
 
 #include <array>
+#include <cctype>
 
 #include "engine/database/doorbell_names.hpp"
 #include "rules/invariant.hpp"
@@ -92,9 +93,34 @@ const Definition& definition_of(JournalStatement statement) {
   return found;
 }
 
+// The statement with each $n replaced by its value.
+string expanded(pqxx::connection& connection, const string& sql,
+                std::initializer_list<string> values) {
+  string text;
+  for (std::size_t at = 0; at < sql.size();) {
+    std::size_t end = at + 1;
+    while (sql[at] == '$' && end < sql.size() &&
+           std::isdigit(static_cast<unsigned char>(sql[end])) != 0) {
+      ++end;
+    }
+    if (end == at + 1) {
+      text += sql[at];
+    } else {
+      const std::size_t number = std::stoul(sql.substr(at + 1, end - at - 1));
+      INVARIANT(number >= 1 && number <= values.size());
+      text += connection.quote(*(values.begin() + number - 1));
+    }
+    at = end;
+  }
+  return text + ";";
+}
+
 }  // namespace
 
-void prepare_statements(pqxx::connection& connection) {
+void prepare_statements(Connection& connection) {
+  if (connection.is_pooled()) {
+    return;
+  }
   pqxx::nontransaction work{connection};
   work.exec("set plan_cache_mode = force_generic_plan");
   for (const Definition& definition : definitions()) {
@@ -102,10 +128,13 @@ void prepare_statements(pqxx::connection& connection) {
   }
 }
 
-string call_of(pqxx::connection& connection, JournalStatement statement,
+string call_of(Connection& connection, JournalStatement statement,
                std::initializer_list<string> values) {
   const Definition& definition = definition_of(statement);
   INVARIANT(values.size() == definition.parameters);
+  if (connection.is_pooled()) {
+    return expanded(connection, definition.sql, values);
+  }
   string call = string{"execute "} + definition.name;
   const char* before = " (";
   for (const string& value : values) {

@@ -5,6 +5,8 @@
 
 #include <pqxx/pqxx>
 
+#include "engine/database/connection.hpp"
+
 namespace rollbackd::engine {
 
 // What the journal writes with. Database errors come as libpqxx's exceptions.
@@ -23,12 +25,12 @@ enum class JournalStatement {
 };
 
 // Call on every new connection of the journal's session.
-void prepare_statements(pqxx::connection& connection);
+void prepare_statements(Connection& connection);
 
 // The SQL that runs the statement with these values, as many as it has parameters, and a semicolon.
 // Several may be joined: what is sent to the server as one text is one transaction and one round
 // trip.
-std::string call_of(pqxx::connection& connection, JournalStatement statement,
+std::string call_of(Connection& connection, JournalStatement statement,
                     std::initializer_list<std::string> values);
 
 }  // namespace rollbackd::engine

@@ -231,11 +231,15 @@ fs::path Postgres::bindir() {
   return found;
 }
 
-Postgres::Postgres(PostgresOptions options) : environment_{options.environment} {
+Postgres::Postgres(Unmade /*unmade*/) {
   static std::atomic<int> count{0};
   directory_ = root_directory() / std::to_string(++count);
   fs::create_directory(directory_);
   hand_over(directory_);
+}
+
+Postgres::Postgres(PostgresOptions options) : Postgres{Unmade{}} {
+  environment_ = options.environment;
   if (options.own_initdb) {
     initialise(directory_);
   } else if (run({"/bin/sh", "-c", copy_script, template_data(), data_directory()},
@@ -259,6 +263,26 @@ Postgres::~Postgres() {
     fs::remove_all(directory_, ignored);
   } catch (const std::exception& e) {
     std::cerr << e.what() << '\n';  // clean_up_after_us tries again
+  }
+}
+
+std::unique_ptr<Postgres> Postgres::make_standby() const {
+  std::unique_ptr<Postgres> standby{new Postgres{Unmade{}}};
+  const fs::path log = standby->directory_ / "pg_basebackup.log";
+  if (run({bindir() / "pg_basebackup", "-D", standby->data_directory(), "-h", directory_, "-p",
+           std::to_string(port_), "-U", "postgres", "-R", "-X", "stream", "-c", "fast",
+           "--no-sync"},
+          log, "/dev/null") != 0) {
+    fail("no standby could be made:\n" + read(log));
+  }
+  standby->configure({});
+  standby->start();
+  return standby;
+}
+
+void Postgres::promote() {
+  if (pg_ctl({"promote"}) != 0) {
+    fail("was not promoted:\n" + read(directory_ / "pg_ctl.log") + log_tail());
   }
 }
 

@@ -35,6 +35,10 @@ class Postgres {
   Postgres(const Postgres&) = delete;
   Postgres& operator=(const Postgres&) = delete;
 
+  // A streaming standby of this server, by pg_basebackup, with a socket of its own.
+  [[nodiscard]] std::unique_ptr<Postgres> make_standby() const;
+  void promote();
+
   // Over the unix socket, which is the private one of this server.
   [[nodiscard]] std::string conninfo(std::string_view user = "postgres",
                                      std::string_view database = "app") const;
@@ -57,6 +61,8 @@ class Postgres {
   [[nodiscard]] static std::filesystem::path bindir();
 
  private:
+  struct Unmade {};
+  explicit Postgres(Unmade unmade);
   void configure(const PostgresOptions& options) const;
   [[nodiscard]] int pg_ctl(const std::vector<std::string>& arguments) const;
 

@@ -39,6 +39,8 @@ class Stage {
   // As the superuser.
   std::string ask(const std::string& sql) { return query(*connection_, sql); }
   pqxx::connection& connection() { return *connection_; }
+  // Asks this server from now on, as the superuser: after a restart, or another one.
+  void ask_at(const Postgres& server) { connection_ = connect(server.conninfo()); }
 
   // A row of ops.deployments; gives its deployment_id.
   std::string deploy(const std::string& version, const std::string& status = "in_progress",

@@ -1,0 +1,98 @@
+// Who disturbs the doorbell and cannot be kept from it.
+
+#include <doctest/doctest.h>
+
+#include "engine/database/doorbell_names.hpp"
+#include "tests/support/stage.hpp"
+
+using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+const std::string take_k =
+    "select pg_advisory_lock(" + std::to_string(rollbackd::engine::doorbell_key) + ")";
+
+std::string strangers_metric(const Stage& stage) {
+  const std::string body = http_request(stage.http_port(), "GET", "/metrics").body;
+  const std::string name = "\nrollbackd_doorbell_strangers ";
+  const auto at = body.find(name);
+  return at == std::string::npos ? "" : body.substr(at + name.size(), 1);
+}
+
+int count_of(const std::string& text, const std::string& what) {
+  int count = 0;
+  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "a stranger who holds K is named by role, pid and address, once, without being less ready, "
+    "and no count changes") {
+  Stage stage{"", {{}, true}};
+  stage.deployed_long_ago("v1");
+  const std::string bad = stage.deploy("v2");
+  stage.wait_until_watched(bad);
+  CHECK(strangers_metric(stage) == "0");
+  query(stage.postgres().conninfo(), "create role intruder login");
+  {
+    // An application name proves nothing. They wait behind our own session, and get K when it dies.
+    const auto stranger = connect(stage.postgres().tcp_conninfo("intruder") +
+                                  " application_name='rollbackd doorbell'");
+    const std::string pid = std::to_string(stranger->backendpid());
+    pqxx::nontransaction waiting{*stranger};
+    waiting.exec("set lock_timeout = '20s'");
+    query(stage.postgres().conninfo(),
+          "select pg_terminate_backend(pid) from pg_stat_activity"
+          " where application_name = 'rollbackd doorbell' and usename = 'rollbackd'");
+    waiting.exec(take_k);
+    stage.daemon().wait_for_log({"event=doorbell_stranger", pid, "intruder", "127.0.0.1"});
+    stage.wait_for_readiness(200, "pid " + pid + " (role intruder, from 127.0.0.1");
+    CHECK(strangers_metric(stage) == "1");
+    stage.log_errors(4);
+    CHECK(stage.disagreement(bad) == "");
+    stage.wait_for_readiness(200, "pid " + pid);
+    CHECK(count_of(stage.daemon().log(), "event=doorbell_stranger ") == 1);
+  }
+  stage.daemon().wait_for_log({"event=doorbell_strangers_gone"});
+  stage.wait_for_readiness(200, "\"warnings\":[]");
+  CHECK(strangers_metric(stage) == "0");
+  stage.log_errors(3);
+  CHECK(stage.wait_for_end(bad) == "success");
+}
+
+TEST_CASE("a person with the daemon's own role who holds K is a stranger, too") {
+  Stage stage;
+  const auto person = connect(stage.postgres().conninfo("rollbackd"));
+  pqxx::nontransaction work{*person};
+  stage.daemon().signal(SIGSTOP);
+  work.exec(take_k);
+  stage.daemon().signal(SIGCONT);
+  stage.wait_for_readiness(
+      200, "pid " + std::to_string(person->backendpid()) + " (role rollbackd, from a local socket");
+}
+
+TEST_CASE("who keeps the queue of NOTIFY from being emptied is named, while and as long as it is") {
+  Stage stage;
+  const auto culprit = connect(stage.postgres().conninfo());
+  const std::string pid = std::to_string(culprit->backendpid());
+  {
+    pqxx::nontransaction work{*culprit};
+    work.exec("listen noise");
+    work.exec("begin");
+    work.exec("select 1");
+    // 5 % of 8 GB.
+    for (int i = 0; i < 6; ++i) {
+      rows(stage.postgres().conninfo(),
+           "select pg_notify('noise', repeat('x', 7900) || n) from generate_series(1, 10000) n");
+    }
+    stage.daemon().wait_for_log({"event=notify_queue_held_up", pid}, 30);
+    stage.wait_for_readiness(200, "pid " + pid);
+    work.exec("rollback");
+  }
+  stage.daemon().wait_for_log({"event=notify_queue_empties"}, 30);
+  stage.wait_for_readiness(200, "\"warnings\":[]");
+}
