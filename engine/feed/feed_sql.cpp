@@ -44,6 +44,16 @@ string snapshot_row() {
          " from s";
 }
 
+// The two halves of a difference: transactions that began after snapshot $1, and those that were
+// running in it. Of a range the planner expects few rows. pg_visible_in_snapshot keeps a row whose
+// xid is that of somebody else's running transaction from being found twice.
+constexpr const char* is_later =
+    "x.xid >= pg_snapshot_xmax($1::pg_snapshot) and x.xid < pg_snapshot_xmax((select snap from s))"
+    " and pg_visible_in_snapshot(x.xid, (select snap from s))";
+constexpr const char* was_running =
+    "x.xid >= pg_snapshot_xmin($1::pg_snapshot) and x.xid < pg_snapshot_xmax($1::pg_snapshot)"
+    " and x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))";
+
 // Text for one configuration of windows and one set of logs.
 struct Builder {
   string events;  // every row that counts, of all logs
@@ -57,15 +67,11 @@ struct Builder {
 
   // The rows' times are not asked for in the condition: with them the planner might prefer the
   // index of times to that of xids, and read a whole window with every poll. Two index scans, never
-  // one OR (six times slower). A row whose xid this server has not given out yet came from
-  // elsewhere; pg_visible_in_snapshot keeps it from being fetched with every poll.
+  // one OR (six times slower).
   [[nodiscard]] string fresh() const {
     const string from =
         "select x.deployment_id, x.environment, x.service, x.at from " + events + " x where ";
-    return "(" + from +
-           "x.xid >= pg_snapshot_xmax($1::pg_snapshot)"
-           " and pg_visible_in_snapshot(x.xid, (select snap from s)) union all " +
-           from + "x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot))))";
+    return "(" + from + is_later + " union all " + from + was_running + ")";
   }
 
   // Which second a row counts in; null: none ever; 0: it is too old; 1: too far ahead.
@@ -166,10 +172,7 @@ string deployments(const string& source) {
 
 string fresh_deployments(const string& what) {
   const string from = "select " + what + " from ops.deployments x where ";
-  return "(" + from +
-         "x.xid >= pg_snapshot_xmax($1::pg_snapshot)"
-         " and pg_visible_in_snapshot(x.xid, (select snap from s)) union all " +
-         from + "x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))) d";
+  return "(" + from + is_later + " union all " + from + was_running + ") d";
 }
 
 constexpr const char* is_of_services =

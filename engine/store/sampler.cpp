@@ -59,8 +59,9 @@ void Sampler::stop() {
 void Sampler::sample() {
   session_.run_when_connected(
       [this](Connection& connection) {
-        look_at_schema(connection);
+        // The sample first: a deployment that arrives meanwhile is judged by what was before it.
         inbox_.post(measure(connection));
+        look_at_schema(connection);
         board_.report(Part::sampler, "");
         asio::post(reactor_, [this] { again(); });
       },

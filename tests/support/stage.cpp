@@ -77,7 +77,9 @@ void Stage::wait_until_working(int starts) const {
     const std::string log = daemon_->log();
     return (!link_.rings || count_of(log, "event=doorbell_taken") >= starts) &&
            count_of(log, "event=journal_read") >= starts &&
-           count_of(log, "event=feed_rebuilt") >= starts;
+           count_of(log, "event=feed_rebuilt") >= starts &&
+           http_request(http_port(), "GET", "/metrics").body.find("\nrollbackd_samples_total 0") ==
+               std::string::npos;
   });
 }
 
