@@ -1,5 +1,7 @@
 // Who disturbs the doorbell and cannot be kept from it.
 
+#include <csignal>
+
 #include <doctest/doctest.h>
 
 #include "engine/database/doorbell_names.hpp"
