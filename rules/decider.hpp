@@ -9,6 +9,7 @@
 #include "rules/input.hpp"
 #include "rules/intake.hpp"
 #include "rules/judgement.hpp"
+#include "rules/limits.hpp"
 #include "rules/output.hpp"
 #include "rules/view.hpp"
 #include "rules/world.hpp"
@@ -77,6 +78,9 @@ class Decider {
   void forget_journal();
 
   [[nodiscard]] bool can_judge() const { return world_.complete && world_.journal_known; }
+  // What is not urgent waits until the journal has written some of what it was handed: each service
+  // is looked at again within a second.
+  [[nodiscard]] bool has_much_to_say() const { return sent_.size() >= limits::commits_waiting_max; }
   [[nodiscard]] Execution* execution_of(const EventId& event);
   [[nodiscard]] State state_of(const Deployment& deployment, bool firing) const;
   void send(std::vector<JournalEntry> entries, std::vector<Action> then, Sent sent, Output& output);

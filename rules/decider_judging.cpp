@@ -89,6 +89,9 @@ void Decider::warn(const Deployment& current, ServiceState& state,
     if (newest == nullptr || newest->id != current.id) {
       continue;
     }
+    if (has_much_to_say()) {
+      continue;
+    }
     const Second second = second_of(now);
     const auto known = state.warned.find(trigger.name);
     const bool is_new = known == state.warned.end() || second - known->second > silence_of(trigger);
@@ -108,7 +111,7 @@ void Decider::tell(const Deployment& current, ServiceState& state, const Verdict
     state.told.clear();
   }
   state.last_fired = second;
-  if (verdict.reasons == state.told) {
+  if (verdict.reasons == state.told || (verdict.ruling != Ruling::roll_back && has_much_to_say())) {
     return;
   }
   const bool shared = is_shared(trigger.signal) && verdict.reasons.front() == Reason::not_to_blame;

@@ -61,6 +61,10 @@ inline constexpr Duration snapshot_timeout = seconds{2};
 // say nothing about the moment of its arrival.
 inline constexpr Duration arrival_age_max = minutes{60};
 
+// Transactions handed to the journal and not confirmed yet, before holds, rejections and warnings
+// wait. Each takes some ten kilobytes, and ten thousand services can go bad in one second.
+inline constexpr std::size_t commits_waiting_max = 256;
+
 // Deploys that ended while the journal could not be read, kept until it can.
 inline constexpr std::size_t unclaimed_deploys_max = 64;
 

@@ -57,16 +57,14 @@ Bell::Bell(asio::io_context& reactor, const ConnectionInfo& info, Doorbell setti
                    deaf(Part::listener, why, by_design);
                  }},
                 log},
-      key_{reactor,
-           info,
-           {[this] { taken(); },
-            [this] { log_.debug("doorbell_waits"); },
-            [this](const std::string& why, bool by_design) {
-              deaf(Part::doorbell, why, by_design);
-            },
-            [this](const DoorbellKey::Harm& harm) { measured(harm); },
-            [this] { canary_rung_ = steady_now(); }},
-           log} {}
+      key_{
+          reactor,
+          info,
+          {[this] { taken(); }, [this] { log_.debug("doorbell_waits"); },
+           [this](const std::string& why, bool by_design) { deaf(Part::doorbell, why, by_design); },
+           [this](const DoorbellKey::Harm& harm) { measured(harm); },
+           [this] { canary_rung_ = steady_now(); }},
+          log} {}
 
 void Bell::start() {
   if (setting_ == Doorbell::off) {

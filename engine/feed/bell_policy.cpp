@@ -19,7 +19,8 @@ constexpr double queue_calm = 0.02;
 // One may be waiting by chance.
 constexpr std::uint64_t waiters_max = 2;
 
-// How long it has to be calm before the bell rings again, doubled each time a storm comes back soon.
+// How long it has to be calm before the bell rings again, doubled each time a storm comes back
+// soon.
 constexpr rules::Duration patience_first = rules::seconds{1};
 constexpr rules::Duration patience_longest = rules::seconds{30};
 constexpr rules::Duration soon = rules::seconds{10};

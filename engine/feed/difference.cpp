@@ -67,8 +67,9 @@ void Difference::prepare(Connection& connection) {
 FeedRows Difference::ask(Connection& connection, rules::Duration patience) const {
   const Transaction work = begin_single(connection);
   if (connection.is_pooled()) {
-    work->exec("set local enable_seqscan = off; set local jit = off; set local statement_timeout = " +
-               milliseconds_text(patience));
+    work->exec(
+        "set local enable_seqscan = off; set local jit = off; set local statement_timeout = " +
+        milliseconds_text(patience));
   }
   const auto poll = [&](const char* suffix, const std::string& sql) {
     return read_feed_rows(
@@ -90,8 +91,7 @@ FeedRows Difference::ask(Connection& connection, rules::Duration patience) const
 
 Looked Difference::look(Connection& connection, rules::Duration patience) {
   if (patience != patience_ && !connection.is_pooled()) {
-    pqxx::nontransaction{connection}.exec("set statement_timeout = " +
-                                          milliseconds_text(patience));
+    pqxx::nontransaction{connection}.exec("set statement_timeout = " + milliseconds_text(patience));
     patience_ = patience;
   }
   if (!sql_) {

@@ -57,28 +57,20 @@ Feed::Feed(asio::io_context& reactor, const ConnectionInfo& info, Options option
       audit_due_{steady_now() + audit_every},
       timer_{reactor},
       difference_{options.longest_window},
-      bell_{reactor,
-            info,
-            options.doorbell,
-            shared.latency,
-            [this] { look(); },
-            shared.log,
-            shared.meter,
-            shared.board},
-      recount_{reactor,
-               info,
-               options.longest_window,
-               {[this](std::vector<rules::WindowsRecounted> answers, rules::Duration took) {
-                  recounted(std::move(answers), took);
-                },
-                [this](const Recount::Audited& found, rules::Duration took) {
-                  audited(found, took);
-                },
-                [this](const std::string& why) { recount_failed(why); }},
-               shared.log},
+      bell_{reactor,    info,         options.doorbell, shared.latency, [this] { look(); },
+            shared.log, shared.meter, shared.board},
+      recount_{
+          reactor,
+          info,
+          options.longest_window,
+          {[this](std::vector<rules::WindowsRecounted> answers, rules::Duration took) {
+             recounted(std::move(answers), took);
+           },
+           [this](const Recount::Audited& found, rules::Duration took) { audited(found, took); },
+           [this](const std::string& why) { recount_failed(why); }},
+          shared.log},
       session_{info,
-               {"feed", rules::seconds{10},
-                [this](pqxx::connection&) { difference_.connected(); }},
+               {"feed", rules::seconds{10}, [this](pqxx::connection&) { difference_.connected(); }},
                shared.log} {
   shared_.board.report(Part::windows, "windows are being built for the first time");
 }
@@ -283,12 +275,11 @@ void Feed::recounted(std::vector<rules::WindowsRecounted> answers, rules::Durati
     for (const rules::EventGroup& group : answers[i].events) {
       events += group.count();
     }
-    shared_.log.info("windows_recounted",
-                     {{"environment", answers[i].service.environment},
-                      {"service", answers[i].service.name},
-                      {"why", recounting_[i].why},
-                      {"events", static_cast<std::int64_t>(events)},
-                      {"duration_ms", milliseconds(took)}});
+    shared_.log.info("windows_recounted", {{"environment", answers[i].service.environment},
+                                           {"service", answers[i].service.name},
+                                           {"why", recounting_[i].why},
+                                           {"events", static_cast<std::int64_t>(events)},
+                                           {"duration_ms", milliseconds(took)}});
     shared_.inbox.post(std::move(answers[i]));
   }
   recount();
@@ -298,11 +289,12 @@ void Feed::audited(const Recount::Audited& found, rules::Duration took) {
   audit_due_ = steady_now() + std::max(audit_every, took * audit_rests);
   for (const auto& [log, rows] : found.foreign) {
     if (foreign_told_.insert(log).second) {
-      shared_.log.warning("foreign_rows",
-                          {{"log", log},
-                           {"rows", static_cast<std::int64_t>(rows)},
-                           {"what", std::string{"their xid is missing or of another server, so that "
-                                                "only the audit finds them, once a minute"}}});
+      shared_.log.warning(
+          "foreign_rows",
+          {{"log", log},
+           {"rows", static_cast<std::int64_t>(rows)},
+           {"what", std::string{"their xid is missing or of another server, so that "
+                                "only the audit finds them, once a minute"}}});
     }
   }
   shared_.inbox.post(found.counted);

@@ -50,7 +50,7 @@ rules::EventGroup event_of(const pqxx::row& row) {
 }
 
 rules::AuditGroup audit_of(const pqxx::row& row) {
-  return {optional_id(row[1]),          service_of(row[2], row[3]),   instant(row[4]),
+  return {optional_id(row[1]),        service_of(row[2], row[3]), instant(row[4]),
           row[5].as<std::uint64_t>(), row[6].as<std::uint64_t>(), row[7].as<std::uint64_t>()};
 }
 

@@ -14,8 +14,14 @@ string replaced(string text, const string& what, const string& with) {
   return text;
 }
 
+// Whoever writes rows may write infinity and the year 294276, which no 64 bits of microseconds
+// hold: such moments are cut to where they are as good as never. Null stays null.
 string microseconds(const string& moment) {
-  return "(extract(epoch from " + moment + ") * 1000000)::bigint::text";
+  const string last = "timestamptz '9999-01-01 00:00+00'";
+  const string first = "timestamptz '0001-01-01 00:00+00'";
+  return "(extract(epoch from case when " + moment + " > " + last + " then " + last + " when " +
+         moment + " < " + first + " then " + first + " else " + moment +
+         " end) * 1000000)::bigint::text";
 }
 
 // A row of the common shape: what is given, and nulls up to sixteen columns.
@@ -69,9 +75,7 @@ struct Builder {
            " then 1 else floor(date_part('epoch', x.at))::bigint end";
   }
 
-  [[nodiscard]] string is_usable() const {
-    return "x.at > " + horizon + " and x.at <= " + ahead;
-  }
+  [[nodiscard]] string is_usable() const { return "x.at > " + horizon + " and x.at <= " + ahead; }
 
   [[nodiscard]] string earliest_far() const {
     return "(select " + microseconds("min(x.at)") + " from " + events + " x where x.at > " + ahead +
@@ -87,7 +91,8 @@ struct Builder {
 };
 
 // $1 of a recount and of an audit is the snapshot that memory stands at. Rows with an xid that
-// nobody has been given, or with none, are found by no difference, so they count whenever they came.
+// nobody has been given, or with none, are found by no difference, so they count whenever they
+// came.
 constexpr const char* is_foreign =
     "(x.xid is null or x.xid >= pg_snapshot_xmax((select snap from s)))";
 constexpr const char* was_seen = "pg_visible_in_snapshot(x.xid, $1::pg_snapshot)";
@@ -212,11 +217,11 @@ FeedSql feed_sql(const string& events, rules::Second longest) {
                 snapshot_row() + all + series("e") + all +
                 columns("'c', '0', '0', '0', '0', '0', " + of.earliest_far(), 7) + all +
                 deployments("(select * from ops.deployments order by id desc limit $1::bigint) d");
-  sql.recount = snapshot_now +
-                grouped(usable + " and (" + is_foreign + " or " + was_seen + ") and " +
-                            is_of_services,
-                        plain_second, of.boundaries_from_table()) +
-                snapshot_row() + all + series("r", owners("environment") + owners("service"), 2);
+  sql.recount =
+      snapshot_now +
+      grouped(usable + " and (" + is_foreign + " or " + was_seen + ") and " + is_of_services,
+              plain_second, of.boundaries_from_table()) +
+      snapshot_row() + all + series("r", owners("environment") + owners("service"), 2);
   sql.audit = snapshot_now + audited(of);
   return sql;
 }

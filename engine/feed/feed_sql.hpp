@@ -16,8 +16,8 @@ namespace rollbackd::engine {
 //   'd' | deployment_id | environment | service | deployed_us | row id | version | git_commit |
 //         status | completed_us | rollback_from | health_check_passed | seen | announced |
 //         rollback_dispatched | utilisation_at_arrival                           a deployment
-//   'n'                                                                          some of those changed
-//   'a' | as 'e', instead of seconds: seen | odd | foreign                       audited
+//   'n'                                                                          some of those
+//   changed 'a' | as 'e', instead of seconds: seen | odd | foreign                       audited
 //   'f' | log | rows                                                             with a foreign xid
 // Times are microseconds since 1970, `seconds` is "1765800000:3 1765800001:1": how many events in
 // which second. A group of events has one attribution: no deployment of anybody began or ended in

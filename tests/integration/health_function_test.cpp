@@ -327,7 +327,8 @@ TEST_CASE("the count reads the partial index and looks attribution up per change
   t.deploy("-100 s");
   t.rows(
       "insert into ops.system_logs (timestamp, severity, source, message)"
-      " select now() - interval '1 day' + n * interval '1 s', 'info', 's', 'm'"
+      " select now() - interval '1 day' + n * interval '1 s',"
+      " case when n % 2 = 0 then 'error' else 'info' end, 's', 'm'"
       " from generate_series(1, 50000) n");
   t.rows(
       "insert into ops.system_logs (timestamp, severity, source, message)"

@@ -115,7 +115,7 @@ TEST_CASE("a connection that is lost in the middle of a commit: not committed as
 
 TEST_CASE("a deployment is marked only while it has the status that would be put back") {
   const Database f;
-  const auto connection = connect(f.conninfo("rollbackd"));
+  const auto connection = engine::open_connection(f.conninfo("rollbackd"));
   engine::prepare_statements(*connection);
   CHECK_THROWS_WITH_AS(
       engine::write_entries(*connection, {f.mark(rules::DeploymentStatus::in_progress)}),
@@ -128,7 +128,7 @@ TEST_CASE("a deployment is marked only while it has the status that would be put
 
 TEST_CASE("the entries of a commit are one transaction, and only a step's may touch the status") {
   const Database f;
-  const auto connection = connect(f.conninfo("rollbackd"));
+  const auto connection = engine::open_connection(f.conninfo("rollbackd"));
   engine::prepare_statements(*connection);
   engine::write_entries(*connection, {rules::PutRollback{rollback_of(f.bad), true}, story("one"),
                                       f.mark(rules::DeploymentStatus::success), story("two")});
@@ -145,7 +145,7 @@ TEST_CASE("texts come back from the journal as they were, whatever is in them") 
     CAPTURE(strings);
     const Database f;
     f.ask(std::string{"alter role rollbackd set standard_conforming_strings = "} + strings);
-    const auto connection = connect(f.conninfo("rollbackd"));
+    const auto connection = engine::open_connection(f.conninfo("rollbackd"));
     engine::prepare_statements(*connection);
     rules::Rollback written = rollback_of(f.bad);
     const std::string text =

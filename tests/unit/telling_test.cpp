@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "rules/limits.hpp"
 #include "tests/support/rules_bench.hpp"
 
 namespace rollbackd::tests {
@@ -220,6 +221,28 @@ TEST_CASE("telling: what was told but not written is told again") {
   cool_down_until(bench, 98);
   bench.pass(1);
   CHECK(bench.told("rollback_held") == 1);
+}
+
+TEST_CASE("telling: when everybody goes bad at once, the journal is not buried, and all are told") {
+  constexpr std::int64_t services = 1000;
+  Bench bench;
+  rules::FeedRebuilt rebuilt{bench.now, "started", {}, {}};
+  for (std::int64_t i = 1; i <= services; ++i) {
+    rules::Deployment d = row(i, at(-7200));  // too long ago for a story of its arrival
+    d.service.name = "s" + std::to_string(i);
+    rebuilt.events.push_back(logged(bench.now, 9, d.service));
+    rebuilt.deployments.push_back(std::move(d));
+  }
+  bench.step(rebuilt);
+  CHECK(bench.on_their_way.size() == rules::limits::commits_waiting_max);
+  for (int second = 1; second < 10; ++second) {
+    bench.confirm_all();
+    bench.now = at(second);
+    bench.step(bench.batch());
+    CHECK(bench.on_their_way.size() <= rules::limits::commits_waiting_max);
+  }
+  bench.confirm_all();
+  CHECK(bench.told("rollback_rejected") == services);
 }
 
 }  // namespace rollbackd::tests

@@ -91,17 +91,18 @@ std::string insert_into(const std::string& table, const std::string& severity, i
                              : " from generate_series(1, " + std::to_string(rows_a_commit) + ")");
 }
 
-Ground::Ground(Disk disk)
+Ground::Ground(Disk disk, const std::string& more)
     : stage_{std::make_unique<Stage>(
-          "", options_for(disk),
+          more, options_for(disk),
           std::vector<std::pair<std::string, std::string>>{
               {"level: debug", "level: info"},
               // What follows a decision would be measured with the next one.
               {"confirm: 1s", "confirm: 1h"}})} {}
 
-void on_ground(Report& report, Disk disk, const std::function<void(Ground&)>& part) {
+void on_ground(Report& report, Disk disk, const std::function<void(Ground&)>& part,
+               const std::string& more) {
   constexpr std::size_t text_max = 300;  // some errors bring the whole log along
-  Ground ground{disk};
+  Ground ground{disk, more};
   try {
     part(ground);
   } catch (const std::exception& e) {

@@ -39,7 +39,8 @@ struct Parity {
 // every row that counts).
 class Ground {
  public:
-  explicit Ground(Disk disk);
+  // `more`: lines of the daemon's configuration.
+  Ground(Disk disk, const std::string& more);
 
   Stage& stage() { return *stage_; }
   [[nodiscard]] std::string conninfo() { return stage_->postgres().conninfo(); }
@@ -69,7 +70,8 @@ class Ground {
 
 // Runs this part of the benchmark on a ground of its own. A part that breaks off is an aim missed,
 // and those after it are run all the same.
-void on_ground(Report& report, Disk disk, const std::function<void(Ground&)>& part);
+void on_ground(Report& report, Disk disk, const std::function<void(Ground&)>& part,
+               const std::string& more = "");
 
 // "error" or "info" rows, so many with each commit, of the service `storm`.
 std::string insert_into(const std::string& table, const std::string& severity, int rows_a_commit);

@@ -88,35 +88,43 @@ Seconds until_right_again(Ground& ground, const std::string& deployment) {
   return *parity.after;
 }
 
+void flood(Report& report, Ground& ground, const Scale& scale, Seconds flood_length) {
+  ground.wait_until_known(make_services(ground));
+  report.tell("the daemon's memory with no events yet",
+              text_of(ground.memory("VmRSS"), 0) + " MiB");
+  ground.forget_memory_peak();
+
+  constexpr int clients = 4;
+  constexpr int rows_a_commit = 10'000;
+  Writers writers{ground.conninfo(), clients};
+  writers.prepare("flood", spread_over_services(rows_a_commit));
+  const Slice came = writers.run("flood", flood_length);
+  report.tell("rows/s that came in", text_of(came.rate() * rows_a_commit, 0),
+              text_of(came.length.count(), 0) + " s; asked for: " + text_of(flood_wanted, 0));
+  report_memory(report, ground, "while they came");
+  report_parity_of_some(report, ground, came.ended);
+
+  rows(ground.stage().connection(), spread_over_services(scale.million));
+  const auto loaded = Steady::now();
+  report_parity_of_some(report, ground, loaded);
+  report_memory(report, ground, "during a bulk load of " + std::to_string(scale.million));
+  const double before = ground.memory("VmRSS");
+  wait_for(flood_length / 2);
+  report.at_most("  grown afterwards, at rest", ground.memory("VmHWM") - before, flat_max_mib,
+                 "MiB", text_of(flood_length.count() / 2, 0) + " s");
+}
+
 }  // namespace
 
 void bench_memory(Report& report, const Scale& scale) {
-  report.heading("memory, 10,000 deployments known");
-  on_ground(report, Disk::none, [&](Ground& ground) {
-    ground.wait_until_known(make_services(ground));
-    report.tell("the daemon's memory with no events yet",
-                text_of(ground.memory("VmRSS"), 0) + " MiB");
-    ground.forget_memory_peak();
-
-    constexpr int clients = 4;
-    constexpr int rows_a_commit = 10'000;
-    Writers writers{ground.conninfo(), clients};
-    writers.prepare("flood", spread_over_services(rows_a_commit));
-    const Slice flood = writers.run("flood", scale.flood);
-    report.tell("rows/s that came in", text_of(flood.rate() * rows_a_commit, 0),
-                text_of(flood.length.count(), 0) + " s; asked for: " + text_of(flood_wanted, 0));
-    report_memory(report, ground, "while they came");
-    report_parity_of_some(report, ground, flood.ended);
-
-    rows(ground.stage().connection(), spread_over_services(scale.million));
-    const auto loaded = Steady::now();
-    report_parity_of_some(report, ground, loaded);
-    report_memory(report, ground, "during a bulk load of " + std::to_string(scale.million));
-    const double before = ground.memory("VmRSS");
-    wait_for(scale.flood / 2);
-    report.at_most("  grown afterwards, at rest", ground.memory("VmHWM") - before, flat_max_mib,
-                   "MiB", text_of(scale.flood.count() / 2, 0) + " s");
-  });
+  report.heading("memory, 10,000 deployments known, none of which goes bad");
+  on_ground(
+      report, Disk::none, [&](Ground& ground) { flood(report, ground, scale, scale.flood); },
+      "triggers: [{name: error_rate, signal: errors_per_minute, window: 60s, above: 1000000000,"
+      " action: rollback}]\n");
+  report.heading("memory, 10,000 deployments known, all of which go bad at once");
+  on_ground(report, Disk::none,
+            [&](Ground& ground) { flood(report, ground, scale, scale.flood / 6); });
 }
 
 void bench_reconnect(Report& report, const Scale& scale) {
