@@ -24,6 +24,8 @@ namespace {
 
 // A call that libpq never returns from is ended within its own limit and this.
 constexpr rules::Duration watchdog_every{250'000};
+// Windows that are older make the daemon not ready: a link may hang before anything fails.
+constexpr rules::Second windows_age_max = 3;
 // How often a stopping daemon looks whether its last deploy has ended and is journaled.
 constexpr rules::Duration stop_look_every{50'000};
 // How long it waits for the journal alone: what could not be written is found again in the
@@ -97,13 +99,7 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       board{telemetry.board},
       outbox{connection_info(settings), log},
       notifier{reactor, outgoing, outbox, metrics, log, notifier_settings(settings)},
-      journal{connection_info(settings),
-              time,
-              commit_latency,
-              *this,
-              log,
-              metrics,
-              board,
+      journal{connection_info(settings),  time, commit_latency, *this, log, metrics, board,
               [this] { notifier.wake(); }},
       loop{settings.policies, time, journal, *this, telemetry.observer},
       command{reactor, *this, log,
@@ -200,6 +196,11 @@ Readiness App::Parts::readiness() const {
       continue;
     }
     now.problems.emplace_back(std::string{name_of(problem.part)}, problem.text);
+  }
+  const rules::Second age = rules::second_of(time.now()) - loop.as_of();
+  if (loop.has_windows() && age > windows_age_max && board.problem_of(Part::windows).empty()) {
+    now.problems.emplace_back(std::string{name_of(Part::windows)},
+                              "the tables have not been read for " + std::to_string(age) + " s");
   }
   now.ready = now.problems.empty();
   now.warnings = board.warnings();

@@ -60,9 +60,11 @@ ResponseTimesFeed::ResponseTimesFeed(asio::io_context& reactor, const Connection
       longest_{longest},
       session_{info,
                {"response times", job_max,
-                [this](pqxx::connection& connection) {
+                [this](Connection& connection) {
                   const auto limit_ms = recount_max / std::chrono::milliseconds{1};
-                  pqxx::nontransaction{connection}.exec(settings + std::to_string(limit_ms));
+                  if (!connection.is_pooled()) {
+                    pqxx::nontransaction{connection}.exec(settings + std::to_string(limit_ms));
+                  }
                   events_.clear();
                 }},
                log} {}
@@ -106,40 +108,40 @@ ResponseTimesFeed::Reading ResponseTimesFeed::read(const pqxx::result& result) {
   return reading;
 }
 
-ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_new(pqxx::connection& connection,
+ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_new(Connection& connection,
                                                           const std::string& since) {
-  pqxx::nontransaction work{connection};
-  Reading reading = read(work.exec_prepared(poll_, since));
+  const Transaction work = begin_single(connection);
+  Reading reading = read(run_statement(connection, *work, poll_, since));
+  work->commit();
   reading.fresh = reading.seen;
   return reading;
 }
 
 // Other logs are watched than before: the feed rebuilds then, and the recount that this leads to
 // comes here.
-void ResponseTimesFeed::prepare(pqxx::connection& connection, const std::string& events) {
+void ResponseTimesFeed::prepare(const std::string& events) {
   if (events == events_) {
     return;
   }
   const ResponseTimesSql sql = response_times_sql(events, longest_);
   const std::string number = std::to_string(++prepared_);
-  poll_ = "poll_" + number;
-  recount_ = "recount_" + number;
-  connection.prepare(poll_, sql.poll);
-  connection.prepare(recount_, sql.recount);
+  poll_ = {"poll_" + number, sql.poll};
+  recount_ = {"recount_" + number, sql.recount};
   events_ = events;
 }
 
 // Both statements see one snapshot, so that what is new is counted as such here, too.
-ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_all(pqxx::connection& connection,
+ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_all(Connection& connection,
                                                           const std::string& since) {
-  pqxx::transaction<pqxx::repeatable_read> work{connection};
-  prepare(connection, work.exec("select ops.rollbackd_events_query()")[0][0].c_str());
-  Reading reading = read(work.exec_prepared(recount_));
+  const Transaction work = begin(connection);
+  work->exec("set transaction isolation level repeatable read");
+  prepare(work->exec("select ops.rollbackd_events_query()")[0][0].c_str());
+  Reading reading = read(run_statement(connection, *work, recount_));
 
   if (!since.empty()) {
-    reading.fresh = read(work.exec_prepared(poll_, since)).seen;
+    reading.fresh = read(run_statement(connection, *work, poll_, since)).seen;
   }
-  work.commit();
+  work->commit();
   return reading;
 }
 
@@ -153,7 +155,7 @@ void ResponseTimesFeed::look() {
   asked_at_ = steady_now();
   session_.run_when_connected(
       [this, whole, since = snapshot_,
-       number = whole ? asked_ : answered_](pqxx::connection& connection) {
+       number = whole ? asked_ : answered_](Connection& connection) {
         const SteadyTime begun = steady_now();
         const auto reading = std::make_shared<Reading>(whole ? ask_for_all(connection, since)
                                                              : ask_for_new(connection, since));

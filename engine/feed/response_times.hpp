@@ -8,6 +8,7 @@
 #include "engine/asio.hpp"
 
 #include "engine/database/session.hpp"
+#include "engine/database/statement.hpp"
 #include "engine/ports.hpp"
 
 namespace rollbackd::engine {
@@ -43,9 +44,9 @@ class ResponseTimesFeed {
   };
 
   static Reading read(const pqxx::result& result);
-  Reading ask_for_new(pqxx::connection& connection, const std::string& since);
-  Reading ask_for_all(pqxx::connection& connection, const std::string& since);
-  void prepare(pqxx::connection& connection, const std::string& events);
+  Reading ask_for_new(Connection& connection, const std::string& since);
+  Reading ask_for_all(Connection& connection, const std::string& since);
+  void prepare(const std::string& events);
   void look();
   void arrived(const std::shared_ptr<Reading>& reading, rules::Duration took);
   void failed(const SessionFailure& failure, bool was_recount);
@@ -68,8 +69,8 @@ class ResponseTimesFeed {
   // The session's thread only.
   rules::Second longest_;
   std::string events_;  // ops.rollbackd_events_query() of what is prepared; empty: nothing is
-  std::string poll_;
-  std::string recount_;
+  Statement poll_;
+  Statement recount_;
   int prepared_ = 0;
   Session session_;  // last: its thread uses the others
 };

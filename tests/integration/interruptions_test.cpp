@@ -163,7 +163,8 @@ TEST_CASE("a link that stays stalled for good, while new ones work: it goes on o
   ErrorTraffic traffic{linked.stage.postgres().conninfo()};
   eventually("some rows", 20, [&] { return traffic.committed() > 50; });
   linked.proxy->stall(TcpProxy::Direction::both, TcpProxy::Scope::existing);
-  linked.stage.wait_for_readiness(503, "", 15);
+  linked.stage.wait_for_readiness(503, "the tables have not been read", 15);
+  linked.stage.daemon().wait_for_log({"event=session_stuck", "session=feed"}, 30);
   linked.stage.wait_for_readiness(200, "", 40);
   traffic.stop();
   CHECK(linked.stage.disagreement(linked.deployment) == "");
@@ -317,7 +318,8 @@ TEST_CASE(
   CHECK(stage.disagreement(deployment) == "");
   CHECK(stage.readiness().status == 200);
   // Now one session has to connect, and cannot.
-  stage.ask("select pg_terminate_backend(" + pid_of(stage, "journal") + ")");
+  stage.ask("select pg_terminate_backend(" + pid_of(stage, "feed") + ")");
+  stage.daemon().wait_for_log({"event=feed_lost"});
   const auto begun = std::chrono::steady_clock::now();
   stage.daemon().signal(SIGTERM);
   CHECK(stage.daemon().wait_for_end() == 0);
