@@ -30,6 +30,11 @@ class Loop final : public View {
     return decider_.active_rollbacks();
   }
 
+  [[nodiscard]] EarlyEvents early_events() const override {
+    const rules::Windows& windows = decider_.world().windows;
+    return {windows.waiting(), windows.dropped()};
+  }
+
   // A transaction is on its way whose outcome is not known yet.
   [[nodiscard]] bool is_writing() const { return !pending_.empty(); }
 

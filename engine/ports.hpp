@@ -69,6 +69,12 @@ class View {
   [[nodiscard]] virtual bool is_complete() const = 0;
   [[nodiscard]] virtual rules::Second as_of() const = 0;
   [[nodiscard]] virtual std::size_t active_rollbacks() const = 0;
+  // Events stamped more than a minute ahead.
+  struct EarlyEvents {
+    std::uint64_t waiting = 0;  // for their time
+    std::uint64_t dropped = 0;  // for want of room; the next recount finds them
+  };
+  [[nodiscard]] virtual EarlyEvents early_events() const = 0;
 };
 
 enum class LogLevel { debug, info, warning, error };
@@ -126,6 +132,7 @@ enum class Count {
   feed_polls,
   feed_events,
   feed_bells,
+  feed_strange_bells,
   feed_rebuilds,
   feed_reconnects,
   feed_untimed_rows,
@@ -157,6 +164,7 @@ enum class Level {
   feed_complete,
   window_drift,
   feed_foreign_rows,
+  feed_unwatched_severities,
   canary_round_trip_seconds,
   notify_lock_waiters,
   doorbell_strangers,

@@ -151,6 +151,7 @@ Intake take_in(World& world, const FeedRebuilt& rebuilt) {
   Intake intake;
   world.deployments.clear();
   world.windows.clear();
+  world.early_dropped = world.windows.dropped();
   world.audit.reset();
   for (auto& [service, state] : world.services) {
     state.rebuilding.reset();
@@ -220,7 +221,7 @@ Intake take_in(World& world, const AuditCounted& audit) {
     }
     const auto memory = baseline.counts.find(id);
     if (const char* why = compare(memory == baseline.counts.end() ? 0 : memory->second, table,
-                                  world.windows.dropped() > 0, finding)) {
+                                  world.windows.dropped() > world.early_dropped, finding)) {
       wrong.emplace(deployment->service, why);
     }
   }

@@ -64,8 +64,9 @@ struct World {
   std::optional<Sampled> samples;
   std::map<Service, ServiceState> services;
   std::optional<AuditBaseline> audit;
-  std::uint64_t recounts = 0;  // asked for so far
-  bool complete = false;       // the windows have no gap
+  std::uint64_t recounts = 0;       // asked for so far
+  std::uint64_t early_dropped = 0;  // by the windows when they were last rebuilt
+  bool complete = false;            // the windows have no gap
   ResponseTimes response_times;
   bool response_times_complete = false;      // they have no gap
   std::uint64_t response_times_counted = 0;  // the last RecountResponseTimes that was answered

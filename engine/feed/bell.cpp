@@ -46,7 +46,7 @@ Bell::Bell(asio::io_context& reactor, const ConnectionInfo& info, Doorbell setti
       canary_timer_{reactor},
       listener_{reactor,
                 info,
-                {[this](bool canary) { heard(canary); },
+                {[this](const Listener::Heard& bells) { heard(bells); },
                  [this] {
                    log_.info("listening");
                    board_.report(Part::listener, "");
@@ -110,11 +110,11 @@ void Bell::tell_mode() {
 }
 
 // A bell in a storm says nothing that the timer does not know.
-void Bell::heard(bool canary) {
-  const SteadyTime now = steady_now();
-  meter_.count(Count::feed_bells);
-  bells_.add(1, now);
-  if (canary) {
+void Bell::heard(const Listener::Heard& heard) {
+  meter_.count(Count::feed_bells, static_cast<double>(heard.bells));
+  meter_.count(Count::feed_strange_bells, static_cast<double>(heard.strange));
+  bells_.add(heard.bells, steady_now());
+  if (heard.canary) {
     canary_heard();
   }
   consider();

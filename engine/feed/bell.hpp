@@ -48,7 +48,7 @@ class Bell {
   void end_if_stuck(SteadyTime now) { key_.end_if_stuck(now); }
 
  private:
-  void heard(bool canary);
+  void heard(const Listener::Heard& heard);
   void consider();
   void measured(const DoorbellKey::Harm& harm);
   void taken();

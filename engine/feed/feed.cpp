@@ -20,6 +20,7 @@ constexpr rules::Duration poll_in_storm_max{250'000};
 // more than a twentieth of a backend's time.
 constexpr rules::Duration audit_every = rules::minutes{1};
 constexpr int audit_rests = 20;
+constexpr std::size_t told_max = 100;
 constexpr rules::Duration recount_again_after = rules::seconds{1};
 // A look may take so long. One that cannot be done in time is given twice as much, and the server
 // is taken for stuck only after that.
@@ -288,13 +289,23 @@ void Feed::recounted(std::vector<rules::WindowsRecounted> answers, rules::Durati
 void Feed::audited(const Recount::Audited& found, rules::Duration took) {
   audit_due_ = steady_now() + std::max(audit_every, took * audit_rests);
   for (const auto& [log, rows] : found.foreign) {
-    if (foreign_told_.insert(log).second) {
+    if (told_.insert(log).second) {
       shared_.log.warning(
           "foreign_rows",
           {{"log", log},
            {"rows", static_cast<std::int64_t>(rows)},
            {"what", std::string{"their xid is missing or of another server, so that "
                                 "only the audit finds them, once a minute"}}});
+    }
+  }
+  shared_.meter.set(Level::feed_unwatched_severities, static_cast<double>(found.unwatched.size()));
+  for (const auto& [log, severity] : found.unwatched) {
+    if (told_.size() < told_max && told_.insert(log + '\0' + severity).second) {
+      shared_.log.warning("severity_not_watched",
+                          {{"log", log},
+                           {"severity", severity},
+                           {"remedy", std::string{"if it is to count, name it in p_severities of "
+                                                  "ops.watch_error_log()"}}});
     }
   }
   shared_.inbox.post(found.counted);

@@ -80,7 +80,7 @@ class Feed {
   std::optional<Recount::Basis> to_audit_;
   SteadyTime audit_due_;
   SteadyTime recount_not_before_{};
-  std::set<std::string> foreign_told_;  // logs
+  std::set<std::string> told_;  // of logs: what was found by an audit and said once
   asio::steady_timer timer_;
 
   Difference difference_;  // the session's thread only

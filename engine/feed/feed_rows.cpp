@@ -120,6 +120,9 @@ FeedRows read_feed_rows(const pqxx::result& result) {
       case 'n':
         rows.deployments_changed = true;
         break;
+      case 'u':
+        rows.unwatched.emplace_back(row[1].c_str(), row[2].c_str());
+        break;
       case 'c':
         rows.told_apart = told_apart_of(row);
         break;

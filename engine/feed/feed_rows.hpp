@@ -31,6 +31,7 @@ struct FeedRows {
   std::vector<std::pair<rules::Service, rules::EventGroup>> recounted;  // whose, and what
   std::vector<rules::AuditGroup> audited;
   std::vector<std::pair<std::string, std::uint64_t>> foreign;  // by log
+  std::vector<std::pair<std::string, std::string>> unwatched;  // log and severity
   std::vector<rules::Deployment> deployments;
   bool deployments_changed = false;  // and they are not told here
   ToldApart told_apart;

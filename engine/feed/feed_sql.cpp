@@ -182,6 +182,17 @@ constexpr const char* is_of_services =
     "        where (r.environment, r.service) in (select * from unnest($2::text[], $3::text[])))"
     " end)";
 
+// What the planner's statistics know of a severity column and nobody has named: 'ERROR' where
+// 'error' is watched, or 'fatal'. Rows of other severities are never read.
+constexpr const char* unwatched_severities =
+    " from ops.watched_logs w join pg_class c on c.oid = w.log::oid"
+    " join pg_namespace n on n.oid = c.relnamespace"
+    " join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname"
+    "  and s.attname = w.severity_column,"
+    " unnest(s.most_common_vals::text::text[]) as v (value)"
+    " where w.watched and v.value <> all (w.severities) and lower(v.value) not in"
+    " ('trace', 'debug', 'log', 'info', 'notice', 'warn', 'warning')";
+
 string audited(const Builder& of) {
   const string rows = "(select x.*, " + string{is_foreign} + " as foreign_xid, coalesce(" +
                       was_seen + ", false) as seen from " + of.events +
@@ -201,7 +212,8 @@ string audited(const Builder& of) {
          " from k where k.owned group by k.deployment_id, k.environment, k.service, k.piece"
          " union all " +
          columns("'f', k.log::regclass::text, sum(k.alien)::text", 3) +
-         " from k where k.alien > 0 group by k.log";
+         " from k where k.alien > 0 group by k.log union all " +
+         columns("'u', w.log::text, v.value", 3) + unwatched_severities;
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ namespace rollbackd::engine {
 //   'n'                                                                          some of those
 //   changed 'a' | as 'e', instead of seconds: seen | odd | foreign                       audited
 //   'f' | log | rows                                                             with a foreign xid
+//   'u' | log | severity                                                         not watched
 // Times are microseconds since 1970, `seconds` is "1765800000:3 1765800001:1": how many events in
 // which second. A group of events has one attribution: no deployment of anybody began or ended in
 // between. Events of deployments that have no row, and of services that have none, are nobody's and

@@ -179,16 +179,17 @@ void Listener::read() {
       return;
     }
   }
-  bool rang = false;
-  bool canary = false;
+  Heard heard;
   while (PGnotify* note = PQnotifies(connection_.get())) {
-    rang = true;
-    canary = canary || std::strcmp(note->extra, "canary") == 0;
+    const bool canary = std::strcmp(note->extra, "canary") == 0;
+    ++heard.bells;
+    heard.canary = heard.canary || canary;
+    heard.strange += !canary && note->extra[0] != '\0' ? 1 : 0;
     PQfreemem(note);
   }
   wait_readable();
-  if (rang) {
-    handlers_.on_bell(canary);
+  if (heard.bells > 0) {
+    handlers_.on_bell(heard);
   }
 }
 

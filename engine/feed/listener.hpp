@@ -22,8 +22,15 @@ namespace rollbackd::engine {
 // own.
 class Listener {
  public:
+  // Notifications that came together. A stranger's payload says nothing; it is only counted.
+  struct Heard {
+    std::uint64_t bells = 0;
+    std::uint64_t strange = 0;  // of these, with a payload that is none of ours
+    bool canary = false;        // ours was among them
+  };
+
   struct Handlers {
-    std::function<void(bool canary)> on_bell;
+    std::function<void(const Heard&)> on_bell;
     // Listening began, or ended or could not begin for a reason, told while it is a new one.
     // `by_design`: LISTEN cannot work here at all.
     std::function<void()> on_listening;

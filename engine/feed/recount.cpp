@@ -105,8 +105,11 @@ void Recount::audit(const Basis& basis) {
     FeedRows rows = read_feed_rows(work.exec_params(
         feed_sql(basis.events, longest_).audit, basis.snapshot, moment(basis.second - longest_ + 1),
         moment(basis.second + rules::limits::ahead_max + 1)));
-    return [this, audited = Audited{{basis.look, std::move(rows.audited)}, std::move(rows.foreign)},
-            took = steady_now() - asked] { handlers_.on_audited(audited, took); };
+    Audited found{
+        {basis.look, std::move(rows.audited)}, std::move(rows.foreign), std::move(rows.unwatched)};
+    return [this, found = std::move(found), took = steady_now() - asked] {
+      handlers_.on_audited(found, took);
+    };
   });
 }
 

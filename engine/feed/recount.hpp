@@ -29,6 +29,7 @@ class Recount {
   struct Audited {
     rules::AuditCounted counted;
     std::vector<std::pair<std::string, std::uint64_t>> foreign;  // rows by log
+    std::vector<std::pair<std::string, std::string>> unwatched;  // log and severity
   };
 
   struct Handlers {

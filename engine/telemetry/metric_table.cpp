@@ -10,6 +10,9 @@ MetricRow row_of(Count what) {
       return {"rollbackd_feed_events_total", "Events taken in."};
     case Count::feed_bells:
       return {"rollbackd_feed_bells_total", "Times the doorbell was heard."};
+    case Count::feed_strange_bells:
+      return {"rollbackd_feed_strange_bells_total",
+              "Notifications on our channel with somebody else's payload; each is only a bell."};
     case Count::feed_rebuilds:
       return {"rollbackd_feed_rebuilds_total", "Times windows were counted anew from a snapshot."};
     case Count::feed_reconnects:
@@ -24,8 +27,7 @@ MetricRow row_of(Count what) {
       return {"rollbackd_feed_unknown_deployment_events_total",
               "Events whose deployment_id no known deployment has."};
     case Count::feed_unowned_events:
-      return {"rollbackd_feed_unowned_events_total",
-              "Events of services that have no deployment."};
+      return {"rollbackd_feed_unowned_events_total", "Events of services that have no deployment."};
     case Count::feed_rows_skipped:
       return {"rollbackd_feed_rows_skipped_total",
               "Rows of ops.deployments that cannot be understood."};
@@ -88,6 +90,11 @@ MetricRow row_of(Level what) {
     case Level::feed_foreign_rows:
       return {"rollbackd_feed_foreign_rows",
               "Rows at the last audit whose xid is missing or of another server."};
+    case Level::feed_unwatched_severities:
+      return {
+          "rollbackd_feed_unwatched_severities",
+          "Severities in watched logs, by the planner's statistics, that are neither watched nor "
+          "known to be harmless."};
     case Level::canary_round_trip_seconds:
       return {"rollbackd_canary_round_trip_seconds",
               "From ringing the doorbell ourselves until it was heard, the last time."};
@@ -172,6 +179,11 @@ MetricRow row_of(Seen what) {
   switch (what) {
     case Seen::active_rollbacks:
       return {"rollbackd_active_rollbacks", "Rollbacks under way."};
+    case Seen::early_waiting:
+      return {"rollbackd_early_events", "Events stamped in the future that wait for their time."};
+    case Seen::early_dropped:
+      return {"rollbackd_early_events_dropped_total",
+              "Events stamped in the future for which there was no room; a recount finds them."};
     case Seen::windows_as_of:
       return {"rollbackd_windows_as_of_timestamp_seconds",
               "The database's second that the windows are true for."};

@@ -30,6 +30,8 @@ enum class Told {
 // What the View tells, at each scrape.
 enum class Seen {
   active_rollbacks,
+  early_waiting,
+  early_dropped,
   windows_as_of,
   services,
   services_left_out,

@@ -79,6 +79,10 @@ void append_view_metrics(const View& view, std::size_t max_services,
     add(info, 1, with("version", label_text(service.version)));
   }
   families.push_back(single(Seen::active_rollbacks, static_cast<double>(view.active_rollbacks())));
+  const View::EarlyEvents early = view.early_events();
+  families.push_back(single(Seen::early_waiting, static_cast<double>(early.waiting)));
+  families.push_back(
+      single(Seen::early_dropped, static_cast<double>(early.dropped), MetricType::Counter));
   families.push_back(single(Seen::windows_as_of, static_cast<double>(view.as_of())));
   families.push_back(single(Seen::services, static_cast<double>(services.size())));
   families.push_back(single(Seen::services_left_out, static_cast<double>(left_out)));

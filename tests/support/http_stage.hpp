@@ -57,6 +57,7 @@ class HttpStage {
     [[nodiscard]] bool is_complete() const override { return true; }
     [[nodiscard]] rules::Second as_of() const override { return 0; }
     [[nodiscard]] std::size_t active_rollbacks() const override { return 0; }
+    [[nodiscard]] EarlyEvents early_events() const override { return {}; }
   };
   class NoClock final : public engine::Clock {
    public:

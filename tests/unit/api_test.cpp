@@ -22,6 +22,7 @@ class FakeView final : public View {
   [[nodiscard]] bool is_complete() const override { return has; }
   [[nodiscard]] rules::Second as_of() const override { return second; }
   [[nodiscard]] std::size_t active_rollbacks() const override { return 0; }
+  [[nodiscard]] EarlyEvents early_events() const override { return {}; }
 
   rules::CheckView answer{.should_rollback = true,
                           .reason = "High error rate: 8.5 errors/minute",

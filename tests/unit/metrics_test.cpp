@@ -26,6 +26,7 @@ class FakeView final : public View {
   [[nodiscard]] bool is_complete() const override { return true; }
   [[nodiscard]] rules::Second as_of() const override { return 1'765'809'300; }
   [[nodiscard]] std::size_t active_rollbacks() const override { return 1; }
+  [[nodiscard]] EarlyEvents early_events() const override { return {}; }
 
   std::vector<rules::ServiceView> all{
       {{"production", "api"}, {}, "v2", 8.5, 42, rules::State::firing, 0.25}};
