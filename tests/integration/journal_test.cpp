@@ -107,7 +107,7 @@ TEST_CASE("a connection that is lost in the middle of a commit: not committed as
                " where application_name like '%journal%' and wait_event_type = 'Lock'") == "1";
   });
   CHECK_FALSE(f.answer(1).committed);
-  CHECK(f.answer(1).error.find("the connection to the database was lost") == 0);
+  CHECK(f.answer(1).error.find("the connection to the database was lost: ") == 0);
   locking.commit();
   f.read(2);
   CHECK(f.ask("select count(*) from ops.roman_events") == "0");

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "tests/support/free_port.hpp"
 #include "tests/support/postgres.hpp"
 
 namespace rollbackd::tests {

@@ -1,6 +1,5 @@
 #include "tests/support/postgres.hpp"
 
-#include <arpa/inet.h>
 #include <cstdlib>
 #include <deque>
 #include <exception>
@@ -12,9 +11,10 @@
 #include <pwd.h>
 #include <sstream>
 #include <stdexcept>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "tests/support/free_port.hpp"
 
 namespace rollbackd::tests {
 namespace {
@@ -191,20 +191,6 @@ std::string conf_string(std::string_view value) {
 }
 
 }  // namespace
-
-int free_port() {
-  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (probe < 0 || bind(probe, raw, size) != 0 || getsockname(probe, raw, &size) != 0) {
-    fail("no free port");
-  }
-  close(probe);
-  return ntohs(address.sin_port);
-}
 
 fs::path Postgres::bindir() {
   static const fs::path found = [] {

@@ -77,9 +77,6 @@ inline std::atomic<bool> test_failed{false};
 // A connection that, once lost, stays lost (libpqxx 6 would open another one by itself).
 std::unique_ptr<pqxx::connection> connect(const std::string& conninfo);
 
-// A port of 127.0.0.1 that nobody has at this moment.
-int free_port();
-
 // Runs SQL on a connection of its own, outside a transaction block. Several statements in one
 // string are one transaction. query() gives the first field of the first row as text, empty for
 // null and for no row.
