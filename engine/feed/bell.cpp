@@ -6,7 +6,7 @@ namespace rollbackd::engine {
 namespace {
 
 constexpr rules::Duration canary_every = rules::seconds{5};
-constexpr rules::Duration canary_max = rules::seconds{10};
+constexpr rules::Duration canary_max = rules::seconds{4};
 // Bells are counted over so short a time that a storm is noticed before it has harmed much.
 constexpr rules::Duration bells_over{100'000};
 constexpr rules::Duration events_over = rules::seconds{1};
@@ -49,6 +49,7 @@ Bell::Bell(asio::io_context& reactor, const ConnectionInfo& info, Doorbell setti
                 {[this](const Listener::Heard& bells) { heard(bells); },
                  [this] {
                    log_.info("listening");
+                   by_design_.clear();
                    board_.report(Part::listener, "");
                    meter_.set(Level::feed_listening, 1);
                    tell_mode();

@@ -1,7 +1,9 @@
 #include "engine/feed/difference.hpp"
 
 #include <algorithm>
+#include <utility>
 
+#include "engine/database/server_identity.hpp"
 #include "engine/database/statement.hpp"
 #include "engine/time_text.hpp"
 #include "rules/limits.hpp"
@@ -34,9 +36,10 @@ rules::Instant newest_of(const std::vector<rules::EventGroup>& events) {
 
 }  // namespace
 
-void Difference::connected() {
+void Difference::connected(Connection& connection) {
+  const std::string before = std::exchange(server_, server_identity(connection));
   patience_ = rules::Duration{0};
-  forget(last_ == 0 ? "started" : "reconnected");
+  forget(before.empty() ? "started" : before == server_ ? "reconnected" : "server_changed");
 }
 
 void Difference::forget(const std::string& why) {
@@ -109,6 +112,7 @@ Looked Difference::look(Connection& connection, rules::Duration patience) {
   note_boundaries(rows.deployments, rows.at);
   looked.look = ++last_;
   looked.snapshot = rows.snapshot;
+  looked.server = server_;
   looked.events = events_;
   looked.told = rows.at;
   looked.count = count_of(rows.events);

@@ -21,6 +21,7 @@ struct Looked {
   std::variant<rules::FeedBatch, rules::FeedRebuilt> input;
   rules::Look look = 0;
   std::string snapshot;     // that it saw
+  std::string server;       // whose, see server_identity()
   std::string events;       // the query of the watched logs that it asked
   std::uint64_t count = 0;  // events: new ones, or all of a rebuild
   rules::Instant newest{};  // of them
@@ -40,8 +41,8 @@ class Difference {
   // `longest`: of the windows.
   explicit Difference(rules::Second longest) : longest_{longest} {}
 
-  // The next look is on a new connection.
-  void connected();
+  // The next look is on this connection, which is new.
+  void connected(Connection& connection);
   // The next look rebuilds, for this reason. Statements are prepared anew.
   void forget(const std::string& why);
 
@@ -59,6 +60,7 @@ class Difference {
   std::string why_;       // of the next rebuild
   std::string snapshot_;  // pg_snapshot as text; empty: nothing is known
   rules::Look last_ = 0;
+  std::string server_;  // its identity
   std::string events_;  // the query of the watched logs
   std::string logs_;    // their version
   std::optional<FeedSql> sql_;

@@ -71,7 +71,8 @@ Feed::Feed(asio::io_context& reactor, const ConnectionInfo& info, Options option
            [this](const std::string& why) { recount_failed(why); }},
           shared.log},
       session_{info,
-               {"feed", rules::seconds{10}, [this](pqxx::connection&) { difference_.connected(); }},
+               {"feed", rules::seconds{10},
+                [this](Connection& connection) { difference_.connected(connection); }},
                shared.log} {
   shared_.board.report(Part::windows, "windows are being built for the first time");
 }
@@ -149,7 +150,8 @@ void Feed::looked(const std::shared_ptr<Looked>& looked) {
   if (std::exchange(was_late_, false)) {
     shared_.board.report(Part::windows, "");
   }
-  last_ = {looked->look, rules::second_of(looked->told), looked->snapshot, looked->events};
+  last_ = {looked->look, rules::second_of(looked->told), looked->snapshot, looked->server,
+           looked->events};
   tell(*looked);
   hand_over(looked);
   bell_.found(looked->count);

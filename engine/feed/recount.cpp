@@ -1,7 +1,9 @@
 #include "engine/feed/recount.hpp"
 
 #include <map>
+#include <stdexcept>
 
+#include "engine/database/server_identity.hpp"
 #include "engine/feed/feed_sql.hpp"
 #include "engine/time_text.hpp"
 #include "rules/limits.hpp"
@@ -58,17 +60,22 @@ Recount::Recount(asio::io_context& reactor, const ConnectionInfo& info, rules::S
       handlers_{std::move(handlers)},
       session_{info,
                {"recount", job_max,
-                [](Connection& connection) {
+                [this](Connection& connection) {
+                  server_ = server_identity(connection);
                   if (!connection.is_pooled()) {
                     pqxx::nontransaction{connection}.exec(statement_timeout);
                   }
                 }},
                log} {}
 
-void Recount::ask(std::function<std::function<void()>(Connection&)> answer) {
+void Recount::ask(const std::string& server,
+                  std::function<std::function<void()>(Connection&)> answer) {
   busy_ = true;
   session_.run(
-      [this, answer = std::move(answer)](Connection& connection) {
+      [this, server, answer = std::move(answer)](Connection& connection) {
+        if (server != server_) {
+          throw std::runtime_error{"the feed is connected to another server"};
+        }
         asio::post(reactor_, [this, then = answer(connection)] {
           busy_ = false;
           then();
@@ -83,7 +90,7 @@ void Recount::ask(std::function<std::function<void()>(Connection&)> answer) {
 }
 
 void Recount::windows(const Basis& basis, std::vector<rules::RebuildWindows> wanted) {
-  ask([this, basis, wanted = std::move(wanted)](Connection& connection) {
+  ask(basis.server, [this, basis, wanted = std::move(wanted)](Connection& connection) {
     const SteadyTime asked = steady_now();
     pqxx::nontransaction work{connection};
     FeedRows rows =
@@ -96,7 +103,7 @@ void Recount::windows(const Basis& basis, std::vector<rules::RebuildWindows> wan
 }
 
 void Recount::audit(const Basis& basis) {
-  ask([this, basis](Connection& connection) {
+  ask(basis.server, [this, basis](Connection& connection) {
     const SteadyTime asked = steady_now();
     const auto moment = [&](rules::Second second) {
       return instant_text(rules::instant_of(second));

@@ -23,6 +23,7 @@ class Recount {
     rules::Look look = 0;
     rules::Second second = 0;  // of the database's clock
     std::string snapshot;
+    std::string server;  // whose, see server_identity(): on another one the snapshot means nothing
     std::string events;  // the query of the watched logs
   };
 
@@ -51,13 +52,14 @@ class Recount {
 
  private:
   // `answer` runs on the session's thread and gives what is done on the reactor with the result.
-  void ask(std::function<std::function<void()>(Connection&)> answer);
+  void ask(const std::string& server, std::function<std::function<void()>(Connection&)> answer);
 
   asio::io_context& reactor_;
   rules::Second longest_;
   Handlers handlers_;
   bool busy_ = false;
-  Session session_;  // last: its thread uses the others
+  std::string server_;  // that the session is connected to; its thread only
+  Session session_;     // last: its thread uses the others
 };
 
 }  // namespace rollbackd::engine
