@@ -150,8 +150,9 @@ void Feed::looked(const std::shared_ptr<Looked>& looked) {
   if (std::exchange(was_late_, false)) {
     shared_.board.report(Part::windows, "");
   }
-  last_ = {looked->look, rules::second_of(looked->told), looked->snapshot, looked->server,
-           looked->events};
+  // As the windows: a database's clock that is set back does not take them back.
+  const rules::Second second = std::max(last_.second, rules::second_of(looked->told));
+  last_ = {looked->look, second, looked->snapshot, looked->server, looked->events};
   tell(*looked);
   hand_over(looked);
   bell_.found(looked->count);
