@@ -73,9 +73,7 @@ void Recount::ask(const std::string& server,
   busy_ = true;
   session_.run(
       [this, server, answer = std::move(answer)](Connection& connection) {
-        if (server != server_) {
-          throw std::runtime_error{"the feed is connected to another server"};
-        }
+        expect_server(connection, server);
         asio::post(reactor_, [this, then = answer(connection)] {
           busy_ = false;
           then();
@@ -87,6 +85,17 @@ void Recount::ask(const std::string& server,
           handlers_.on_failed(why);
         });
       });
+}
+
+// Asked again before it is said: this connection may be one to a server that is gone.
+void Recount::expect_server(Connection& connection, const std::string& server) {
+  if (server == server_) {
+    return;
+  }
+  server_ = server_identity(connection);
+  if (server != server_) {
+    throw std::runtime_error{"the feed is connected to another server"};
+  }
 }
 
 void Recount::windows(const Basis& basis, std::vector<rules::RebuildWindows> wanted) {

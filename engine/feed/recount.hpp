@@ -53,6 +53,7 @@ class Recount {
  private:
   // `answer` runs on the session's thread and gives what is done on the reactor with the result.
   void ask(const std::string& server, std::function<std::function<void()>(Connection&)> answer);
+  void expect_server(Connection& connection, const std::string& server);
 
   asio::io_context& reactor_;
   rules::Second longest_;
