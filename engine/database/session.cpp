@@ -22,6 +22,11 @@ void ask_nothing(Connection& connection) { pqxx::nontransaction{connection}.exec
 
 }  // namespace
 
+bool SessionFailure::is_only_late() const {
+  constexpr const char* lock_not_available = "55P03";
+  return !lost && (sqlstate == lock_not_available || sqlstate == query_canceled);
+}
+
 Session::Session(const ConnectionInfo& info, Options options, Log& log)
     : info_{info}, options_{std::move(options)}, log_{log} {
   thread_ = std::thread{[this] { work(); }};

@@ -21,7 +21,12 @@ struct SessionFailure {
   std::string what;      // one line for people
   std::string sqlstate;  // empty when the server said none
   bool lost = false;  // the connection is gone, and what it was doing may or may not have happened
+
+  // The statement had to wait for a lock, or took, too long; the connection is well.
+  [[nodiscard]] bool is_only_late() const;
 };
+
+constexpr const char* query_canceled = "57014";  // by statement_timeout
 
 // One database connection with a thread of its own for blocking SQL. It is opened at the start and
 // kept, because at 100 % of max_connections there would be none to open. A lost one is thrown away,

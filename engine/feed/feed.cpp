@@ -28,13 +28,6 @@ constexpr rules::Duration patience_least = rules::seconds{8};
 constexpr rules::Duration patience_most = rules::minutes{5};
 constexpr rules::Duration stuck_after = rules::seconds{2};
 
-// The query had to wait for a lock, or took, too long; the connection and what it knows are well.
-constexpr const char* query_canceled = "57014";
-
-bool is_only_late(const SessionFailure& failure) {
-  return !failure.lost && (failure.sqlstate == "55P03" || failure.sqlstate == query_canceled);
-}
-
 // What tells a person what to do about SQL that the database refuses.
 std::string remedy_for(const SessionFailure& failure) {
   if (failure.sqlstate == "42P01" || failure.sqlstate == "3F000" || failure.sqlstate == "42703" ||
@@ -113,7 +106,7 @@ void Feed::look() {
         asio::post(reactor_, [this, looked] { this->looked(looked); });
       },
       [this](const SessionFailure& failure) {
-        const bool only_late = is_only_late(failure);
+        const bool only_late = failure.is_only_late();
         if (!only_late) {
           difference_.forget(failure.lost ? "reconnected" : "statement_failed");
         }

@@ -4,23 +4,13 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "engine/feed/fields.hpp"
+
 namespace rollbackd::engine {
 namespace {
 
-rules::Instant instant(const pqxx::field& microseconds) {
-  return rules::Instant{rules::Duration{microseconds.as<std::int64_t>()}};
-}
-
 std::optional<rules::Instant> optional_instant(const pqxx::field& microseconds) {
   return microseconds.is_null() ? std::nullopt : std::optional{instant(microseconds)};
-}
-
-std::optional<rules::DeploymentId> optional_id(const pqxx::field& field) {
-  return field.is_null() ? std::nullopt : rules::DeploymentId::parse(field.c_str());
-}
-
-rules::Service service_of(const pqxx::field& environment, const pqxx::field& name) {
-  return {environment.as<std::string>(""), name.as<std::string>("")};
 }
 
 // "1765800000:3 1765800001:1"

@@ -1,5 +1,6 @@
 #include "engine/feed/feed_sql.hpp"
 
+#include "engine/feed/sql_parts.hpp"
 #include "rules/limits.hpp"
 
 namespace rollbackd::engine {
@@ -14,16 +15,6 @@ string replaced(string text, const string& what, const string& with) {
   return text;
 }
 
-// Whoever writes rows may write infinity and the year 294276, which no 64 bits of microseconds
-// hold: such moments are cut to where they are as good as never. Null stays null.
-string microseconds(const string& moment) {
-  const string last = "timestamptz '9999-01-01 00:00+00'";
-  const string first = "timestamptz '0001-01-01 00:00+00'";
-  return "(extract(epoch from case when " + moment + " > " + last + " then " + last + " when " +
-         moment + " < " + first + " then " + first + " else " + moment +
-         " end) * 1000000)::bigint::text";
-}
-
 // A row of the common shape: what is given, and nulls up to sixteen columns.
 string columns(const string& given, int count) {
   constexpr int shape = 16;
@@ -34,25 +25,12 @@ string columns(const string& given, int count) {
   return text;
 }
 
-constexpr const char* snapshot_now =
-    "with s as materialized (select pg_current_snapshot() as snap, clock_timestamp() as at)";
-
 string snapshot_row() {
   return columns("'s', snap::text, null, null, " + microseconds("at") +
                      ", (select coalesce(sum(version), 0)::text from ops.watched_logs)",
                  6) +
          " from s";
 }
-
-// The two halves of a difference: transactions that began after snapshot $1, and those that were
-// running in it. Of a range the planner expects few rows. pg_visible_in_snapshot keeps a row whose
-// xid is that of somebody else's running transaction from being found twice.
-constexpr const char* is_later =
-    "x.xid >= pg_snapshot_xmax($1::pg_snapshot) and x.xid < pg_snapshot_xmax((select snap from s))"
-    " and pg_visible_in_snapshot(x.xid, (select snap from s))";
-constexpr const char* was_running =
-    "x.xid >= pg_snapshot_xmin($1::pg_snapshot) and x.xid < pg_snapshot_xmax($1::pg_snapshot)"
-    " and x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))";
 
 // Text for one configuration of windows and one set of logs.
 struct Builder {
@@ -66,8 +44,7 @@ struct Builder {
         ahead{"(now() + interval '" + std::to_string(rules::limits::calendar_max) + " s')"} {}
 
   // The rows' times are not asked for in the condition: with them the planner might prefer the
-  // index of times to that of xids, and read a whole window with every poll. Two index scans, never
-  // one OR (six times slower).
+  // index of times to that of xids, and read a whole window with every poll.
   [[nodiscard]] string fresh() const {
     const string from =
         "select x.deployment_id, x.environment, x.service, x.at from " + events + " x where ";
@@ -88,12 +65,7 @@ struct Builder {
            " and x.at < 'infinity')";
   }
 
-  [[nodiscard]] string boundaries_from_table() const {
-    return "array(select moment from (select deployed_at as moment from ops.deployments"
-           " union select completed_at from ops.deployments where status = 'failed') b"
-           " where moment < 'infinity' and moment > " +
-           horizon + " order by moment)";
-  }
+  [[nodiscard]] string boundaries() const { return boundaries_since(horizon); }
 };
 
 // $1 of a recount and of an audit is the snapshot that memory stands at. Rows with an xid that
@@ -198,9 +170,8 @@ string audited(const Builder& of) {
                       was_seen + ", false) as seen from " + of.events +
                       " x where x.at >= $2::timestamptz and x.at < $3::timestamptz) x";
   const string sum = "count(*) filter (where x.";
-  return ", n as (select " + string{by_whose} + ", width_bucket(x.at, " +
-         of.boundaries_from_table() + ") as piece, x.log, min(x.at) as first, " + sum +
-         "seen) as seen, " + sum +
+  return ", n as (select " + string{by_whose} + ", width_bucket(x.at, " + of.boundaries() +
+         ") as piece, x.log, min(x.at) as first, " + sum + "seen) as seen, " + sum +
          "seen and not x.foreign_xid and x.row_xmin <> x.xid::xid) as odd, " + sum +
          "foreign_xid) as alien from " + rows +
          " group by 1, 2, 3, 4, 5), k as materialized (select n.*, " + is_owned +
@@ -222,22 +193,22 @@ FeedSql feed_sql(const string& events, rules::Second longest) {
   const Builder of{events, longest};
   const string all = " union all ";
   FeedSql sql;
-  sql.poll = snapshot_now + grouped(of.fresh() + " x", of.second(), "$2::timestamptz[]") +
+  sql.poll = with_snapshot_now + grouped(of.fresh() + " x", of.second(), "$2::timestamptz[]") +
              snapshot_row() + all + series("e") + all + told_apart();
   sql.poll_with_deployments = sql.poll + all + deployments(fresh_deployments("x.*"));
   sql.poll += all + "(" + columns("'n'", 1) + " from " + fresh_deployments("") + " limit 1)";
   const string usable = of.events + " x where " + of.is_usable();
   const string plain_second = "floor(date_part('epoch', x.at))::bigint";
-  sql.rebuild = snapshot_now + grouped(usable, plain_second, of.boundaries_from_table()) +
+  sql.rebuild = with_snapshot_now + grouped(usable, plain_second, of.boundaries()) +
                 snapshot_row() + all + series("e") + all +
                 columns("'c', '0', '0', '0', '0', '0', " + of.earliest_far(), 7) + all +
                 deployments("(select * from ops.deployments order by id desc limit $1::bigint) d");
   sql.recount =
-      snapshot_now +
+      with_snapshot_now +
       grouped(usable + " and (" + is_foreign + " or " + was_seen + ") and " + is_of_services,
-              plain_second, of.boundaries_from_table()) +
+              plain_second, of.boundaries()) +
       snapshot_row() + all + series("r", owners("environment") + owners("service"), 2);
-  sql.audit = snapshot_now + audited(of);
+  sql.audit = with_snapshot_now + audited(of);
   return sql;
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/database/backoff.hpp"
+#include "engine/feed/fields.hpp"
 #include "engine/feed/response_times_sql.hpp"
 
 namespace rollbackd::engine {
@@ -25,10 +26,6 @@ constexpr const char* settings =
     "set plan_cache_mode = force_generic_plan; set jit = off; set enable_sort = off;"
     " set enable_seqscan = off;"
     " set max_parallel_workers_per_gather = 0; set statement_timeout = ";
-
-rules::Instant instant(const pqxx::field& microseconds) {
-  return rules::Instant{rules::Duration{microseconds.as<std::int64_t>()}};
-}
 
 // "slice bin count slice bin count …", as our own statement writes it.
 std::vector<rules::DurationCell> cells_of(std::string_view text) {
@@ -94,10 +91,8 @@ ResponseTimesFeed::Reading ResponseTimesFeed::read(const pqxx::result& result) {
       continue;
     }
     rules::DurationGroup& group = reading.input.groups.emplace_back();
-    if (!row[1].is_null()) {
-      group.deployment = rules::DeploymentId::parse(row[1].c_str());
-    }
-    group.service = {row[2].as<std::string>(""), row[3].as<std::string>("")};
+    group.deployment = optional_id(row[1]);
+    group.service = service_of(row[2], row[3]);
     group.at = instant(row[4]);
     group.cells = cells_of({row[5].c_str(), row[5].size()});
     for (const rules::DurationCell& cell : group.cells) {
@@ -196,8 +191,7 @@ void ResponseTimesFeed::arrived(const std::shared_ptr<Reading>& reading, rules::
 // A statement that was only late left the connection well: the next one goes on from the same
 // snapshot.
 void ResponseTimesFeed::failed(const SessionFailure& failure, bool was_recount) {
-  const bool only_late =
-      !failure.lost && (failure.sqlstate == "55P03" || failure.sqlstate == "57014");
+  const bool only_late = failure.is_only_late();
   ++failures_;
   if (was_recount && !failure.lost) {
     rests_until_ = steady_now() + (steady_now() - asked_at_) * rest_factor;

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <system_error>
 
+#include "engine/feed/sql_parts.hpp"
 #include "rules/duration_bin.hpp"
 #include "rules/invariant.hpp"
 #include "rules/limits.hpp"
@@ -57,34 +58,17 @@ string rows(const string& events, const string& condition_on_times,
          ") x where x.metadata->'duration_ms' is not null and " + condition_on_events;
 }
 
-// The method of difference_sql.cpp: what is visible now and was not in $1, by two index scans.
 string fresh_rows(const string& events) {
-  const string later =
-      "x.xid >= pg_snapshot_xmax($1::pg_snapshot)"
-      " and pg_visible_in_snapshot(x.xid, (select snap from s))";
-  const string then_open = "x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))";
-  return rows(events, later, later) + " union all " + rows(events, then_open, then_open);
-}
-
-// The moments at which deployments begin or end. Not evaluated while there are no rows.
-string boundaries(const string& horizon) {
-  return "array(select moment from (select deployed_at as moment from ops.deployments"
-         " union select completed_at from ops.deployments where status = 'failed') b"
-         " where moment < 'infinity' and moment > now() - " +
-         horizon + " order by moment)";
-}
-
-string microseconds(const string& moment) {
-  return "(extract(epoch from " + moment + ") * 1000000)::bigint::text";
+  return rows(events, is_later, is_later) + " union all " + rows(events, was_running, was_running);
 }
 
 // Ids and services that no deployment has are told as one number: anybody may write a million.
 string statement(const string& source, const string& horizon) {
   const string ahead = seconds(rules::limits::ahead_max);
-  return "with s as materialized (select pg_current_snapshot() as snap, clock_timestamp() as at), "
-         "judged as (select *, coalesce(ms >= 0 and ms <= " +
-         duration_max() + " and at > '-infinity' and at <= now() + " + ahead +
-         ", false) as usable from (" + source + ") f where (at > now() - " + horizon +
+  return string{with_snapshot_now} +
+         ", judged as (select *, coalesce(ms >= 0 and ms <= " + duration_max() +
+         " and at > '-infinity' and at <= now() + " + ahead + ", false) as usable from (" + source +
+         ") f where (at > now() - " + horizon +
          " or at = '-infinity') is not false), "
          "cells as (select case when usable then deployment_id end as deployment_id,"
          " case when usable and deployment_id is null then environment end as environment,"
@@ -93,7 +77,8 @@ string statement(const string& source, const string& horizon) {
          seconds(rules::duration_slice) +
          ", at, 'epoch') end as slice,"
          " case when usable then width_bucket(at, " +
-         boundaries(horizon) + ") end as part, case when usable then " + bin_of("ms") +
+         boundaries_since("now() - " + horizon) + ") end as part, case when usable then " +
+         bin_of("ms") +
          " end as bin, min(at) as first, count(*) as n from judged"
          " group by 1, 2, 3, 4, 5, 6), "
          "known as (select c.*, case when bin is null then false"
