@@ -16,14 +16,6 @@ void expect_recent(Stage& stage, const std::string& deployment, int count, doubl
   });
 }
 
-std::string metric(Stage& stage, const std::string& name) {
-  const std::string text = http_request(stage.http_port(), "GET", "/metrics").body;
-  const auto at = text.find("\n" + name + " ");
-  return at == std::string::npos
-             ? ""
-             : text.substr(at + name.size() + 2, text.find('\n', at + 1) - at - name.size() - 2);
-}
-
 }  // namespace
 
 TEST_CASE("the audit finds what no difference can: rows removed, and rows of no known xid") {
@@ -42,7 +34,7 @@ TEST_CASE("the audit finds what no difference can: rows removed, and rows of no 
       "alter table ops.system_logs enable always trigger rollbackd_stamp");
   expect_recent(stage, id, 4, longer_than_an_audit);
   CHECK(stage.disagreement(id) == "");
-  CHECK(metric(stage, "rollbackd_window_drift") == "0");
-  CHECK(metric(stage, "rollbackd_feed_foreign_rows") == "1");
+  CHECK(stage.metric("rollbackd_window_drift") == "0");
+  CHECK(stage.metric("rollbackd_feed_foreign_rows") == "1");
   stage.daemon().wait_for_log({"event=foreign_rows", "log=ops.system_logs", "rows=1"});
 }

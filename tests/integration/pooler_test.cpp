@@ -71,9 +71,7 @@ TEST_CASE(
   Stage& stage = pooled.stage;
   stage.daemon().wait_for_log({"event=feed_polls", "transaction mode"});
   stage.wait_for_readiness(200, "\"feed\":\"polling: a connection pooler in transaction mode");
-  CHECK(
-      http_request(stage.http_port(), "GET", "/metrics").body.find("\nrollbackd_feed_polling 1") !=
-      std::string::npos);
+  CHECK(stage.metric("rollbackd_feed_polling") == "1");
   stage.deployed_long_ago("v1");
   const std::string bad = stage.deploy("v2");
   stage.wait_until_watched(bad);

@@ -28,19 +28,11 @@ void time_requests(Stage& stage, double milliseconds, int count, const std::stri
             std::to_string(count) + ")");
 }
 
-std::string metric(Stage& stage, const std::string& name) {
-  const std::string text = http_request(stage.http_port(), "GET", "/metrics").body;
-  const auto at = text.find("\n" + name + " ");
-  return at == std::string::npos
-             ? ""
-             : text.substr(at + name.size() + 2, text.find('\n', at + 1) - at - name.size() - 2);
-}
-
 std::string p95_of(Stage& stage, const std::string& service = "app") {
-  return metric(stage,
-                "rollbackd_response_time_p95_seconds{target_environment=\"production\","
-                "target_service=\"" +
-                    service + "\"}");
+  return stage.metric(
+      "rollbackd_response_time_p95_seconds{target_environment=\"production\","
+      "target_service=\"" +
+      service + "\"}");
 }
 
 void expect_p95(Stage& stage, const std::string& expected, const std::string& service = "app") {
@@ -50,7 +42,7 @@ void expect_p95(Stage& stage, const std::string& expected, const std::string& se
 
 void expect_metric(Stage& stage, const std::string& name, const std::string& expected) {
   eventually((name + " to be " + expected).c_str(), 15,
-             [&] { return metric(stage, name) == expected; });
+             [&] { return stage.metric(name) == expected; });
 }
 
 }  // namespace
@@ -137,7 +129,7 @@ TEST_CASE("response times: duration_ms of rows that count, never of info rows") 
     return stage.ask("select description from ops.roman_events where event_type = 'warning'") ==
            "slow: response_time_p95 7.06 above 5";
   });
-  CHECK(metric(stage, "rollbackd_response_times_total") == "1");
+  CHECK(stage.metric("rollbackd_response_times_total") == "1");
 }
 
 TEST_CASE("response times: what is no duration is left out and counted, and hinders nothing") {
@@ -173,8 +165,8 @@ TEST_CASE("response times: what is no duration is left out and counted, and hind
   expect_metric(stage, "rollbackd_response_times_left_out_total", "13");
   expect_metric(stage, "rollbackd_response_times_unattributed_total", "2000");
   expect_p95(stage, "6.103515625e-05");
-  CHECK(metric(stage, "rollbackd_response_times_complete") == "1");
-  CHECK(metric(stage, "rollbackd_feed_complete") == "1");
+  CHECK(stage.metric("rollbackd_response_times_complete") == "1");
+  CHECK(stage.metric("rollbackd_feed_complete") == "1");
 }
 
 TEST_CASE("response times: attributed as events are, also those that a later deployment moves") {

@@ -14,13 +14,6 @@ namespace {
 const std::string take_k =
     "select pg_advisory_lock(" + std::to_string(rollbackd::engine::doorbell_key) + ")";
 
-std::string strangers_metric(const Stage& stage) {
-  const std::string body = http_request(stage.http_port(), "GET", "/metrics").body;
-  const std::string name = "\nrollbackd_doorbell_strangers ";
-  const auto at = body.find(name);
-  return at == std::string::npos ? "" : body.substr(at + name.size(), 1);
-}
-
 int count_of(const std::string& text, const std::string& what) {
   int count = 0;
   for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
@@ -38,7 +31,7 @@ TEST_CASE(
   stage.deployed_long_ago("v1");
   const std::string bad = stage.deploy("v2");
   stage.wait_until_watched(bad);
-  CHECK(strangers_metric(stage) == "0");
+  CHECK(stage.metric("rollbackd_doorbell_strangers") == "0");
   query(stage.postgres().conninfo(), "create role intruder login");
   {
     // An application name proves nothing. They wait behind our own session, and get K when it dies.
@@ -53,7 +46,7 @@ TEST_CASE(
     waiting.exec(take_k);
     stage.daemon().wait_for_log({"event=doorbell_stranger", pid, "intruder", "127.0.0.1"});
     stage.wait_for_readiness(200, "pid " + pid + " (role intruder, from 127.0.0.1");
-    CHECK(strangers_metric(stage) == "1");
+    CHECK(stage.metric("rollbackd_doorbell_strangers") == "1");
     stage.log_errors(4);
     CHECK(stage.disagreement(bad) == "");
     stage.wait_for_readiness(200, "pid " + pid);
@@ -61,7 +54,7 @@ TEST_CASE(
   }
   stage.daemon().wait_for_log({"event=doorbell_strangers_gone"});
   stage.wait_for_readiness(200, "\"warnings\":[]");
-  CHECK(strangers_metric(stage) == "0");
+  CHECK(stage.metric("rollbackd_doorbell_strangers") == "0");
   stage.log_errors(3);
   CHECK(stage.wait_for_end(bad) == "success");
 }

@@ -78,8 +78,7 @@ void Stage::wait_until_working(int starts) const {
     return (!link_.rings || count_of(log, "event=doorbell_taken") >= starts) &&
            count_of(log, "event=journal_read") >= starts &&
            count_of(log, "event=feed_rebuilt") >= starts &&
-           http_request(http_port(), "GET", "/metrics").body.find("\nrollbackd_samples_total 0") ==
-               std::string::npos;
+           metric("rollbackd_samples_total") != "0";
   });
 }
 
@@ -106,6 +105,17 @@ int Stage::http_port() const {
   const std::string word = "event=http_listening port=";
   const auto at = log.rfind(word);
   return at == std::string::npos ? 0 : std::stoi(log.substr(at + word.size()));
+}
+
+std::string Stage::metric(const std::string& series) const {
+  const std::string text = http_request(http_port(), "GET", "/metrics").body;
+  const std::string line = "\n" + series + " ";
+  const auto at = text.find(line);
+  if (at == std::string::npos) {
+    return {};
+  }
+  const auto begin = at + line.size();
+  return text.substr(begin, text.find('\n', begin) - begin);
 }
 
 HttpAnswer Stage::check(const std::string& deployment_id) const {

@@ -58,6 +58,9 @@ class Stage {
   // Compares /check with ops.get_deployment_health() for one and the same second: each count and
   // `healthy`. Empty: they agree; else both texts.
   std::string disagreement(const std::string& deployment_id);
+  // The value of a line of /metrics, by the metric's name and labels as they stand there; empty:
+  // there is none.
+  [[nodiscard]] std::string metric(const std::string& series) const;
   // What /readyz says.
   [[nodiscard]] HttpAnswer readiness() const { return http_request(http_port(), "GET", "/readyz"); }
   // Waits for this status of /readyz with this text in it; throws with what it says instead.

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "tests/support/daemon.hpp"
+#include "tests/support/quantile.hpp"
 
 namespace rollbackd::tests::torture {
 namespace {
@@ -33,14 +34,6 @@ PostgresOptions server(const CampaignOptions& options) {
 // Seconds since then.
 double since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>{std::chrono::steady_clock::now() - begin}.count();
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) {
-    return 0;
-  }
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 }  // namespace
@@ -361,10 +354,10 @@ void Campaign::say_progress() {
             << " s: " << writers_->committed() << " events, " << faults_->total()
             << " interruptions, " << report_.quiet_points << " quiet points, "
             << static_cast<int>(report_.rebuilds) << " rebuilds, " << rows_in_windows_
-            << " rows in the windows; right again after " << std::setprecision(2) << median(times)
-            << " s (median), " << *std::max_element(times.begin(), times.end())
-            << " s (worst); peak " << static_cast<int>(report_.memory_peak_mib) << " MiB"
-            << std::endl;
+            << " rows in the windows; right again after " << std::setprecision(2)
+            << quantile(times, 0.5) << " s (median), "
+            << *std::max_element(times.begin(), times.end()) << " s (worst); peak "
+            << static_cast<int>(report_.memory_peak_mib) << " MiB" << std::endl;
 }
 
 void Campaign::say_report(bool held) const {
@@ -376,7 +369,7 @@ void Campaign::say_report(bool held) const {
             << report_.comparisons << " deployments compared (" << report_.plain_comparisons
             << " by the plain statement), " << static_cast<std::int64_t>(report_.told)
             << " events told by differences, " << static_cast<std::int64_t>(report_.rebuilds)
-            << " rebuilds, right again after " << std::setprecision(2) << median(times)
+            << " rebuilds, right again after " << std::setprecision(2) << quantile(times, 0.5)
             << " s (median), "
             << (times.empty() ? 0 : *std::max_element(times.begin(), times.end()))
             << " s (worst), peak memory " << report_.memory_peak_mib << " MiB; "

@@ -6,9 +6,8 @@
 #include <sstream>
 #include <sys/wait.h>
 
-#include <nlohmann/json.hpp>
-
 #include "engine/time_text.hpp"
+#include "tests/support/checked_health.hpp"
 #include "tests/torture/http_link.hpp"
 
 namespace rollbackd::tests::torture {
@@ -36,11 +35,11 @@ std::string request(const std::string& method, const std::string& path, const st
 Told told_of(const std::string& deployment, const HttpLink::Answer& answer) {
   Told told{deployment, answer.status};
   if (answer.status == 200) {
-    const auto health = nlohmann::json::parse(answer.body).at("health");
-    const auto second = engine::parse_instant(health.at("timestamp").get<std::string>());
+    const CheckedHealth health = checked_health(answer.body);
+    const auto second = engine::parse_instant(health.timestamp);
     told.second = second ? rules::second_of(*second) : 0;
-    told.last_minute = static_cast<std::int64_t>(health.at("error_rate_per_minute").get<double>());
-    told.five_minutes = static_cast<std::int64_t>(health.at("recent_errors").get<double>());
+    told.last_minute = health.last_minute;
+    told.five_minutes = health.five_minutes;
   }
   return told;
 }

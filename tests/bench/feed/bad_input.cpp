@@ -7,6 +7,7 @@
 #include "tests/bench/feed/detection.hpp"
 #include "tests/bench/feed/ground.hpp"
 #include "tests/bench/feed/sections.hpp"
+#include "tests/support/quantile.hpp"
 
 namespace rollbackd::tests {
 namespace {

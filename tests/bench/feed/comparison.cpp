@@ -2,16 +2,9 @@
 
 #include <algorithm>
 
-namespace rollbackd::tests {
+#include "tests/support/quantile.hpp"
 
-double quantile(std::vector<double> values, double part) {
-  if (values.empty()) {
-    return 0;
-  }
-  std::sort(values.begin(), values.end());
-  const auto place = static_cast<std::size_t>(part * static_cast<double>(values.size()));
-  return values[std::min(values.size() - 1, place)];
-}
+namespace rollbackd::tests {
 
 Spread spread_of(const std::vector<double>& values) {
   return {quantile(values, 0.25), quantile(values, 0.5), quantile(values, 0.75), values.size()};

@@ -16,8 +16,6 @@ struct Spread {
 };
 
 Spread spread_of(const std::vector<double>& values);
-// So that this part of the values (0 to 1) is no greater.
-double quantile(std::vector<double> values, double part);
 
 // Runs the same clients on several statements in turn, because two runs side by side on a shared
 // machine differ by up to 2x for the same statement, and neighbouring slices hardly at all.

@@ -1,14 +1,13 @@
 #include "tests/bench/feed/ground.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <fstream>
 #include <map>
 #include <poll.h>
-#include <sstream>
-#include <stdexcept>
 #include <unistd.h>
 
-#include <nlohmann/json.hpp>
+#include "tests/support/process_use.hpp"
 
 namespace rollbackd::tests {
 namespace {
@@ -53,16 +52,9 @@ std::string with_own_ids(const std::string& table) {
          " alter id set default nextval('" + table + "_ids');";
 }
 
-std::string read(const std::string& path) {
-  std::ifstream file{path};
-  std::ostringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
-
 // "the last minute / five minutes"
-std::string counts_text(std::int64_t last_minute, std::int64_t five_minutes) {
-  return std::to_string(last_minute) + "/" + std::to_string(five_minutes);
+std::string counts_text(const CheckedHealth& health) {
+  return std::to_string(health.last_minute) + "/" + std::to_string(health.five_minutes);
 }
 
 std::string counts_in_sql(Stage& stage, const std::string& service, const std::string& second) {
@@ -152,10 +144,7 @@ std::optional<Sample> Ground::sample(const std::string& deployment_id) {
   if (answer.status != 200) {
     return std::nullopt;
   }
-  const auto health = nlohmann::json::parse(answer.body).at("health");
-  return Sample{Steady::now(), health.at("timestamp").get<std::string>(),
-                static_cast<std::int64_t>(health.at("error_rate_per_minute").get<double>()),
-                health.at("recent_errors").get<std::int64_t>()};
+  return Sample{Steady::now(), checked_health(answer.body)};
 }
 
 Parity Ground::parity(const std::string& deployment_id, const std::string& service,
@@ -172,12 +161,12 @@ Parity Ground::parity(const std::string& deployment_id, const std::string& servi
       }
     }
     for (const Sample& taken : samples) {
-      std::string& sql = counted[taken.second];
+      std::string& sql = counted[taken.health.timestamp];
       if (sql.empty()) {
-        sql = counts_in_sql(*stage_, service, taken.second);
+        sql = counts_in_sql(*stage_, service, taken.health.timestamp);
       }
       found.sql = sql;
-      found.memory = counts_text(taken.last_minute, taken.five_minutes);
+      found.memory = counts_text(taken.health);
       const bool equal = found.sql == found.memory;
       if (equal && !found.after) {
         found.after = taken.at - since;
@@ -189,42 +178,14 @@ Parity Ground::parity(const std::string& deployment_id, const std::string& servi
   return found;
 }
 
-double Ground::metric(const std::string& name) {
-  std::istringstream lines{http_request(stage_->http_port(), "GET", "/metrics").body};
-  double sum = 0;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.rfind(name + " ", 0) == 0 || line.rfind(name + "{", 0) == 0) {
-      sum += std::stod(line.substr(line.rfind(' ')));
-    }
-  }
-  return sum;
-}
+double Ground::metric(const std::string& name) { return std::stod(stage_->metric(name)); }
 
-double Ground::memory(const std::string& what) {
-  const std::string status = read("/proc/" + std::to_string(stage_->daemon().pid()) + "/status");
-  const auto at = status.find(what + ":");
-  if (at == std::string::npos) {
-    throw std::runtime_error{"the daemon has ended:\n" + stage_->daemon().log()};
-  }
-  return std::stod(status.substr(at + what.size() + 1)) / 1024;
-}
+double Ground::memory(const std::string& what) { return memory_mib(stage_->daemon().pid(), what); }
 
 void Ground::forget_memory_peak() {
   std::ofstream{"/proc/" + std::to_string(stage_->daemon().pid()) + "/clear_refs"} << "5";
 }
 
-Seconds Ground::processor_time() {
-  // Fields 14 and 15, after the name, which may hold anything.
-  const std::string stat = read("/proc/" + std::to_string(stage_->daemon().pid()) + "/stat");
-  std::istringstream fields{stat.substr(stat.rfind(')') + 2)};
-  std::string skipped;
-  for (int i = 3; i < 14; ++i) {
-    fields >> skipped;
-  }
-  double user = 0;
-  double system = 0;
-  fields >> user >> system;
-  return Seconds{(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK))};
-}
+Seconds Ground::processor_time() { return Seconds{processor_seconds(stage_->daemon().pid())}; }
 
 }  // namespace rollbackd::tests

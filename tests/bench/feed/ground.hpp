@@ -7,6 +7,7 @@
 
 #include "tests/bench/feed/report.hpp"
 #include "tests/bench/feed/writers.hpp"
+#include "tests/support/checked_health.hpp"
 #include "tests/support/stage.hpp"
 
 namespace rollbackd::tests {
@@ -20,9 +21,7 @@ enum class Disk {
 // What /check said, and when.
 struct Sample {
   Steady::time_point at;
-  std::string second;  // of health.timestamp
-  std::int64_t last_minute = 0;
-  std::int64_t five_minutes = 0;
+  CheckedHealth health;
 };
 
 // How long after a moment the memory was right.
@@ -57,7 +56,7 @@ class Ground {
                 Steady::time_point since, Seconds patience = Seconds{20});
   std::optional<Sample> sample(const std::string& deployment_id);
 
-  // The value of a metric without labels, or the sum over its labels.
+  // The value of a metric without labels.
   double metric(const std::string& name);
   // Of the daemon, from /proc, in MiB: "VmRSS" or "VmHWM".
   double memory(const std::string& what);
