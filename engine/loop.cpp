@@ -19,6 +19,9 @@ rules::Instant Loop::now() {
 }
 
 void Loop::take(const rules::Input& input) {
+  if (const auto* rebuilt = std::get_if<rules::FeedRebuilt>(&input)) {
+    last_ = std::min(last_, rebuilt->as_of);  // except that a clock that was set back is followed
+  }
   const rules::Instant moment = now();
   observer_.took(input);
   if (const auto* done = std::get_if<rules::CommitDone>(&input)) {

@@ -15,6 +15,7 @@ namespace rollbackd::rules {
 Decider::Decider(PolicyBook policies) : world_{std::move(policies)} {}
 
 Output Decider::step(Instant now, const Input& input) {
+  now_ = now;
   Output output;
   std::visit([&](const auto& known) { on(known, now, output); }, input);
   return output;
@@ -23,7 +24,7 @@ Output Decider::step(Instant now, const Input& input) {
 std::optional<Instant> Decider::wake_at() const {
   std::optional<Instant> earliest;
   for (const auto& [service, execution] : executions_) {
-    const auto wanted = execution.wake_at(world_);
+    const auto wanted = execution.wake_at(world_, now_);
     if (wanted && (!earliest || *wanted < *earliest)) {
       earliest = wanted;
     }

@@ -77,7 +77,9 @@ class Decider {
   void conclude(const Service& service);
   void forget_journal();
 
-  [[nodiscard]] bool can_judge() const { return world_.complete && world_.journal_known; }
+  [[nodiscard]] bool can_judge(Instant now) const {
+    return is_current(world_, now) && world_.journal_known;
+  }
   // What is not urgent waits until the journal has written some of what it was handed: each service
   // is looked at again within a second.
   [[nodiscard]] bool has_much_to_say() const { return sent_.size() >= limits::commits_waiting_max; }
@@ -89,6 +91,7 @@ class Decider {
   std::map<Service, Execution> executions_;
   std::map<CommitId, Sent> sent_;
   CommitId last_commit_ = 0;
+  Instant now_{};                    // of the last step
   std::set<DeploymentId> verified_;  // PassProbation was sent; the row has not come back yet
   std::set<std::pair<DeploymentId, SnapshotType>> snapshots_asked_;
   std::uint64_t recount_asked_ = 0;           // the last RecountResponseTimes

@@ -53,7 +53,7 @@ void Decider::judge_service(const Service& service, Instant now, Output& output)
 
 void Decider::judge_line(const Service& service, const Deployments::Line& line, ServiceState& state,
                          Instant now, Output& output) {
-  if (!can_judge() || state.rebuilding) {
+  if (!can_judge(now) || state.rebuilding) {
     return;
   }
   const Deployment* current = Deployments::at(line, now);

@@ -115,9 +115,9 @@ Instant Execution::earliest_dispatch(const World& world) const {
                    : rollback_.decided_at;
 }
 
-std::optional<Instant> Execution::wake_at(const World& world) const {
+std::optional<Instant> Execution::wake_at(const World& world, Instant now) const {
   if (committing_ || step_at_hand() != StepName::trigger_deploy || rollback_.claimed_at ||
-      !world.complete) {
+      !is_current(world, now)) {
     return std::nullopt;
   }
   return earliest_dispatch(world);
@@ -128,7 +128,7 @@ std::optional<NextMove> Execution::next(const World& world, Instant now) {
     return std::nullopt;
   }
   // Across a gap nobody knows what is current, what has failed and what there is to go back to.
-  const bool may_go_on = world.complete || rollback_.claimed_at;
+  const bool may_go_on = is_current(world, now) || rollback_.claimed_at;
   std::optional<NextMove> move;
   switch (step_at_hand().value_or(StepName::record_result)) {
     case StepName::create_pre_rollback_snapshot:

@@ -39,7 +39,7 @@ class Execution {
   // The last transaction has committed: nothing will follow.
   [[nodiscard]] bool is_done() const { return rollback_.is_over() && !committing_; }
   // When next() has to be asked although nothing happened.
-  [[nodiscard]] std::optional<Instant> wake_at(const World& world) const;
+  [[nodiscard]] std::optional<Instant> wake_at(const World& world, Instant now) const;
 
  private:
   explicit Execution(Rollback rollback) : rollback_{std::move(rollback)} {}

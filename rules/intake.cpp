@@ -150,7 +150,7 @@ Intake take_in(World& world, const FeedBatch& batch) {
 Intake take_in(World& world, const FeedRebuilt& rebuilt) {
   Intake intake;
   world.deployments.clear();
-  world.windows.clear();
+  world.windows.restart(second_of(rebuilt.as_of));
   world.early_dropped = world.windows.dropped();
   world.audit.reset();
   for (auto& [service, state] : world.services) {
@@ -163,7 +163,6 @@ Intake take_in(World& world, const FeedRebuilt& rebuilt) {
     intake.deployments.insert(deployment.id);
     intake.touched.insert(deployment.service);
   }
-  world.windows.advance(second_of(rebuilt.as_of));
   for (const EventGroup& group : rebuilt.events) {
     add_events(world, group, intake);
   }
@@ -184,12 +183,20 @@ Intake take_in(World& world, const WindowsRecounted& recounted) {
   for (const Deployment* deployment : world.deployments.of(recounted.service)) {
     world.windows.forget(deployment->id);
   }
+  // The tables may know more than memory: whose deployment has moved since is counted with that
+  // move.
+  const auto add_own = [&](const EventGroup& group) {
+    const Deployment* owner = owner_of(world, group);
+    if (owner == nullptr || owner->service == recounted.service) {
+      add_events(world, group, intake);
+    }
+  };
   for (const EventGroup& group : recounted.events) {
-    add_events(world, group, intake);
+    add_own(group);
   }
   for (const auto& [look, group] : recounting.since) {
     if (look > recounted.look) {
-      add_events(world, group, intake);
+      add_own(group);
     }
   }
   if (world.audit) {

@@ -33,6 +33,9 @@ inline constexpr std::size_t duration_cells_max = 500'000;
 // Longer durations are no response times but mistakes, of the unit for instance: 11 days.
 inline constexpr double duration_ms_max = 1e9;
 
+// Windows whose second is further behind than this are not judged: nothing was read meanwhile.
+inline constexpr Second windows_lag_max = 3;
+
 // Deployments known by id, newest first. One takes about half a kilobyte.
 inline constexpr std::size_t deployments_max = 100'000;
 

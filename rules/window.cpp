@@ -182,7 +182,8 @@ void Windows::clear_rings() {
   present_.assign(slots_, {});
 }
 
-void Windows::clear() {
+void Windows::restart(Second now) {
+  now_ = now;
   clear_rings();
   calendar_.clear();
   awaited_.clear();

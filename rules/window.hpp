@@ -34,7 +34,8 @@ class Windows {
 
   // Forgets a deployment's events, those that wait for their time included.
   void forget(const DeploymentId& deployment);
-  void clear();
+  // Forgets everything and stands at this second, which may be earlier: a clock was set back.
+  void restart(Second now);
 
   // Events of the deployment in the window of this length, which must be one of the constructor's.
   [[nodiscard]] std::uint64_t count(const DeploymentId& deployment, Second length) const;

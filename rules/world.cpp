@@ -5,6 +5,10 @@
 
 namespace rollbackd::rules {
 
+bool is_current(const World& world, Instant now) {
+  return world.complete && second_of(now) - world.windows.now() <= limits::windows_lag_max;
+}
+
 double errors_per_minute(const World& world, const DeploymentId& deployment, Second window) {
   const auto count = static_cast<double>(world.windows.count(deployment, window));
   return count * 60.0 / static_cast<double>(window);

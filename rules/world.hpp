@@ -87,6 +87,9 @@ class DeploymentMeasurements final : public Measurements {
   DeploymentId deployment_;
 };
 
+// Whether the windows can be judged: there is no gap in them, and they are of this moment.
+bool is_current(const World& world, Instant now);
+
 double errors_per_minute(const World& world, const DeploymentId& deployment, Second window);
 std::uint64_t recent_errors(const World& world, const DeploymentId& deployment);
 // In seconds. Nothing: there were none, or they are not known, which they are not either while

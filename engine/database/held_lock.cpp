@@ -85,8 +85,7 @@ void HeldLock::give_back() {
   run([this](Connection& connection) {
     const bool in_transaction = connection.is_pooled() && options_.in_transaction_if_pooled;
     pqxx::nontransaction{connection}.exec(in_transaction ? "rollback"
-                                                         : "select pg_advisory_unlock(" +
-                                                               std::to_string(options_.key) + ")");
+                                                         : "select pg_advisory_unlock_all()");
     held_on_ = 0;
   });
 }
@@ -110,7 +109,7 @@ void HeldLock::take() {
           if (failure.sqlstate == lock_not_available) {
             tried(Attempt::busy, failure.what);
           } else {
-            lost(failure.what);
+            failed(failure);
           }
         });
       });
@@ -175,6 +174,7 @@ void HeldLock::tried(Attempt attempt, const std::string& why) {
   switch (attempt) {
     case Attempt::taken:
       busy_ = 0;
+      lapsed_ = false;
       if (!wanted_) {
         give_back();
       } else {
@@ -211,12 +211,22 @@ void HeldLock::beat() {
             lost("the connection to the database was lost");
           } else if (held_ || !wanted_) {
             after(heartbeat_every, &HeldLock::beat);
+          } else if (!trying_) {
+            after(options_.try_every, &HeldLock::take);  // the lease ran out meanwhile
           }
         });
       },
       [this](const SessionFailure& failure) {
-        asio::post(reactor_, [this, what = failure.what] { lost(what); });
+        asio::post(reactor_, [this, failure] { failed(failure); });
       });
+}
+
+// A session that goes on would go on holding what it is believed to have lost.
+void HeldLock::failed(const SessionFailure& failure) {
+  if (!failure.lost) {
+    session_.drop();
+  }
+  lost(failure.what);
 }
 
 void HeldLock::lost(const std::string& why) {

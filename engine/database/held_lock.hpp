@@ -79,6 +79,7 @@ class HeldLock {
   void tried(Attempt attempt, const std::string& why);
   void give_back();
   void beat();
+  void failed(const SessionFailure& failure);
   void lost(const std::string& why);
   void after(rules::Duration delay, void (HeldLock::*what)());
 

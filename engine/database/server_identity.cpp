@@ -16,9 +16,20 @@ constexpr const char* identity_sql =
 
 }  // namespace
 
+std::string server_identity(pqxx::transaction_base& work) {
+  return work.exec(identity_sql)[0][0].c_str();
+}
+
 std::string server_identity(pqxx::connection& connection) {
   pqxx::nontransaction work{connection};
-  return work.exec(identity_sql)[0][0].c_str();
+  return server_identity(work);
+}
+
+void expect_server(const Connection& connection, pqxx::transaction_base& work,
+                   const std::string& identity) {
+  if (connection.is_pooled() && server_identity(work) != identity) {
+    throw pqxx::broken_connection{"another server is behind the pooler now"};
+  }
 }
 
 }  // namespace rollbackd::engine

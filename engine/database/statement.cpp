@@ -8,7 +8,8 @@ std::string settings(const std::string& set) {
   std::string sql;
   for (const char* setting : {"statement_timeout = '8s'", "lock_timeout = '2s'",
                               "idle_in_transaction_session_timeout = '10s'", "timezone = 'UTC'",
-                              "datestyle = 'ISO, YMD'", "search_path = pg_catalog, pg_temp"}) {
+                              "tcp_user_timeout = '10s'", "datestyle = 'ISO, YMD'",
+                              "search_path = pg_catalog, pg_temp"}) {
     sql += set + " " + setting + ";";
   }
   return sql;

@@ -1,5 +1,7 @@
 #include "engine/feed/bell.hpp"
 
+#include <utility>
+
 #include "rules/invariant.hpp"
 
 namespace rollbackd::engine {
@@ -49,9 +51,10 @@ Bell::Bell(asio::io_context& reactor, const ConnectionInfo& info, Doorbell setti
                 {[this](const Listener::Heard& bells) { heard(bells); },
                  [this] {
                    log_.info("listening");
-                   by_design_.clear();
+                   by_design_.listener.clear();
                    board_.report(Part::listener, "");
                    meter_.set(Level::feed_listening, 1);
+                   hold_key_if_it_serves();
                    tell_mode();
                  },
                  [this](const std::string& why, bool by_design) {
@@ -69,8 +72,8 @@ Bell::Bell(asio::io_context& reactor, const ConnectionInfo& info, Doorbell setti
 
 void Bell::start() {
   if (setting_ == Doorbell::off) {
-    by_design_ = "feed.doorbell is off";
-    log_.info("feed_polls", {{"why", by_design_}});
+    by_design_.listener = "feed.doorbell is off";
+    log_.info("feed_polls", {{"why", by_design_.listener}});
     tell_mode();
     return;
   }
@@ -87,19 +90,33 @@ void Bell::stop() {
 
 void Bell::lead() {
   leading_ = true;
-  if (setting_ != Doorbell::off && may_ring_) {
-    key_.take();
-  }
+  hold_key_if_it_serves();
 }
 
 void Bell::follow() {
   leading_ = false;
-  key_.let_go();
+  may_ring_ = true;
+  policy_ = {};
+  hold_key_if_it_serves();
+  board_.report(Part::doorbell, "");
   tell_mode();
 }
 
+// Nobody is to ring while nobody listens.
+void Bell::hold_key_if_it_serves() {
+  if (leading_ && may_ring_ && listener_.is_listening()) {
+    key_.take();
+  } else {
+    key_.let_go();
+  }
+}
+
+const std::string& Bell::polls_by_design() const {
+  return by_design_.listener.empty() ? by_design_.key : by_design_.listener;
+}
+
 Bell::Mode Bell::mode() const {
-  if (!may_ring_ && by_design_.empty()) {
+  if (!may_ring_ && polls_by_design().empty()) {
     return Mode::silent;
   }
   return listener_.is_listening() && key_.is_held() ? Mode::exact : Mode::polling;
@@ -146,7 +163,8 @@ void Bell::consider() {
   const bool could = may_ring_;
   may_ring_ = policy_.may_ring(measurements, now);
   if (could && !may_ring_) {
-    key_.let_go();
+    hold_key_if_it_serves();
+    board_.report(Part::doorbell, "");
     meter_.count(Count::doorbell_silences);
     log_.info("doorbell_silenced",
               {{"why", std::string{name_of(policy_.reason())}},
@@ -157,7 +175,7 @@ void Bell::consider() {
     tell_mode();
   } else if (!could && may_ring_) {
     log_.info("doorbell_may_ring");
-    key_.take();
+    hold_key_if_it_serves();
     tell_mode();
   } else if (may_ring_ && measurements.bells_per_second > many_bells &&
              (!measured_at_ || now - *measured_at_ > measure_every)) {
@@ -168,16 +186,17 @@ void Bell::consider() {
 
 void Bell::taken() {
   log_.info("doorbell_taken");
+  by_design_.key.clear();
   board_.report(Part::doorbell, "");
   tell_mode();
 }
 
 void Bell::deaf(Part part, const std::string& why, bool by_design) {
   if (by_design) {
-    if (by_design_ != why) {
+    std::string& known = part == Part::listener ? by_design_.listener : by_design_.key;
+    if (std::exchange(known, why) != why) {
       log_.warning("feed_polls", {{"why", why}});
     }
-    by_design_ = why;
     board_.report(part, "");
   } else {
     log_.warning("feed_deaf", {{"why", why}});
@@ -185,6 +204,8 @@ void Bell::deaf(Part part, const std::string& why, bool by_design) {
   }
   if (part == Part::listener) {
     meter_.set(Level::feed_listening, 0);
+    canary_rung_.reset();
+    hold_key_if_it_serves();
   }
   tell_mode();
 }
@@ -202,6 +223,7 @@ void Bell::watch_canary() {
   if (canary_rung_ && steady_now() - *canary_rung_ > canary_max) {
     board_.report(Part::canary,
                   "the doorbell is not heard: NOTIFY from a second connection is late");
+    canary_rung_.reset();  // this one may be lost, the next one may not
   }
   if (listener_.is_listening() && !canary_rung_) {
     key_.ring_canary();

@@ -44,11 +44,12 @@ class Bell {
 
   [[nodiscard]] Mode mode() const;
   // Why it polls although nothing is broken; empty: it listens, or will soon.
-  [[nodiscard]] const std::string& polls_by_design() const { return by_design_; }
+  [[nodiscard]] const std::string& polls_by_design() const;
   void end_if_stuck(SteadyTime now) { key_.end_if_stuck(now); }
 
  private:
   void heard(const Listener::Heard& heard);
+  void hold_key_if_it_serves();
   void consider();
   void measured(const DoorbellKey::Harm& harm);
   void taken();
@@ -71,7 +72,12 @@ class Bell {
   Rate bells_;
   Rate events_;
   std::optional<SteadyTime> measured_at_;
-  std::string by_design_;
+  // Why the listener or K cannot serve here at all; empty: they can.
+  struct ByDesign {
+    std::string listener;
+    std::string key;
+  };
+  ByDesign by_design_;
   std::optional<SteadyTime> canary_rung_;
   asio::steady_timer canary_timer_;
   Listener listener_;

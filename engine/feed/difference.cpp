@@ -11,6 +11,9 @@
 namespace rollbackd::engine {
 namespace {
 
+// A server's clock that is behind what it has said by more than this was set back: the windows
+// begin anew, for those that stand in the future take nothing in.
+constexpr rules::Duration clock_slack = rules::seconds{2};
 // Rows too far ahead to be kept are fetched this long before the windows reach them.
 constexpr rules::Duration far_lead = rules::minutes{2};
 
@@ -74,6 +77,7 @@ FeedRows Difference::ask(Connection& connection, rules::Duration patience) const
         "set local enable_seqscan = off; set local jit = off; set local statement_timeout = " +
         milliseconds_text(patience));
   }
+  expect_server(connection, *work, server_);
   const auto poll = [&](const char* suffix, const std::string& sql) {
     return read_feed_rows(
         run_statement(connection, *work, {poll_ + suffix, sql}, snapshot_, boundaries_array()));
@@ -108,6 +112,7 @@ Looked Difference::look(Connection& connection, rules::Duration patience) {
   if (from_nothing) {
     boundaries_.clear();
     earliest_far_.reset();
+    newest_ = rows.at;
   }
   note_boundaries(rows.deployments, rows.at);
   looked.look = ++last_;
@@ -136,11 +141,14 @@ void Difference::note_what_changes(const FeedRows& rows) {
     earliest_far_ =
         std::min(earliest_far_.value_or(rules::Instant::max()), *rows.told_apart.earliest_far);
   }
-  if (rows.logs != logs_) {
+  if (rows.at < newest_ - clock_slack) {
+    forget("clock_set_back");
+  } else if (rows.logs != logs_) {
     forget("watched_logs_changed");
   } else if (earliest_far_ && *earliest_far_ < rows.at + far_lead) {
     forget("far_future_rows");
   }
+  newest_ = std::max(newest_, rows.at);
 }
 
 void Difference::note_boundaries(const std::vector<rules::Deployment>& deployments,

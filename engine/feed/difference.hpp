@@ -69,6 +69,7 @@ class Difference {
   rules::Duration patience_{0};  // as the connection knows it
   std::map<rules::DeploymentId, std::vector<rules::Instant>> boundaries_;
   std::optional<rules::Instant> earliest_far_;
+  rules::Instant newest_{};  // that the server's clock has said
 };
 
 }  // namespace rollbackd::engine

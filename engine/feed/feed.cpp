@@ -26,6 +26,7 @@ constexpr rules::Duration recount_again_after = rules::seconds{1};
 // is taken for stuck only after that.
 constexpr rules::Duration patience_least = rules::seconds{8};
 constexpr rules::Duration patience_most = rules::minutes{5};
+constexpr int questions_max = 2;
 constexpr rules::Duration stuck_after = rules::seconds{2};
 
 // What tells a person what to do about SQL that the database refuses.
@@ -98,7 +99,7 @@ void Feed::look() {
   }
   looking_ = true;
   look_wanted_ = false;
-  session_.set_job_max(patience_ + stuck_after);
+  session_.set_job_max(patience_ * questions_max + stuck_after);
   session_.run_when_connected(
       [this, patience = patience_](Connection& connection) {
         auto looked = std::make_shared<Looked>(difference_.look(connection, patience));
@@ -143,8 +144,10 @@ void Feed::looked(const std::shared_ptr<Looked>& looked) {
   if (std::exchange(was_late_, false)) {
     shared_.board.report(Part::windows, "");
   }
-  // As the windows: a database's clock that is set back does not take them back.
-  const rules::Second second = std::max(last_.second, rules::second_of(looked->told));
+  // As the windows: only a rebuild takes them back.
+  const bool rebuilt = std::holds_alternative<rules::FeedRebuilt>(looked->input);
+  const rules::Second told = rules::second_of(looked->told);
+  const rules::Second second = rebuilt ? told : std::max(last_.second, told);
   last_ = {looked->look, second, looked->snapshot, looked->server, looked->events};
   tell(*looked);
   hand_over(looked);
@@ -261,12 +264,14 @@ void Feed::recount() {
     }
     recount_.windows(last_, recounting_);
   } else if (to_audit_) {
+    audit_due_ = steady_now() + audit_every;
     recount_.audit(*std::exchange(to_audit_, std::nullopt));
   }
 }
 
 void Feed::recounted(std::vector<rules::WindowsRecounted> answers, rules::Duration took) {
   shared_.meter.count(Count::feed_rebuilds, static_cast<double>(answers.size()));
+  const auto asked = std::exchange(recounting_, {});
   for (std::size_t i = 0; i < answers.size(); ++i) {
     std::uint64_t events = 0;
     for (const rules::EventGroup& group : answers[i].events) {
@@ -274,7 +279,7 @@ void Feed::recounted(std::vector<rules::WindowsRecounted> answers, rules::Durati
     }
     shared_.log.info("windows_recounted", {{"environment", answers[i].service.environment},
                                            {"service", answers[i].service.name},
-                                           {"why", recounting_[i].why},
+                                           {"why", asked[i].why},
                                            {"events", static_cast<std::int64_t>(events)},
                                            {"duration_ms", milliseconds(took)}});
     shared_.inbox.post(std::move(answers[i]));

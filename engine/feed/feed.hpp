@@ -60,7 +60,6 @@ class Feed {
   void recounted(std::vector<rules::WindowsRecounted> answers, rules::Duration took);
   void audited(const Recount::Audited& found, rules::Duration took);
   void recount_failed(const std::string& why);
-  [[nodiscard]] bool is_audit_due() const;
   [[nodiscard]] rules::Duration until_next_look() const;
 
   asio::io_context& reactor_;

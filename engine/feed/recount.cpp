@@ -1,7 +1,7 @@
 #include "engine/feed/recount.hpp"
 
+#include <algorithm>
 #include <map>
-#include <stdexcept>
 
 #include "engine/database/server_identity.hpp"
 #include "engine/feed/feed_sql.hpp"
@@ -11,9 +11,11 @@
 namespace rollbackd::engine {
 namespace {
 
-// A count reads a whole window of every log. While it does, nobody can alter them.
-constexpr const char* statement_timeout = "set statement_timeout = '30s'; set jit = off";
-constexpr rules::Duration job_max = rules::seconds{35};
+// A count reads a whole window of every log, and while it does nobody can alter them. One that is
+// not done in time is given twice as much the next time.
+constexpr rules::Duration patience_least = rules::seconds{8};
+constexpr rules::Duration patience_most = rules::seconds{60};
+constexpr rules::Duration stuck_after = rules::seconds{2};
 
 // A text[] in PostgreSQL's own notation.
 std::string text_array(const std::vector<rules::RebuildWindows>& wanted,
@@ -58,67 +60,70 @@ Recount::Recount(asio::io_context& reactor, const ConnectionInfo& info, rules::S
     : reactor_{reactor},
       longest_{longest},
       handlers_{std::move(handlers)},
+      patience_{patience_least},
       session_{info,
-               {"recount", job_max,
-                [this](Connection& connection) {
-                  server_ = server_identity(connection);
-                  if (!connection.is_pooled()) {
-                    pqxx::nontransaction{connection}.exec(statement_timeout);
-                  }
-                }},
+               {"recount", patience_least + stuck_after,
+                [this](Connection& connection) { server_ = server_identity(connection); }},
                log} {}
 
-void Recount::ask(const std::string& server,
-                  std::function<std::function<void()>(Connection&)> answer) {
+void Recount::ask(std::function<std::function<void()>(Connection&)> answer) {
   busy_ = true;
+  session_.set_job_max(patience_ + stuck_after);
   session_.run(
-      [this, server, answer = std::move(answer)](Connection& connection) {
-        expect_server(connection, server);
+      [this, answer = std::move(answer)](Connection& connection) {
         asio::post(reactor_, [this, then = answer(connection)] {
           busy_ = false;
           then();
         });
       },
       [this](const SessionFailure& failure) {
-        asio::post(reactor_, [this, why = failure.what] {
+        asio::post(reactor_, [this, failure] {
           busy_ = false;
-          handlers_.on_failed(why);
+          if (failure.sqlstate == query_canceled) {
+            patience_ = std::min(patience_ * 2, patience_most);
+          }
+          handlers_.on_failed(failure.what);
         });
       });
 }
 
 // Asked again before it is said: this connection may be one to a server that is gone.
-void Recount::expect_server(Connection& connection, const std::string& server) {
-  if (server == server_) {
-    return;
-  }
-  server_ = server_identity(connection);
+Transaction Recount::begin_at(Connection& connection, const std::string& server,
+                              rules::Duration patience) {
   if (server != server_) {
-    throw std::runtime_error{"the feed is connected to another server"};
+    server_ = server_identity(connection);
   }
+  if (server != server_) {
+    throw pqxx::broken_connection{"the feed is connected to another server"};
+  }
+  Transaction work = begin(connection);
+  work->exec("set local jit = off; set local statement_timeout = " +
+             std::to_string(patience.count() / 1000));
+  expect_server(connection, *work, server);
+  return work;
 }
 
 void Recount::windows(const Basis& basis, std::vector<rules::RebuildWindows> wanted) {
-  ask(basis.server, [this, basis, wanted = std::move(wanted)](Connection& connection) {
+  ask([this, basis, patience = patience_, wanted = std::move(wanted)](Connection& connection) {
     const SteadyTime asked = steady_now();
-    pqxx::nontransaction work{connection};
+    const Transaction work = begin_at(connection, basis.server, patience);
     FeedRows rows =
-        read_feed_rows(work.exec_params(feed_sql(basis.events, longest_).recount, basis.snapshot,
-                                        text_array(wanted, &rules::Service::environment),
-                                        text_array(wanted, &rules::Service::name)));
+        read_feed_rows(work->exec_params(feed_sql(basis.events, longest_).recount, basis.snapshot,
+                                         text_array(wanted, &rules::Service::environment),
+                                         text_array(wanted, &rules::Service::name)));
     return [this, answers = by_service(wanted, basis.look, std::move(rows)),
             took = steady_now() - asked] { handlers_.on_windows(answers, took); };
   });
 }
 
 void Recount::audit(const Basis& basis) {
-  ask(basis.server, [this, basis](Connection& connection) {
+  ask([this, basis, patience = patience_](Connection& connection) {
     const SteadyTime asked = steady_now();
     const auto moment = [&](rules::Second second) {
       return instant_text(rules::instant_of(second));
     };
-    pqxx::nontransaction work{connection};
-    FeedRows rows = read_feed_rows(work.exec_params(
+    const Transaction work = begin_at(connection, basis.server, patience);
+    FeedRows rows = read_feed_rows(work->exec_params(
         feed_sql(basis.events, longest_).audit, basis.snapshot, moment(basis.second - longest_ + 1),
         moment(basis.second + rules::limits::ahead_max + 1)));
     Audited found{

@@ -8,6 +8,7 @@
 #include "engine/asio.hpp"
 
 #include "engine/database/session.hpp"
+#include "engine/database/statement.hpp"
 #include "engine/feed/feed_rows.hpp"
 #include "rules/input.hpp"
 
@@ -52,13 +53,14 @@ class Recount {
 
  private:
   // `answer` runs on the session's thread and gives what is done on the reactor with the result.
-  void ask(const std::string& server, std::function<std::function<void()>(Connection&)> answer);
-  void expect_server(Connection& connection, const std::string& server);
+  void ask(std::function<std::function<void()>(Connection&)> answer);
+  Transaction begin_at(Connection& connection, const std::string& server, rules::Duration patience);
 
   asio::io_context& reactor_;
   rules::Second longest_;
   Handlers handlers_;
   bool busy_ = false;
+  rules::Duration patience_;
   std::string server_;  // that the session is connected to; its thread only
   Session session_;     // last: its thread uses the others
 };

@@ -23,7 +23,8 @@ const char* const is_later =
     " and pg_visible_in_snapshot(x.xid, (select snap from s))";
 const char* const was_running =
     "x.xid >= pg_snapshot_xmin($1::pg_snapshot) and x.xid < pg_snapshot_xmax($1::pg_snapshot)"
-    " and x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))";
+    " and x.xid = any (array(select pg_snapshot_xip($1::pg_snapshot)))"
+    " and pg_visible_in_snapshot(x.xid, (select snap from s))";
 
 string boundaries_since(const string& horizon) {
   return "array(select moment from (select deployed_at as moment from ops.deployments"

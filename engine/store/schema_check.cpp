@@ -61,7 +61,8 @@ found (place, text) as (
   left join pg_trigger t on t.tgrelid = r.oid and t.tgname = w.name
   where t.tgenabled is distinct from 'A'
     and (w.name <> 'rollbackd_ring'
-         or has_function_privilege('public', 'pg_try_advisory_xact_lock_shared(bigint)', 'execute'))
+         or has_function_privilege('public', 'pg_try_advisory_xact_lock_shared(bigint)', 'execute')
+            and has_function_privilege('public', 'pg_notify(text,text)', 'execute'))
   union all
   select 5, 'the index rollbackd_rollback_events_active, valid' from me
   where to_regclass('ops.rollback_events') is not null
@@ -109,9 +110,11 @@ log as (
   where w.watched
 ),
 -- A function that not everybody may call takes its trigger with it, see attaching in sql/triggers.
-wanted (name, needs) as (values
-  ('rollbackd_ring', 'pg_try_advisory_xact_lock_shared(bigint)'),
-  ('rollbackd_stamp', 'pg_current_xact_id()')
+wanted (name, is_for_us) as (values
+  ('rollbackd_ring',
+   has_function_privilege('public', 'pg_try_advisory_xact_lock_shared(bigint)', 'execute')
+   and has_function_privilege('public', 'pg_notify(text,text)', 'execute')),
+  ('rollbackd_stamp', has_function_privilege('public', 'pg_current_xact_id()', 'execute'))
 ),
 found (place, text) as (
   select 1, 'the column ' || l.name || '.' || quote_ident(c.name)
@@ -131,7 +134,7 @@ found (place, text) as (
   cross join lateral (
     select l.log as relation union select p.relid from pg_partition_tree(l.log) p) r
   left join pg_trigger t on t.tgrelid = r.relation::oid and t.tgname = w.name
-  where t.tgenabled is distinct from 'A' and has_function_privilege('public', w.needs, 'execute')
+  where t.tgenabled is distinct from 'A' and w.is_for_us
     and exists (select from pg_attribute a
                 where a.attrelid = l.log::oid and a.attname = l.xid_column and not a.attisdropped)
   union all
@@ -189,9 +192,9 @@ with found (text) as (
   cross join lateral ops.rollbackd_wanted_indexes(w) i
   where w.watched and not i.is_there
   union all
-  select 'no doorbell, the daemon polls: pg_try_advisory_xact_lock_shared(bigint) is not for '
-         || 'everybody'
-  where not has_function_privilege('public', 'pg_try_advisory_xact_lock_shared(bigint)', 'execute')
+  select 'no doorbell, the daemon polls: ' || f.name || ' is not for everybody'
+  from (values ('pg_try_advisory_xact_lock_shared(bigint)'), ('pg_notify(text,text)')) as f (name)
+  where not has_function_privilege('public', f.name, 'execute')
 )
 select text from found order by text)sql";
 

@@ -125,6 +125,9 @@ begin
       on t.tgrelid = p_log.log::oid and t.tgname = w.name and not t.tgisinternal
   loop
     v_function := v_wanted.needs;
+    if v_wanted.name = 'rollbackd_ring' and has_function_privilege('public', v_function, 'execute') then
+      v_function := 'pg_catalog.pg_notify(text,text)';  -- the function runs as the writer, too
+    end if;
     if not has_function_privilege('public', v_function, 'execute') then
       raise warning 'no % on %, the daemon %: % is not for everybody here', v_wanted.meaning,
         p_log.log, case v_wanted.name when 'rollbackd_ring' then 'polls'

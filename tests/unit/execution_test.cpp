@@ -215,10 +215,12 @@ TEST_CASE("execution: evidence of more than ten minutes ago is stale") {
   Bench bench = marked();
   bench.now = at(600);
   bench.take(rules::Tick{});
+  CHECK(bench.started<Deploy>().empty());  // nothing goes on while the windows are of the past
+  bench.take(bench.batch());
   CHECK(bench.started<Deploy>().size() == 1);  // exactly ten minutes are not more
   Bench late = marked();
   late.now = at(600) + rules::Duration{1};
-  late.take(rules::Tick{});
+  late.take(late.batch());
   expect_aborted(late, Reason::stale, true);
 }
 
@@ -226,7 +228,7 @@ TEST_CASE("execution: what is aborted as stale is judged anew") {
   Bench bench = marked();
   const auto first = bench.rollback()->id;
   bench.now = at(601);
-  bench.take(rules::Tick{});
+  bench.take(bench.batch());
   bench.feed_back_rows();
   bench.errors(6);
   REQUIRE(bench.decider.active_rollbacks() == 1);

@@ -188,7 +188,7 @@ TEST_CASE("window: the calendar is bounded, says what it dropped, and has room a
   CHECK(windows.dropped() == 9);
   windows.forget(one);
   CHECK(windows.waiting() == 1);
-  windows.clear();
+  windows.restart(windows.now());
   CHECK(windows.waiting() == 0);
 }
 
@@ -248,7 +248,7 @@ void compare(std::uint64_t first_seed, int steps, std::int64_t deployments, bool
           windows.forget(id);
           dumb.forget(id);
         } else if (random.one_in(100)) {
-          windows.clear();
+          windows.restart(windows.now());
           dumb.events.clear();
         }
         break;
