@@ -40,11 +40,6 @@ void expect_p95(Stage& stage, const std::string& expected, const std::string& se
              [&] { return p95_of(stage, service) == expected; });
 }
 
-void expect_metric(Stage& stage, const std::string& name, const std::string& expected) {
-  eventually((name + " to be " + expected).c_str(), 15,
-             [&] { return stage.metric(name) == expected; });
-}
-
 }  // namespace
 
 TEST_CASE("response times: SQL and C++ put every duration into the same bin") {
@@ -162,8 +157,8 @@ TEST_CASE("response times: what is no duration is left out and counted, and hind
   stage.ask(
       "insert into ops.response_times (duration_ms, service)"
       " select 9000, 'nobody ' || i from generate_series(1, 1000) i");
-  expect_metric(stage, "rollbackd_response_times_left_out_total", "13");
-  expect_metric(stage, "rollbackd_response_times_unattributed_total", "2000");
+  stage.wait_for_metric("rollbackd_response_times_left_out_total", "13");
+  stage.wait_for_metric("rollbackd_response_times_unattributed_total", "2000");
   expect_p95(stage, "6.103515625e-05");
   CHECK(stage.metric("rollbackd_response_times_complete") == "1");
   CHECK(stage.metric("rollbackd_feed_complete") == "1");
@@ -197,7 +192,7 @@ TEST_CASE("response times: each row once, whatever becomes of the connection") {
       " where application_name like '%response times%'");
   stage.daemon().wait_for_log({"response_times_late"});
   time_requests(stage, 9000, 1);  // one of 20: twice, and it would be above 5 %
-  expect_metric(stage, "rollbackd_response_times_complete", "1");
+  stage.wait_for_metric("rollbackd_response_times_complete", "1");
   expect_p95(stage, "0.9921875");
   time_requests(stage, 9000, 1);
   expect_p95(stage, "8.875");

@@ -19,26 +19,6 @@ const char* const never_fires =
 const std::string one_error =
     "insert into ops.system_logs (severity, source, message) values ('error', 'test', 'm')";
 
-double metric(Stage& stage, const std::string& name) {
-  const std::string text = http_request(stage.http_port(), "GET", "/metrics").body;
-  const auto at = text.find("\n" + name + " ");
-  REQUIRE_MESSAGE(at != std::string::npos, name);
-  return std::stod(text.substr(at + name.size() + 2));
-}
-
-void wait_for_metric(Stage& stage, const std::string& name, double value) {
-  eventually((name + " to be " + std::to_string(value)).c_str(), 20,
-             [&] { return metric(stage, name) == value; });
-}
-
-int count_of(const std::string& text, const std::string& what) {
-  int count = 0;
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
-    ++count;
-  }
-  return count;
-}
-
 bool is_k_held(Stage& stage) {
   return stage.ask(
              "select count(*) from pg_locks where locktype = 'advisory' and granted"
@@ -60,22 +40,22 @@ TEST_CASE("in a storm the bell falls silent, each event is counted once, and it 
     }
     stage.daemon().wait_for_log({"event=doorbell_silenced"});
     eventually("K to be let go", 5, [&] { return !is_k_held(stage); });
-    CHECK(metric(stage, "rollbackd_doorbell_silent") == 1);
+    CHECK(stage.metric("rollbackd_doorbell_silent") == "1");
     for (auto& writer : writers) {
       writer->stop();
       committed += writer->committed();
     }
   }
   CHECK(stage.disagreement(id) == "");
-  CHECK(metric(stage, "rollbackd_feed_events_total") == committed);
+  CHECK(stage.metric("rollbackd_feed_events_total") == std::to_string(committed));
   eventually("the bell to ring again", 60, [&] {
-    return count_of(stage.daemon().log(), "event=doorbell_taken") >= 2 && is_k_held(stage);
+    return stage.daemon().count_in_log("event=doorbell_taken") >= 2 && is_k_held(stage);
   });
-  CHECK(metric(stage, "rollbackd_doorbell_silent") == 0);
+  CHECK(stage.metric("rollbackd_doorbell_silent") == "0");
   stage.ask(one_error);
   CHECK(stage.disagreement(id) == "");
-  CHECK(metric(stage, "rollbackd_feed_events_total") == committed + 1);
-  CHECK(metric(stage, "rollbackd_feed_rebuilds_total") == 2);  // at the start, and for v1
+  CHECK(stage.metric("rollbackd_feed_events_total") == std::to_string(committed + 1));
+  CHECK(stage.metric("rollbackd_feed_rebuilds_total") == "2");  // at the start, and for v1
 }
 
 TEST_CASE("a writer that saw silence is counted when it commits, and K waits for its end") {
@@ -129,11 +109,11 @@ TEST_CASE(
       "insert into ops.system_logs (severity, source, message)"
       " values ('critical', 'test', repeat('x', 1000000))");
   stage.ask(one_error);
-  wait_for_metric(stage, "rollbackd_feed_untimed_rows_total", 3);
-  wait_for_metric(stage, "rollbackd_feed_early_rows_total", 3);
-  wait_for_metric(stage, "rollbackd_feed_unknown_deployment_events_total", 20000);
-  wait_for_metric(stage, "rollbackd_feed_unowned_events_total", 5000);
-  wait_for_metric(stage, "rollbackd_early_events", 1);
+  stage.wait_for_metric("rollbackd_feed_untimed_rows_total", "3");
+  stage.wait_for_metric("rollbackd_feed_early_rows_total", "3");
+  stage.wait_for_metric("rollbackd_feed_unknown_deployment_events_total", "20000");
+  stage.wait_for_metric("rollbackd_feed_unowned_events_total", "5000");
+  stage.wait_for_metric("rollbackd_early_events", "1");
   CHECK(stage.disagreement(id) == "");
   CHECK(stage.check(id).body.find("\"recent_errors\":2,") != std::string::npos);
   // A rebuild reads all of them again.
@@ -166,7 +146,7 @@ TEST_CASE("forged notifications with any payload change no count, and are counte
   for (int i = 0; i < 3000; ++i) {
     rows(*stranger, "select pg_notify('rollbackd', '" + std::to_string(i) + " {\"a\": [')");
   }
-  wait_for_metric(stage, "rollbackd_feed_strange_bells_total", 3000);
+  stage.wait_for_metric("rollbackd_feed_strange_bells_total", "3000");
   stage.ask(one_error);
   CHECK(stage.disagreement(id) == "");
   CHECK(stage.check(id).body.find("\"recent_errors\":1,") != std::string::npos);
@@ -177,7 +157,7 @@ TEST_CASE("with prepared transactions allowed it polls by design, and each is co
   const std::string id = stage.deploy("v1");
   stage.wait_until_watched(id);
   stage.wait_for_readiness(200, "max_prepared_transactions");
-  CHECK(metric(stage, "rollbackd_feed_polling") == 1);
+  CHECK(stage.metric("rollbackd_feed_polling") == "1");
   CHECK_FALSE(is_k_held(stage));
   stage.ask("begin; " + one_error + "; prepare transaction 'later'");
   stage.ask(one_error);

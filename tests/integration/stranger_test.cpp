@@ -14,14 +14,6 @@ namespace {
 const std::string take_k =
     "select pg_advisory_lock(" + std::to_string(rollbackd::engine::doorbell_key) + ")";
 
-int count_of(const std::string& text, const std::string& what) {
-  int count = 0;
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
-    ++count;
-  }
-  return count;
-}
-
 }  // namespace
 
 TEST_CASE(
@@ -50,7 +42,7 @@ TEST_CASE(
     stage.log_errors(4);
     CHECK(stage.disagreement(bad) == "");
     stage.wait_for_readiness(200, "pid " + pid);
-    CHECK(count_of(stage.daemon().log(), "event=doorbell_stranger ") == 1);
+    CHECK(stage.daemon().count_in_log("event=doorbell_stranger ") == 1);
   }
   stage.daemon().wait_for_log({"event=doorbell_strangers_gone"});
   stage.wait_for_readiness(200, "\"warnings\":[]");

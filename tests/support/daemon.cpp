@@ -77,6 +77,15 @@ std::string Daemon::log() const {
   return text.str();
 }
 
+int Daemon::count_in_log(const std::string& text) const {
+  const std::string all = log();
+  int count = 0;
+  for (auto at = all.find(text); at != std::string::npos; at = all.find(text, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
 void Daemon::wait_for_log(const std::vector<std::string>& texts, double seconds) const {
   const auto holds_all = [&] {
     std::istringstream lines{log()};

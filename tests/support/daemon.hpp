@@ -20,6 +20,8 @@ class Daemon {
   // `seconds`.
   void wait_for_log(const std::vector<std::string>& texts, double seconds = 15) const;
   [[nodiscard]] std::string log() const;
+  // How often this text is in the log.
+  [[nodiscard]] int count_in_log(const std::string& text) const;
   [[nodiscard]] int pid() const { return pid_; }
   [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
 

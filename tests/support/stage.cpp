@@ -36,14 +36,6 @@ std::string replaced_in(std::string text, const std::string& what, const std::st
   return text.replace(at, what.size(), with);
 }
 
-int count_of(const std::string& text, const std::string& what) {
-  int count = 0;
-  for (auto at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) {
-    ++count;
-  }
-  return count;
-}
-
 }  // namespace
 
 Stage::Stage(const std::string& more, PostgresOptions options,
@@ -74,10 +66,9 @@ Stage::~Stage() {
 
 void Stage::wait_until_working(int starts) const {
   eventually("the daemon to work", 20, [&] {
-    const std::string log = daemon_->log();
-    return (!link_.rings || count_of(log, "event=doorbell_taken") >= starts) &&
-           count_of(log, "event=journal_read") >= starts &&
-           count_of(log, "event=feed_rebuilt") >= starts &&
+    return (!link_.rings || daemon_->count_in_log("event=doorbell_taken") >= starts) &&
+           daemon_->count_in_log("event=journal_read") >= starts &&
+           daemon_->count_in_log("event=feed_rebuilt") >= starts &&
            metric("rollbackd_samples_total") != "0";
   });
 }
@@ -116,6 +107,10 @@ std::string Stage::metric(const std::string& series) const {
   }
   const auto begin = at + line.size();
   return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+void Stage::wait_for_metric(const std::string& series, const std::string& value) const {
+  eventually((series + " to be " + value).c_str(), 20, [&] { return metric(series) == value; });
 }
 
 HttpAnswer Stage::check(const std::string& deployment_id) const {

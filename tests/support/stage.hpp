@@ -61,6 +61,7 @@ class Stage {
   // The value of a line of /metrics, by the metric's name and labels as they stand there; empty:
   // there is none.
   [[nodiscard]] std::string metric(const std::string& series) const;
+  void wait_for_metric(const std::string& series, const std::string& value) const;
   // What /readyz says.
   [[nodiscard]] HttpAnswer readiness() const { return http_request(http_port(), "GET", "/readyz"); }
   // Waits for this status of /readyz with this text in it; throws with what it says instead.

@@ -151,13 +151,4 @@ std::string Target::log_tail(std::size_t lines) const {
   return text;
 }
 
-std::size_t Target::log_lines_with(const std::string& text) const {
-  std::ifstream log{daemon_->directory() / "log"};
-  std::size_t count = 0;
-  for (std::string line; std::getline(log, line);) {
-    count += line.find(text) != std::string::npos ? 1U : 0U;
-  }
-  return count;
-}
-
 }  // namespace rollbackd::tests::torture

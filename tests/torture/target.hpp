@@ -38,8 +38,6 @@ class Target {
   std::map<std::string, double> metrics();
   // Lines at the end of its log, without those about our own questions.
   [[nodiscard]] std::string log_tail(std::size_t lines) const;
-  // Lines of its log that hold this text.
-  [[nodiscard]] std::size_t log_lines_with(const std::string& text) const;
 
  private:
   bool reach();
