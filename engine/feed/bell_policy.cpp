@@ -9,6 +9,9 @@ namespace {
 // bell stays as it is.
 constexpr double held_max = 0.3;
 constexpr double held_calm = 0.1;
+// Fewer bells than this a second harm nobody unless somebody waits, which is measured: one client
+// that commits one after the other on a slow disk is no storm.
+constexpr double bells_least = 200;
 // However fast the disk: each bell wakes us and costs the writer some microseconds.
 constexpr double bells_max = 1000;
 constexpr double bells_calm = 100;
@@ -38,7 +41,8 @@ BellReason BellPolicy::harm(const BellMeasurements& now) {
   if (now.lock_waiters >= waiters_max) {
     return BellReason::waiters;
   }
-  if (held(now.bells_per_second, now.commit_latency) > held_max) {
+  if (now.bells_per_second >= bells_least &&
+      held(now.bells_per_second, now.commit_latency) > held_max) {
     return BellReason::commits;
   }
   return now.bells_per_second > bells_max ? BellReason::bells : BellReason::calm;

@@ -121,7 +121,8 @@ void Listener::open_blocking(const std::string& conninfo, const std::string& kno
   }
   const auto listening = ask_within(
       connection.get(),
-      std::string{"set idle_session_timeout = 0; set timezone = 'UTC'; listen "} + doorbell_channel,
+      std::string{"set idle_session_timeout = 0; set tcp_user_timeout = '10s'; listen "} +
+          doorbell_channel,
       open_max);
   if (!listening || PQsetnonblocking(connection.get(), 1) != 0) {
     fail();
