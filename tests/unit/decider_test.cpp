@@ -108,6 +108,21 @@ TEST_CASE("decider: nothing is judged across a gap; the first whole windows are 
   CHECK(bench.told("rollback_initiated") == 1);
 }
 
+TEST_CASE("decider: nothing is judged by windows of the past") {
+  const auto explained_after = [](rules::Second lag) {
+    Bench bench;
+    bench.sample(42);
+    bench.put(row(3, at(-10)));
+    bench.forget();
+    bench.now = at(static_cast<double>(lag));
+    bench.sample(95);
+    bench.take(rules::Tick{});
+    return bench.explained().size();
+  };
+  CHECK(explained_after(rules::limits::windows_lag_max) == 1);
+  CHECK(explained_after(rules::limits::windows_lag_max + 1) == 0);
+}
+
 TEST_CASE("decider: a service whose windows are counted anew is not judged, others are") {
   Bench bench;
   Deployment other = row(5, at(-100));

@@ -177,6 +177,16 @@ TEST_CASE("intake: a second has passed when the database's has") {
   CHECK(world.windows.now() == noon_second + 1);
 }
 
+TEST_CASE("intake: a rebuild follows a clock that was set back") {
+  World world = world_at_noon();
+  log_errors(world, 2, 50);
+  take_in(world, FeedRebuilt{at(-600), "clock_set_back", {row(2, at(-900))}, {event(at(-601), 3)}});
+  CHECK(world.windows.now() == noon_second - 600);
+  CHECK(count(world, 2) == 3);
+  take_in(world, batch(at(-599), {event(at(-599), 2)}));
+  CHECK(count(world, 2) == 5);
+}
+
 TEST_CASE("intake: a rebuild replaces all that was known and completes the windows") {
   World world = world_at_noon();
   log_errors(world, 2, 50);
