@@ -13,6 +13,7 @@ namespace {
 
 // Of all writers, with the largest bulk load.
 constexpr std::chrono::seconds to_finish{60};
+constexpr int quiet_attempts_max = 3;
 // How often each row is attributed by itself, to check the checker.
 constexpr int plain_every = 8;
 constexpr std::chrono::milliseconds between_samples{20};
@@ -149,7 +150,20 @@ void Campaign::wait_until(Clock::time_point moment) {
   }
 }
 
+// What an interruption left behind may still end the campaign's own connection.
 bool Campaign::quiet_point() {
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return look_at_quiet_point();
+    } catch (const SqlError& error) {
+      if (!error.lost || attempt == quiet_attempts_max) {
+        throw;
+      }
+    }
+  }
+}
+
+bool Campaign::look_at_quiet_point() {
   faults_->heal_all();
   const auto healed = Clock::now();
   if (faults_->lost_the_daemon()) {

@@ -67,6 +67,7 @@ class Campaign {
   // Interruptions that last end meanwhile, when it is time.
   void wait_until(Clock::time_point moment);
   bool quiet_point();
+  bool look_at_quiet_point();
   // What the daemon says again and again while the tables are looked at.
   struct Sample {
     Clock::time_point at;
