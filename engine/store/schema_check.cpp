@@ -110,11 +110,18 @@ log as (
   where w.watched
 ),
 -- A function that not everybody may call takes its trigger with it, see attaching in sql/triggers.
-wanted (name, is_for_us) as (values
+wanted (name, relkind, enabled, firing, is_for_us) as (
+  select k.name, k.relkind, k.enabled, case k.enabled when 'A' then 'ENABLE ALWAYS'
+                                                      else 'ENABLE REPLICA' end, f.is_for_us
+  from (values ('rollbackd_ring', 'r', 'A'), ('rollbackd_ring', 'p', 'A'),
+               ('rollbackd_stamp', 'r', 'R'), ('rollbackd_stamp', 'p', 'A'))
+       as k (name, relkind, enabled)
+  join (values
   ('rollbackd_ring',
    has_function_privilege('public', 'pg_try_advisory_xact_lock_shared(bigint)', 'execute')
    and has_function_privilege('public', 'pg_notify(text,text)', 'execute')),
   ('rollbackd_stamp', has_function_privilege('public', 'pg_current_xact_id()', 'execute'))
+  ) as f (name, is_for_us) using (name)
 ),
 found (place, text) as (
   select 1, 'the column ' || l.name || '.' || quote_ident(c.name)
@@ -127,14 +134,15 @@ found (place, text) as (
                     where a.attrelid = l.log::oid and a.attname = c.name and not a.attisdropped)
   union all
   select 2, 'the trigger ' || w.name || ' on ' || r.relation
-            || case t.tgenabled when 'D' then ' (it is disabled, not ENABLE ALWAYS)'
-                                when 'R' then ' (it is ENABLE REPLICA, not ENABLE ALWAYS)'
-                                when 'O' then ' as ENABLE ALWAYS' else '' end
-  from me cross join log l cross join wanted w
+            || case t.tgenabled when 'D' then ' (it is disabled, not ' || w.firing || ')'
+                                when 'R' then ' (it is ENABLE REPLICA, not ' || w.firing || ')'
+                                when 'A' then ' (it is ENABLE ALWAYS, not ' || w.firing || ')'
+                                when 'O' then ' as ' || w.firing else '' end
+  from me cross join log l join wanted w on w.relkind = l.relkind::text
   cross join lateral (
     select l.log as relation union select p.relid from pg_partition_tree(l.log) p) r
   left join pg_trigger t on t.tgrelid = r.relation::oid and t.tgname = w.name
-  where t.tgenabled is distinct from 'A' and w.is_for_us
+  where t.tgenabled is distinct from w.enabled::"char" and w.is_for_us
     and exists (select from pg_attribute a
                 where a.attrelid = l.log::oid and a.attname = l.xid_column and not a.attisdropped)
   union all

@@ -106,21 +106,25 @@ begin
            not exists (
              select from ops.rollbackd_tree(p_log.log) r
              left join pg_trigger p on p.tgrelid = r.relation and p.tgname = w.name
-             where p.tgenabled is distinct from 'A') as is_always
+             where p.tgenabled is distinct from case w.firing when 'always' then 'A' else 'R' end)
+             as is_enabled
     from ops.rollbackd_counts(p_log, 'new.') c
     cross join lateral (values
       ('rollbackd_ring', 'doorbell', 'ops.rollbackd_ring()', 'after insert', 1 + 4,
        c.condition
          || ' and not pg_catalog.pg_try_advisory_xact_lock_shared(8245928655501484907)',
        c.plain || 'ANDNOTpg_try_advisory_xact_lock_shared8245928655501484907',
-       'pg_catalog.pg_try_advisory_xact_lock_shared(bigint)'),
+       'pg_catalog.pg_try_advisory_xact_lock_shared(bigint)', 'always'),
       ('rollbackd_stamp', 'stamp of the transaction',
        case p_log.xid_column when 'xid' then 'ops.rollbackd_stamp()'
                              else 'ops.rollbackd_stamp_beside()' end, 'before insert', 1 + 2 + 4,
        format('new.%I is distinct from pg_catalog.pg_current_xact_id()', p_log.xid_column),
        format('new.%IISDISTINCTFROMpg_current_xact_id', p_log.xid_column),
-       'pg_catalog.pg_current_xact_id()')
-    ) as w (name, meaning, function, moment, type, condition, plain, needs)
+       'pg_catalog.pg_current_xact_id()',
+       -- A partition may come without our default.
+       (select case c.relkind when 'p' then 'always' else 'replica' end from pg_class c
+        where c.oid = p_log.log::oid))
+    ) as w (name, meaning, function, moment, type, condition, plain, needs, firing)
     left join pg_trigger t
       on t.tgrelid = p_log.log::oid and t.tgname = w.name and not t.tgisinternal
   loop
@@ -134,9 +138,10 @@ begin
                                       else 'cannot find rows with a foreign xid' end, v_function;
       continue;
     end if;
-    continue when v_wanted.is_right and v_wanted.is_always;
-    statement := format('alter table %s enable always trigger %I', p_log.log, v_wanted.name);
-    said := format('%s %I made ENABLE ALWAYS again', v_wanted.meaning, v_wanted.name);
+    continue when v_wanted.is_right and v_wanted.is_enabled;
+    statement := format('alter table %s enable %s trigger %I', p_log.log, v_wanted.firing, v_wanted.name);
+    said := format('%s %I made ENABLE %s again', v_wanted.meaning, v_wanted.name,
+                   upper(v_wanted.firing));
     if not v_wanted.is_right then
       statement := format(
         'create or replace trigger %I %s on %s for each row when (%s) execute function %s; ',
