@@ -52,10 +52,11 @@ struct Builder {
   }
 
   // Which second a row counts in; null: none ever; 0: it is too old; 1: too far ahead.
+  // What does not depend on the row is a sub-select: so it is computed once.
   [[nodiscard]] string second() const {
-    return "case when x.at is null or not isfinite(x.at) then null when x.at <= " + horizon +
-           " then 0 when x.at > " + ahead +
-           " then 1 else floor(date_part('epoch', x.at))::bigint end";
+    return "case when x.at is null or not isfinite(x.at) then null when x.at <= (select " +
+           horizon + ") then 0 when x.at > (select " + ahead +
+           ") then 1 else floor(date_part('epoch', x.at))::bigint end";
   }
 
   [[nodiscard]] string is_usable() const { return "x.at > " + horizon + " and x.at <= " + ahead; }
@@ -193,7 +194,8 @@ FeedSql feed_sql(const string& events, rules::Second longest) {
   const Builder of{events, longest};
   const string all = " union all ";
   FeedSql sql;
-  sql.poll = with_snapshot_now + grouped(of.fresh() + " x", of.second(), "$2::timestamptz[]") +
+  sql.poll = with_snapshot_now +
+             grouped(of.fresh() + " x", of.second(), "(select $2::timestamptz[])") +
              snapshot_row() + all + series("e") + all + told_apart();
   sql.poll_with_deployments = sql.poll + all + deployments(fresh_deployments("x.*"));
   sql.poll += all + "(" + columns("'n'", 1) + " from " + fresh_deployments("") + " limit 1)";
