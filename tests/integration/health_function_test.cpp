@@ -303,7 +303,8 @@ TEST_CASE("SQL, the rules' attribution and a recount row by row agree on everyth
              "select (extract(epoch from timestamp) * 1000000)::bigint, deployment_id, environment,"
              " service, ops.deployment_at(environment, service, timestamp)"
              " from ops.system_logs where severity in ('error', 'critical')")) {
-      const rules::Deployment* at = known.at(rules::Service{row[2].c_str(), row[3].c_str()}, instant(row[0]));
+      const rules::Deployment* at =
+          known.at(rules::Service{row[2].c_str(), row[3].c_str()}, instant(row[0]));
       CHECK((at == nullptr ? std::string{} : at->id.text()) ==
             (row[4].is_null() ? "" : row[4].c_str()));
       const std::string owner = !row[1].is_null() ? row[1].c_str()

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-
 #include <utility>
 
 namespace rollbackd::tests {

@@ -20,8 +20,8 @@ bool is_done(DeploymentStatus status) {
 }
 
 rules::EventGroup group_of(const SimEvent& event) {
-  return {event.deployment, event.service, event.timestamp,
-          {{rules::second_of(event.timestamp), 1}}};
+  return {
+      event.deployment, event.service, event.timestamp, {{rules::second_of(event.timestamp), 1}}};
 }
 
 }  // namespace

@@ -203,7 +203,7 @@ void TcpProxy::stall(Direction direction, Scope scope) {
 void TcpProxy::refuse() {
   const std::lock_guard lock{mutex_};
   if (listener_ >= 0) {
-    accept_all();  // the system has accepted them already
+    accept_all();                    // the system has accepted them already
     shutdown(listener_, SHUT_RDWR);  // a poll() that waits for it would keep it open
     close(listener_);
     listener_ = -1;
