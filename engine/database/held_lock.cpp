@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/database/statement.hpp"
+
 namespace rollbackd::engine {
 namespace {
 
@@ -14,10 +16,6 @@ constexpr rules::Duration forbidden_retry = rules::minutes{1};
 constexpr int doublings_max = 4;
 
 constexpr const char* lock_not_available = "55P03";
-
-std::string milliseconds(rules::Duration duration) {
-  return std::to_string(duration.count() / 1000);
-}
 
 // A server that takes no writes any more is another one's standby, or about to be; the connection
 // is given up, so that the next one finds the server that does. Also the heartbeat.
@@ -54,9 +52,9 @@ void HeldLock::connected(Connection& connection) {
 
 void HeldLock::make_lease(Connection& connection) const {
   pqxx::nontransaction work{connection};
-  work.exec("set idle_session_timeout = " + milliseconds(options_.lease));
+  work.exec("set idle_session_timeout = " + setting_text(options_.lease));
   if (options_.waits > rules::Duration{0}) {
-    work.exec("set lock_timeout = " + milliseconds(options_.waits));
+    work.exec("set lock_timeout = " + setting_text(options_.waits));
   }
 }
 
@@ -146,7 +144,7 @@ HeldLock::Attempt HeldLock::try_once(Connection& connection, std::string& why) {
 HeldLock::Attempt HeldLock::try_in_transaction(Connection& connection) const {
   pqxx::nontransaction work{connection};
   const bool won = work.exec("begin; set local idle_in_transaction_session_timeout = " +
-                             milliseconds(options_.lease) + "; select pg_try_advisory_xact_lock(" +
+                             setting_text(options_.lease) + "; select pg_try_advisory_xact_lock(" +
                              std::to_string(options_.key) + ")")[0][0]
                        .as<bool>();
   if (!won) {

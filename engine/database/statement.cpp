@@ -17,6 +17,10 @@ std::string settings(const std::string& set) {
 
 }  // namespace
 
+std::string setting_text(rules::Duration duration) {
+  return std::to_string(duration.count() / 1000);
+}
+
 void set_for_session(Connection& connection) {
   pqxx::nontransaction{connection}.exec(settings("set"));
 }

@@ -7,6 +7,7 @@
 #include <pqxx/pqxx>
 
 #include "engine/database/connection.hpp"
+#include "rules/time.hpp"
 
 namespace rollbackd::engine {
 
@@ -15,6 +16,9 @@ struct Statement {
   std::string name;
   std::string sql;
 };
+
+// A duration as the server's settings take it, in whole milliseconds.
+std::string setting_text(rules::Duration duration);
 
 using Transaction = std::unique_ptr<pqxx::transaction_base>;
 

@@ -17,10 +17,6 @@ constexpr rules::Duration clock_slack = rules::seconds{2};
 // Rows too far ahead to be kept are fetched this long before the windows reach them.
 constexpr rules::Duration far_lead = rules::minutes{2};
 
-std::string milliseconds_text(rules::Duration duration) {
-  return std::to_string(duration.count() / 1000);
-}
-
 std::uint64_t count_of(const std::vector<rules::EventGroup>& events) {
   std::uint64_t count = 0;
   for (const rules::EventGroup& group : events) {
@@ -75,7 +71,7 @@ FeedRows Difference::ask(Connection& connection, rules::Duration patience) const
   if (connection.is_pooled()) {
     work->exec(
         "set local enable_seqscan = off; set local jit = off; set local statement_timeout = " +
-        milliseconds_text(patience));
+        setting_text(patience));
   }
   expect_server(connection, *work, server_);
   const auto poll = [&](const char* suffix, const std::string& sql) {
@@ -98,7 +94,7 @@ FeedRows Difference::ask(Connection& connection, rules::Duration patience) const
 
 Looked Difference::look(Connection& connection, rules::Duration patience) {
   if (patience != patience_ && !connection.is_pooled()) {
-    pqxx::nontransaction{connection}.exec("set statement_timeout = " + milliseconds_text(patience));
+    pqxx::nontransaction{connection}.exec("set statement_timeout = " + setting_text(patience));
     patience_ = patience;
   }
   if (!sql_) {

@@ -121,8 +121,8 @@ void Feed::look() {
       });
 }
 
-// What is known stays true for its second, the next look goes on from there, and nothing is judged
-// meanwhile because no time passes in the windows.
+// What is known stays true for its second, the next look goes on from there, and meanwhile the
+// rules judge no windows that have fallen behind.
 void Feed::late(const SessionFailure& failure) {
   looking_ = false;
   if (failure.sqlstate == query_canceled) {

@@ -97,8 +97,7 @@ Transaction Recount::begin_at(Connection& connection, const std::string& server,
     throw pqxx::broken_connection{"the feed is connected to another server"};
   }
   Transaction work = begin(connection);
-  work->exec("set local jit = off; set local statement_timeout = " +
-             std::to_string(patience.count() / 1000));
+  work->exec("set local jit = off; set local statement_timeout = " + setting_text(patience));
   expect_server(connection, *work, server);
   return work;
 }

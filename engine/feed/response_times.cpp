@@ -132,7 +132,6 @@ ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_all(Connection& connection
   work->exec("set transaction isolation level repeatable read");
   prepare(work->exec("select ops.rollbackd_events_query()")[0][0].c_str());
   Reading reading = read(run_statement(connection, *work, recount_));
-
   if (!since.empty()) {
     reading.fresh = read(run_statement(connection, *work, poll_, since)).seen;
   }
