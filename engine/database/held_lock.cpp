@@ -15,8 +15,6 @@ constexpr rules::Duration forbidden_retry = rules::minutes{1};
 // One that others hold for long is asked for less and less often, up to every 16 x try_every.
 constexpr int doublings_max = 4;
 
-constexpr const char* lock_not_available = "55P03";
-
 // A server that takes no writes any more is another one's standby, or about to be; the connection
 // is given up, so that the next one finds the server that does. Also the heartbeat.
 void refuse_read_only(Connection& connection) {

@@ -23,7 +23,6 @@ void ask_nothing(Connection& connection) { pqxx::nontransaction{connection}.exec
 }  // namespace
 
 bool SessionFailure::is_only_late() const {
-  constexpr const char* lock_not_available = "55P03";
   return !lost && (sqlstate == lock_not_available || sqlstate == query_canceled);
 }
 

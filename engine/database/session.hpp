@@ -26,7 +26,8 @@ struct SessionFailure {
   [[nodiscard]] bool is_only_late() const;
 };
 
-constexpr const char* query_canceled = "57014";  // by statement_timeout
+constexpr const char* query_canceled = "57014";      // by statement_timeout
+constexpr const char* lock_not_available = "55P03";  // by lock_timeout
 
 // One database connection with a thread of its own for blocking SQL. It is opened at the start and
 // kept, because at 100 % of max_connections there would be none to open. A lost one is thrown away,
