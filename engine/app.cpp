@@ -151,6 +151,13 @@ void App::Parts::start(const rules::Action& action) {
     Parts& parts;
     void operator()(const rules::TakeSnapshot& wanted) const { parts.snapshots.take(wanted); }
     void operator()(const rules::Deploy& wanted) const { parts.command.deploy(wanted); }
+    void operator()(const rules::FollowDeploy& wanted) const {
+      parts.post(rules::DeployEnded{wanted.event, rules::DeployOutcome::unknown,
+                                    "the daemon stopped between the claim and the deploy's end"});
+    }
+    void operator()(const rules::CancelDeploy& /*wanted*/) const {}
+    void operator()(const rules::RevertMigrations& /*wanted*/) const {}
+    void operator()(const rules::ReadControl& /*wanted*/) const {}
     void operator()(const rules::RebuildWindows& wanted) const { parts.feed.rebuild(wanted); }
     void operator()(const rules::RecountResponseTimes& wanted) const {
       parts.response_times.recount(wanted.number);

@@ -233,6 +233,10 @@ void Decider::on(const ResponseTimesLost& /*lost*/, Instant /*now*/, Output& /*o
   world_.response_times_complete = false;
 }
 
+void Decider::on(const ControlRead& control, Instant /*now*/, Output& /*output*/) {
+  world_.control = control;
+}
+
 void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
   output.audit = intake.audit;
   world_.response_times.advance(world_.windows.now());

@@ -58,6 +58,12 @@ class Decider {
   void on(const Tick& tick, Instant now, Output& output);
   void on(const ResponseTimesRead& read, Instant now, Output& output);
   void on(const ResponseTimesLost& lost, Instant now, Output& output);
+  void on(const MigrationsReverted& answer, Instant now, Output& output);
+  void on(const ControlRead& control, Instant now, Output& output);
+  void on(const ApproveRequest& request, Instant now, Output& output);
+  void on(const AbortRequest& request, Instant now, Output& output);
+  void on(const PauseRequest& request, Instant now, Output& output);
+  void on(const CloseBreakerRequest& request, Instant now, Output& output);
 
   void after_intake(const Intake& intake, Instant now, Output& output);
   void welcome(const Deployment& deployment, Instant now, Output& output);

@@ -223,8 +223,9 @@ std::optional<NextMove> Execution::dispatch_or_abort(const World& world, Instant
   begin(rollback_, StepName::trigger_deploy, now);
   INVARIANT(rollback_.target.has_value());
   return just({PutRollback{rollback_}, story_of_step(rollback_, StepName::trigger_deploy)},
-              {Deploy{rollback_.id, rollback_.service, rollback_.replacement, rollback_.deployment,
-                      rollback_.target->version, rollback_.target->git_commit, rollback_.reason}});
+              {Deploy{rollback_.id, rollback_.service, rollback_.executor, rollback_.replacement,
+                      rollback_.deployment, rollback_.target->version, rollback_.target->git_commit,
+                      rollback_.reason, now}});
 }
 
 // A deployment that somebody made while the rollback was out of our hands; the replacement is left

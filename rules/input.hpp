@@ -121,11 +121,20 @@ struct ServiceHistory {
   std::optional<Rejection> rejection;
 };
 
+// An automatic rollback that got as far as its claim: it counts for the cap.
+struct Claim {
+  EventId event;
+  std::string environment;
+  Instant at;
+};
+
 // The journal as it is in the database: at the start, and whenever a write to it failed.
 struct JournalRead {
   std::vector<Rollback> active;
   std::vector<ServiceHistory> histories;
-  std::vector<EventId> running;  // whose deploy this very process still runs
+  std::vector<Claim> claims{};       // of the last hour
+  std::vector<Rollback> followed{};  // ended, and what they dispatched may still turn up
+  std::vector<EventId> running{};    // whose deploy this very process still runs
 };
 
 // The transaction of an Output is committed, or was not or may not have been; then all that was
@@ -157,14 +166,75 @@ struct SnapshotTaken {
 struct DeployStarted {
   EventId event;
   std::string detail;
+  std::string run{};  // its name at the executor, by which it can be followed; empty: it has none
+  std::string url{};  // for people
 };
 
-enum class DeployOutcome { succeeded, failed, not_started, unknown };
+enum class DeployOutcome {
+  succeeded,
+  failed,
+  cancelled,
+  timed_out,    // past its deadline, and may still be running
+  not_started,  // certainly nothing was dispatched, and asking again would change nothing
+  refused,      // certainly nothing was dispatched; it may be asked again
+  unknown,      // it may or may not have been dispatched
+};
 
 struct DeployEnded {
   EventId event;
   DeployOutcome outcome = DeployOutcome::unknown;
-  std::string detail;  // for people: exit status, last output
+  std::string detail;       // for people: exit status, last output, what to fix
+  Duration retry_after{0};  // of a refused one
+  std::optional<Reason>
+      forbade{};  // of a not_started one: what was found right before the dispatch
+};
+
+struct MigrationsReverted {
+  EventId event;
+  std::vector<std::string> reverted;
+  std::string failed;  // the migration that failed and stopped the rest; empty: none
+  std::string error;
+};
+
+// The emergency stop, one row of ops.control.
+struct Pause {
+  bool on = false;
+  std::string by;
+  std::string reason;
+  std::optional<Instant> since;
+
+  friend bool operator==(const Pause&, const Pause&) = default;
+};
+
+// Too many rollbacks opened it; a person closes it.
+struct Breaker {
+  std::string environment;
+  std::string reason;
+  Instant opened_at;
+
+  friend bool operator==(const Breaker&, const Breaker&) = default;
+};
+
+// A row of ops.migration_history that is not reverted.
+struct Migration {
+  std::string name;
+  std::optional<DeploymentId> deployment;
+  std::optional<Instant> applied_at;
+  bool backward_compatible = false;
+  bool has_script = false;
+  bool revert_failed = false;
+
+  friend bool operator==(const Migration&, const Migration&) = default;
+};
+
+// What can forbid to act, in one snapshot, oldest migration first. Comes every
+// limits::control_every, and in answer to ReadControl.
+struct ControlRead {
+  std::uint64_t number = 0;  // of the last ReadControl that it answers
+  Pause pause;
+  std::vector<Breaker> breakers;  // open ones
+  std::vector<Migration> migrations;
+  bool migrations_cut = false;  // there are more than limits::migrations_max
 };
 
 struct HealthUrlAnswered {
@@ -173,19 +243,58 @@ struct HealthUrlAnswered {
   std::string detail;
 };
 
+// Names a person's request within this process; its Answer carries it. 0: nobody waits for one.
+using RequestId = std::uint64_t;
+
 // A person asks for a rollback.
 struct ManualRequest {
   DeploymentId deployment;
   std::string reason;
   std::string initiated_by;  // a uuid, or empty
+  RequestId request = 0;
+  bool dry_run = false;  // only the answer is wanted
+  bool revert_migrations = false;
+  std::vector<Reason> overrides{};  // only of who may
+};
+
+// A person turns a proposal into the rollback.
+struct ApproveRequest {
+  RequestId request = 0;
+  EventId event;
+  std::string reason;
+  std::string by;
+};
+
+// A person stops a rollback before its dispatch, or a proposal.
+struct AbortRequest {
+  RequestId request = 0;
+  EventId event;
+  std::string reason;
+  std::string by;
+};
+
+// A person turns the emergency stop on or off.
+struct PauseRequest {
+  RequestId request = 0;
+  bool on = true;
+  std::string reason;
+  std::string by;
+};
+
+struct CloseBreakerRequest {
+  RequestId request = 0;
+  std::string environment;
+  std::string reason;
+  std::string by;
 };
 
 // Time has passed: what Decider::wake_at() asked for.
 struct Tick {};
 
-using Input =
-    std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost, JournalRead,
-                 CommitDone, LeadershipLost, Sampled, SnapshotTaken, DeployStarted, DeployEnded,
-                 HealthUrlAnswered, ManualRequest, Tick, ResponseTimesRead, ResponseTimesLost>;
+using Input = std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost,
+                           JournalRead, CommitDone, LeadershipLost, Sampled, SnapshotTaken,
+                           DeployStarted, DeployEnded, HealthUrlAnswered, ManualRequest, Tick,
+                           ResponseTimesRead, ResponseTimesLost, MigrationsReverted, ControlRead,
+                           ApproveRequest, AbortRequest, PauseRequest, CloseBreakerRequest>;
 
 }  // namespace rollbackd::rules

@@ -68,6 +68,21 @@ inline constexpr Duration arrival_age_max = minutes{60};
 // wait. Each takes some ten kilobytes, and ten thousand services can go bad in one second.
 inline constexpr std::size_t commits_waiting_max = 256;
 
+// How often the pause, the breakers and the migrations are read.
+inline constexpr Duration control_every{500'000};
+
+// Migrations that are not reverted, newest first, that a decision looks at.
+inline constexpr std::size_t migrations_max = 10'000;
+
+// A certain no of the dispatch is asked again for this long.
+inline constexpr Duration refused_patience = minutes{2};
+
+// A run that was given up is cancelled and followed for this long.
+inline constexpr Duration follow_late = minutes{30};
+
+// The cap counts the claims of the last hour.
+inline constexpr Duration cap_window = minutes{60};
+
 // Deploys that ended while the journal could not be read, kept until it can.
 inline constexpr std::size_t unclaimed_deploys_max = 64;
 

@@ -11,6 +11,12 @@ constexpr auto alert_kinds = names_of<AlertKind>({
     {AlertKind::failed, "failed"},
     {AlertKind::aborted, "aborted"},
     {AlertKind::rejected, "rejected"},
+    {AlertKind::proposed, "proposed"},
+    {AlertKind::held, "held"},
+    {AlertKind::breaker_opened, "breaker_opened"},
+    {AlertKind::late_success, "late_success"},
+    {AlertKind::redeployed, "redeployed"},
+    {AlertKind::paused, "paused"},
 });
 
 }  // namespace

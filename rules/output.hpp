@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "rules/action.hpp"
+#include "rules/input.hpp"
 #include "rules/reason.hpp"
 #include "rules/rollback.hpp"
 
@@ -41,6 +42,34 @@ struct PutInService {
   Instant deployed_at;
 };
 
+// A rollback that ended failed is told what became of its run after all.
+struct AmendRollback {
+  Rollback rollback;
+};
+
+// The run of a rollback that had been given up succeeded late: the bad row is rolled back, the
+// replacement serves.
+struct SettleLate {
+  DeploymentId deployment;
+  DeploymentId replacement;
+  Instant deployed_at;
+};
+
+struct OpenBreaker {
+  std::string environment;
+  std::string reason;
+  Instant at;
+};
+
+struct CloseBreaker {
+  std::string environment;
+  Said said;
+};
+
+struct SetPause {
+  Pause pause;
+};
+
 struct PassProbation {
   DeploymentId deployment;
   Fields details;  // health_check_details
@@ -56,18 +85,32 @@ struct RomanEvent {
   Fields metadata;
 };
 
-enum class AlertKind { initiated, completed, failed, aborted, rejected };
+enum class AlertKind {
+  initiated,
+  completed,
+  failed,
+  aborted,
+  rejected,
+  proposed,
+  held,
+  breaker_opened,
+  late_success,
+  redeployed,  // a version that was rolled back before
+  paused,
+};
 
 std::string_view name_of(AlertKind kind);
 
 // A message to people about a rollback; it waits in the outbox until it is delivered.
 struct Alert {
   AlertKind kind = AlertKind::initiated;
-  Rollback rollback;
+  Rollback rollback;  // of a hold, breaker or redeployment: as it would be, with what is known
+  std::string text{};  // what there is to say beyond the rollback
 };
 
-using JournalEntry = std::variant<PutRollback, MarkRolledBack, RestoreDeployment, PutInService,
-                                  PassProbation, RomanEvent, Alert>;
+using JournalEntry =
+    std::variant<PutRollback, MarkRolledBack, RestoreDeployment, PutInService, PassProbation,
+                 RomanEvent, Alert, AmendRollback, SettleLate, OpenBreaker, CloseBreaker, SetPause>;
 
 // One transaction of the journal, all or nothing, and what may be done once it has committed.
 struct Commit {
@@ -100,12 +143,35 @@ struct ResponseTimesFinding {
   std::uint64_t dropped = 0;       // there was no room for them
 };
 
+// What became of a person's request.
+struct Answer {
+  enum class Kind {
+    accepted,  // it is decided; the rest is the rollback's story
+    dry_run,   // it would be
+    rejected,  // by laws or preconditions
+    no_target,
+    under_way,  // `rollback` is the active one
+    paused,
+    unknown_deployment,
+    unknown_event,  // no active rollback or proposal has this id
+    not_waiting,    // the rollback is no proposal
+    dispatched,     // too late to abort
+    no_breaker,
+    unavailable,  // the journal is not known: try again
+  };
+  RequestId request = 0;
+  Kind kind = Kind::accepted;
+  std::optional<Rollback> rollback;
+  Pause pause;
+};
+
 // In this order: journal, act, explain. Actions of `actions` change nothing outside and wait for no
 // commit.
 struct Output {
   std::vector<Commit> commits;
   std::vector<Action> actions;
   std::vector<Explanation> explanations;
+  std::vector<Answer> answers;  // once the commits of this output are handed over
   std::optional<AuditFinding> audit;
   std::optional<ResponseTimesFinding> response_times;
 };

@@ -3,8 +3,20 @@
 #include <set>
 
 #include "rules/limits.hpp"
+#include "rules/names.hpp"
 
 namespace rollbackd::rules {
+namespace {
+
+constexpr auto modes = names_of<Mode>({
+    {Mode::automatic, "auto"},
+    {Mode::ask, "ask"},
+    {Mode::shadow, "shadow"},
+});
+
+}  // namespace
+
+std::string_view name_of(Mode mode) { return modes.name_of(mode); }
 
 template <class Use>
 void PolicyBook::for_each(const Use& use) const {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "rules/ids.hpp"
@@ -9,6 +10,11 @@
 #include "rules/trigger_table.hpp"
 
 namespace rollbackd::rules {
+
+// What an automatic rollback does about its decision.
+enum class Mode { automatic, ask, shadow };
+
+std::string_view name_of(Mode mode);  // auto, ask, shadow
 
 // Everything a decision about one service may depend on besides what happened.
 struct Policy {
@@ -19,6 +25,11 @@ struct Policy {
   Duration settle = seconds{10};
   Duration cooldown = minutes{3};
   Duration stale_after = minutes{10};
+  Mode mode = Mode::automatic;
+  int max_per_hour = 5;  // automatic rollbacks of an environment
+  Duration max_age = minutes{24 * 60};
+  Duration ask_expires = minutes{30};
+  bool may_revert_migrations = false;  // a migration_role is configured
   Second verify_window = 60;
   double verify_healthy_below = 1;   // errors per minute
   bool verify_health_url = false;    // a health_url is configured and has to answer

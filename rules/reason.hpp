@@ -11,12 +11,18 @@ namespace rollbackd::rules {
 // field, the metric label and the API field.
 enum class Reason {
   // suppressed
+  not_leader,
   active,
   not_to_blame,
   // holds
   latched,
+  paused,
+  breaker_open,
+  capped,
   cooldown,
   failed_deploy,
+  others_bad,
+  unhealthy_before,
   stale,
   // laws and preconditions
   law_inhabitance,
@@ -29,15 +35,24 @@ enum class Reason {
   not_deployed,
   superseded,
   rollback_of_rollback,
+  migration,
+  inconsistent_database,
   unsafe_value,
+  // instead of a rollback
+  shadow,
+  ask,
+  too_old,
   // what became of it
   rollback,
+  aborted,
+  expired,
+  migration_failed,
   still_unhealthy,
   deploy_failed,
   outcome_unknown,
 };
 
-inline constexpr std::size_t reason_count = 21;
+inline constexpr std::size_t reason_count = 35;
 
 // In the order of judgement.
 std::vector<Reason> all_reasons();

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "rules/deployment.hpp"
 #include "rules/reason.hpp"
@@ -75,6 +76,15 @@ struct Target {
   friend bool operator==(const Target&, const Target&) = default;
 };
 
+// What a person said about a rollback.
+struct Said {
+  std::string by;  // a uuid, or another name; empty: not told
+  std::string reason;
+  Instant at;
+
+  friend bool operator==(const Said&, const Said&) = default;
+};
+
 // One rollback as it stands in ops.rollback_events. It holds all that is needed to go on with it
 // after a crash, and nothing else decides how it goes on.
 struct Rollback {
@@ -84,8 +94,10 @@ struct Rollback {
   std::string git_commit;
   Service service;
   TriggerType type = TriggerType::automatic;
-  std::string reason;        // trigger_reason
-  std::string initiated_by;  // a person's uuid; empty: nobody
+  std::string reason;             // trigger_reason
+  std::string initiated_by;       // a person's uuid; empty: nobody
+  std::vector<Reason> overrides;  // what a person set aside: preconditions, paused
+  bool revert_migrations = false;
   RollbackStatus status = RollbackStatus::in_progress;
   Instant decided_at;
   Evidence evidence;
@@ -99,8 +111,21 @@ struct Rollback {
   DeploymentStatus old_status = DeploymentStatus::success;
   bool old_health_check_passed = false;
 
-  std::optional<Instant> claimed_at;    // set: a dispatch may have happened
-  std::optional<Instant> serving_from;  // the replacement's deployed_at
+  // A proposal, or what became of one.
+  bool asked = false;                 // it waited, or waits, for a person
+  std::optional<Instant> expires_at;  // of the waiting
+  std::optional<Said> approved;
+  std::optional<Said> aborted;
+
+  std::optional<Instant> claimed_at;     // set: a dispatch may have happened
+  int claims = 0;                        // so far; each but the last ended in a certain no
+  std::optional<Instant> refused_since;  // the first certain no
+  std::optional<Instant> not_before;     // of the next claim: a certain no asked to wait
+  std::string run;                       // what the executor calls what it dispatched
+  std::string run_url;
+  std::optional<Instant> followed_until;  // it ended, and the run may still do something
+  std::string late_outcome;               // what the run ended with after that
+  std::optional<Instant> serving_from;    // the replacement's deployed_at
   std::optional<Instant> completed_at;
   std::optional<Reason> ended_by;  // why it ended as it did; nothing for a plain success
 

@@ -62,6 +62,8 @@ struct World {
   Deployments deployments;
   Windows windows;
   std::optional<Sampled> samples;
+  std::optional<ControlRead> control;  // nothing: not read yet
+  std::vector<Claim> claims;           // of automatic rollbacks, oldest first
   std::map<Service, ServiceState> services;
   std::optional<AuditBaseline> audit;
   std::uint64_t recounts = 0;       // asked for so far

@@ -89,6 +89,12 @@ struct Writer {
     add(JournalStatement::insert_alert, {std::string{rules::name_of(alert.kind)},
                                          alert.rollback.id.text(), dumped(alert_json(alert))});
   }
+
+  void operator()(const rules::AmendRollback&) const { UNREACHABLE("not decided yet"); }
+  void operator()(const rules::SettleLate&) const { UNREACHABLE("not decided yet"); }
+  void operator()(const rules::OpenBreaker&) const { UNREACHABLE("not decided yet"); }
+  void operator()(const rules::CloseBreaker&) const { UNREACHABLE("not decided yet"); }
+  void operator()(const rules::SetPause&) const { UNREACHABLE("not decided yet"); }
 };
 
 }  // namespace

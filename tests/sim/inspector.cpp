@@ -50,6 +50,21 @@ std::string text_of(const rules::JournalEntry& entry) {
     std::string operator()(const rules::Alert& alert) const {
       return "alert " + std::string{rules::name_of(alert.kind)};
     }
+    std::string operator()(const rules::AmendRollback& amended) const {
+      return "amend " + amended.rollback.id.text() + " " + amended.rollback.late_outcome;
+    }
+    std::string operator()(const rules::SettleLate& settled) const {
+      return "settle " + settled.deployment.text() + " " + settled.replacement.text();
+    }
+    std::string operator()(const rules::OpenBreaker& breaker) const {
+      return "open breaker " + breaker.environment;
+    }
+    std::string operator()(const rules::CloseBreaker& breaker) const {
+      return "close breaker " + breaker.environment;
+    }
+    std::string operator()(const rules::SetPause& set) const {
+      return set.pause.on ? "pause" : "resume";
+    }
   };
   return std::visit(Text{}, entry);
 }

@@ -23,7 +23,11 @@ inline const auto replacement_id =
 inline const auto bad_id = *rules::DeploymentId::parse("33333333-3333-3333-3333-333333333333");
 
 inline rules::Deploy a_deploy() {
-  return {event_id, {"production", "api"}, replacement_id, bad_id, "v2.5.2", "a7f3b29", "errors"};
+  return {event_id,  {"production", "api"},
+          "command", replacement_id,
+          bad_id,    "v2.5.2",
+          "a7f3b29", "errors",
+          {}};
 }
 
 inline std::string contents(const std::filesystem::path& file) {

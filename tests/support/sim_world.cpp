@@ -89,8 +89,8 @@ void SimWorld::boot() {
     if (bug_ == SimBug::dispatches_again) {
       for (const auto& [id, r] : database_.rollbacks()) {
         if (!r.is_over() && r.claimed_at) {
-          start(rules::Deploy{id, r.service, r.replacement, r.deployment, r.target->version,
-                              r.target->git_commit, r.reason});
+          start(rules::Deploy{id, r.service, r.executor, r.replacement, r.deployment,
+                              r.target->version, r.target->git_commit, r.reason, *r.claimed_at});
         }
       }
     }
