@@ -106,8 +106,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
               [this](const rules::Service& service) {
                 const ExecutionSettings& own = settings.execution_of(service);
                 CommandSettings command_settings;
-                command_settings.argv = own.argv;
-                command_settings.timeout = own.timeout;
+                command_settings.argv = own.command.argv;
+                command_settings.timeout = own.command.timeout;
                 return command_settings;
               }},
       health_probe{outgoing, *this,
