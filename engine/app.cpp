@@ -5,6 +5,7 @@
 
 #include "engine/actions/command.hpp"
 #include "engine/actions/executors.hpp"
+#include "engine/actions/github.hpp"
 #include "engine/actions/health_probe.hpp"
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
@@ -93,8 +94,9 @@ struct App::Parts final : Inbox, Actions {
   PostgresJournal journal;
   Loop loop;
   Command command;
+  Github github;
   OpenGate gate{reactor};
-  Executors executors{{&command}, gate, *this, log};
+  Executors executors{{&command, &github}, gate, *this, log};
   HealthProbe health_probe;
   Snapshots snapshots;
   Sampler sampler;
@@ -123,6 +125,12 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                 command_settings.timeout = own.command.timeout;
                 return command_settings;
               }},
+      github{reactor,
+             outgoing,
+             time,
+             *this,
+             log,
+             [this](const rules::Service& service) { return settings.execution_of(service).github; }},
       health_probe{outgoing, *this,
                    [this](const rules::Service& service) {
                      return settings.execution_of(service).health_url;
