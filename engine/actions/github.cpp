@@ -8,7 +8,7 @@ namespace rollbackd::engine {
 namespace {
 
 // Empty: all is set that a dispatch needs.
-std::string_view missing_in(const GithubSettings& settings) {
+std::string_view missing_in(const GithubExecution& settings) {
   if (settings.repository.empty()) {
     return "no repository is configured; set rollback.github.repository to owner/name";
   }
@@ -34,7 +34,7 @@ Github::Github(asio::io_context& reactor, HttpClient& http, const Clock& clock, 
 
 Github::~Github() = default;
 
-std::shared_ptr<GithubRun> Github::run_of(const rules::EventId& event, GithubSettings settings,
+std::shared_ptr<GithubRun> Github::run_of(const rules::EventId& event, GithubExecution settings,
                                           rules::Instant claimed_at) {
   auto& server = servers_[settings.api_url];
   if (!server) {
@@ -55,7 +55,7 @@ void Github::deploy(const rules::Deploy& deploy) {
     return;
   }
   const bool is_full = runs_.size() >= runs_max;
-  const GithubSettings settings = settings_of_(deploy.service);
+  const GithubExecution settings = settings_of_(deploy.service);
   const auto run = run_of(deploy.event, settings, deploy.claimed_at);
   if (const std::string_view missing = missing_in(settings); !missing.empty()) {
     run->end(rules::DeployOutcome::not_started, std::string{missing});

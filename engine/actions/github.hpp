@@ -10,7 +10,7 @@
 #include "engine/asio.hpp"
 
 #include "engine/actions/github_run.hpp"
-#include "engine/actions/github_settings.hpp"
+#include "engine/actions/github_token.hpp"
 #include "engine/ports.hpp"
 
 namespace rollbackd::engine {
@@ -20,7 +20,7 @@ namespace rollbackd::engine {
 // looked up by its marker. Posts DeployStarted as soon as the run is known, and DeployEnded once.
 class Github {
  public:
-  using SettingsOf = std::function<GithubSettings(const rules::Service&)>;
+  using SettingsOf = std::function<GithubExecution(const rules::Service&)>;
 
   static constexpr std::size_t runs_max = 500;
 
@@ -45,7 +45,7 @@ class Github {
   [[nodiscard]] std::size_t dispatching_count() const;
 
  private:
-  std::shared_ptr<GithubRun> run_of(const rules::EventId& event, GithubSettings settings,
+  std::shared_ptr<GithubRun> run_of(const rules::EventId& event, GithubExecution settings,
                                     rules::Instant claimed_at);
 
   asio::io_context& reactor_;

@@ -40,7 +40,7 @@ std::string encoded(std::string_view text) {
   return all;
 }
 
-std::string actions_path(const GithubSettings& settings) {
+std::string actions_path(const GithubExecution& settings) {
   const std::size_t slash = settings.repository.find('/');
   std::string path = "/repos/" + encoded(settings.repository.substr(0, slash));
   if (slash != std::string::npos) {
@@ -49,7 +49,7 @@ std::string actions_path(const GithubSettings& settings) {
   return path + "/actions";
 }
 
-HttpRequest request_of(const GithubSettings& settings, std::string method,
+HttpRequest request_of(const GithubExecution& settings, std::string method,
                        const std::string& path) {
   HttpRequest request;
   request.method = std::move(method);
@@ -73,7 +73,7 @@ std::string one_line(std::string_view text, std::size_t bytes_max) {
 
 std::string github_marker(const rules::EventId& event) { return "[rb:" + event.text() + ']'; }
 
-Result<HttpRequest> github_dispatch_request(const GithubSettings& settings,
+Result<HttpRequest> github_dispatch_request(const GithubExecution& settings,
                                             const rules::Deploy& deploy, bool ask_for_details) {
   const DeployValues values = values_of(deploy);
   if (auto unsafe = look_at(values)) {
@@ -102,7 +102,7 @@ Result<HttpRequest> github_dispatch_request(const GithubSettings& settings,
   return request;
 }
 
-HttpRequest github_list_request(const GithubSettings& settings, rules::Instant claimed_at,
+HttpRequest github_list_request(const GithubExecution& settings, rules::Instant claimed_at,
                                 std::size_t page) {
   const std::string since = ">=" + second_text(rules::second_of(claimed_at - clock_margin));
   return request_of(settings, "GET",
@@ -111,7 +111,7 @@ HttpRequest github_list_request(const GithubSettings& settings, rules::Instant c
                         std::to_string(github_page_runs) + "&page=" + std::to_string(page));
 }
 
-HttpRequest github_run_request(const GithubSettings& settings, const std::string& run,
+HttpRequest github_run_request(const GithubExecution& settings, const std::string& run,
                                const std::string& etag) {
   HttpRequest request = request_of(settings, "GET", "/runs/" + encoded(run));
   if (!etag.empty()) {
@@ -120,7 +120,7 @@ HttpRequest github_run_request(const GithubSettings& settings, const std::string
   return request;
 }
 
-HttpRequest github_cancel_request(const GithubSettings& settings, const std::string& run) {
+HttpRequest github_cancel_request(const GithubExecution& settings, const std::string& run) {
   HttpRequest request = request_of(settings, "POST", "/runs/" + encoded(run) + "/cancel");
   request.once = true;
   return request;
