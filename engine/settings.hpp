@@ -80,18 +80,19 @@ struct CommandExecution {
   friend bool operator==(const CommandExecution&, const CommandExecution&) = default;
 };
 
-struct GithubExecution {
+// Where the github executor finds the workflow that deploys, and how long it waits for it.
+struct GithubSettings {
   std::string api_url = "https://api.github.com";  // without a slash at its end
   std::string repository;                          // owner/name; empty: none is configured
   std::string workflow = "rollback.yml";           // a file's name, or a number
   std::string ref = "main";
   Secret token;
   std::filesystem::path token_file;  // where it was read, and is read again for each request
-  rules::Duration timeout = rules::minutes{15};
+  rules::Duration timeout = rules::minutes{15};  // from the claim to the run's end
   rules::Duration poll = rules::seconds{3};
-  rules::Duration lookup = rules::seconds{60};
+  rules::Duration lookup = rules::seconds{60};  // for the run of a dispatch of unknown outcome
 
-  friend bool operator==(const GithubExecution&, const GithubExecution&) = default;
+  friend bool operator==(const GithubSettings&, const GithubSettings&) = default;
 };
 
 struct WebhookExecution {
@@ -106,7 +107,7 @@ struct WebhookExecution {
 // service is in its rules::Policy.
 struct ExecutionSettings {
   CommandExecution command;
-  GithubExecution github;
+  GithubSettings github;
   WebhookExecution webhook;
   std::string migration_role;  // runs the scripts of migrations; empty: they are not run
   std::string health_url;      // empty: none

@@ -117,7 +117,7 @@ void read_secret_of(const Section& section, const std::string& key, Secret& into
   }
 }
 
-void read_github(const Value& value, GithubExecution& github) {
+void read_github(const Value& value, GithubSettings& github) {
   const Section section{value,
                         {"api_url", "repository", "workflow", "ref", "token", "token_file",
                          "timeout", "poll", "lookup"}};

@@ -170,9 +170,6 @@ void Command::deploy(const rules::Deploy& deploy) {
   }
   const CommandSettings settings = settings_of_(deploy.service);
   const DeployValues values = values_of(deploy);
-  if (stopping_) {
-    return refuse(deploy, {"rollbackd is stopping and starts nothing new", {}});
-  }
   if (settings.argv.empty()) {
     return refuse(deploy, {"no command is configured", "set rollback.command.argv"});
   }
@@ -196,6 +193,11 @@ void Command::deploy(const rules::Deploy& deploy) {
             {{"event_id", deploy.event.text()}, {"program", settings.argv.front()}, {"pid", pid}});
   inbox_.post(rules::DeployStarted{deploy.event,
                                    settings.argv.front() + ", process " + std::to_string(pid)});
+}
+
+void Command::follow(const rules::FollowDeploy& wanted) {
+  inbox_.post(rules::DeployEnded{wanted.event, rules::DeployOutcome::unknown,
+                                 "the daemon stopped between the claim and the deploy's end"});
 }
 
 void Command::refuse(const rules::Deploy& deploy, const Error& why) {

@@ -8,7 +8,7 @@ namespace rollbackd::engine {
 namespace {
 
 // Empty: all is set that a dispatch needs.
-std::string_view missing_in(const GithubExecution& settings) {
+std::string_view missing_in(const GithubSettings& settings) {
   if (settings.repository.empty()) {
     return "no repository is configured; set rollback.github.repository to owner/name";
   }
@@ -34,7 +34,7 @@ Github::Github(asio::io_context& reactor, HttpClient& http, const Clock& clock, 
 
 Github::~Github() = default;
 
-std::shared_ptr<GithubRun> Github::run_of(const rules::EventId& event, GithubExecution settings,
+std::shared_ptr<GithubRun> Github::run_of(const rules::EventId& event, GithubSettings settings,
                                           rules::Instant claimed_at) {
   auto& server = servers_[settings.api_url];
   if (!server) {
@@ -55,13 +55,10 @@ void Github::deploy(const rules::Deploy& deploy) {
     return;
   }
   const bool is_full = runs_.size() >= runs_max;
-  const GithubExecution settings = settings_of_(deploy.service);
+  const GithubSettings settings = settings_of_(deploy.service);
   const auto run = run_of(deploy.event, settings, deploy.claimed_at);
   if (const std::string_view missing = missing_in(settings); !missing.empty()) {
     run->end(rules::DeployOutcome::not_started, std::string{missing});
-  } else if (stopping_) {
-    run->end(rules::DeployOutcome::refused, "rollbackd is stopping and starts nothing new",
-             rules::seconds{1});
   } else if (is_full) {
     run->end(rules::DeployOutcome::refused, std::to_string(runs_max) + " runs are followed already",
              rules::seconds{10});
@@ -109,7 +106,7 @@ std::vector<rules::EventId> Github::running() const {
   return events;
 }
 
-std::size_t Github::dispatching_count() const {
+std::size_t Github::lost_with_us() const {
   return static_cast<std::size_t>(std::count_if(runs_.begin(), runs_.end(), [](const auto& entry) {
     return entry.second->is_dispatching();
   }));

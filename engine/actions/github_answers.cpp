@@ -118,7 +118,7 @@ std::string_view remedy_of(int status, std::string_view message) {
 
 bool is_redirect(int status) { return status >= 300 && status < 400 && status != 304; }
 
-std::string redirect_words(const HttpResponse& response, const GithubExecution& settings) {
+std::string redirect_words(const HttpResponse& response, const GithubSettings& settings) {
   const std::string target{response.header("Location").value_or("")};
   const std::string text = "GitHub answered " + std::to_string(response.status) +
                            ", a redirect, and rollbackd follows none";
@@ -198,7 +198,7 @@ std::optional<rules::Duration> github_wait(const HttpResponse& response, rules::
 }
 
 std::optional<std::string> github_trouble(const HttpOutcome& outcome,
-                                          const GithubExecution& settings) {
+                                          const GithubSettings& settings) {
   if (!outcome.response) {
     return outcome.failure.what;
   }

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/actions/github_token.hpp"
+#include "engine/actions/github_settings.hpp"
 #include "engine/outgoing/http_client.hpp"
 #include "rules/time.hpp"
 
@@ -27,7 +27,7 @@ struct GithubDispatch {
 };
 
 struct GithubDispatchContext {
-  const GithubExecution& settings;
+  const GithubSettings& settings;
   bool asked_for_details = true;
   rules::Instant now;
   int unreachable = 0;  // how often in a row the server could not be reached before
@@ -40,6 +40,6 @@ std::optional<rules::Duration> github_wait(const HttpResponse& response, rules::
 
 // A 2xx is no trouble: nothing. Anything else, or no answer at all, in words, with what to fix.
 std::optional<std::string> github_trouble(const HttpOutcome& outcome,
-                                          const GithubExecution& settings);
+                                          const GithubSettings& settings);
 
 }  // namespace rollbackd::engine

@@ -20,8 +20,10 @@ constexpr std::size_t value_bytes_max = 1000;
 // How much earlier than the claim a run may seem to have been created.
 constexpr rules::Duration clock_margin = rules::minutes{5};
 
-// No request takes longer, whatever the server does.
+// No request takes longer, whatever the server does; a question at most this part of `lookup`, so
+// that one without an answer leaves time for the next.
 constexpr rules::Duration deadline_max = rules::seconds{10};
+constexpr int question_part = 4;
 
 // As a part of a path or of a query.
 std::string encoded(std::string_view text) {
@@ -40,7 +42,7 @@ std::string encoded(std::string_view text) {
   return all;
 }
 
-std::string actions_path(const GithubExecution& settings) {
+std::string actions_path(const GithubSettings& settings) {
   const std::size_t slash = settings.repository.find('/');
   std::string path = "/repos/" + encoded(settings.repository.substr(0, slash));
   if (slash != std::string::npos) {
@@ -49,7 +51,7 @@ std::string actions_path(const GithubExecution& settings) {
   return path + "/actions";
 }
 
-HttpRequest request_of(const GithubExecution& settings, std::string method,
+HttpRequest request_of(const GithubSettings& settings, std::string method,
                        const std::string& path) {
   HttpRequest request;
   request.method = std::move(method);
@@ -57,8 +59,8 @@ HttpRequest request_of(const GithubExecution& settings, std::string method,
   // The second type is what GitHub's own description of its API names.
   request.headers = {{"Accept", "application/vnd.github+json, application/json;q=0.9"},
                      {"X-GitHub-Api-Version", "2022-11-28"}};
-  request.deadline =
-      std::chrono::ceil<std::chrono::milliseconds>(std::min(deadline_max, settings.lookup));
+  const auto patience = request.method == "GET" ? settings.lookup / question_part : settings.lookup;
+  request.deadline = std::chrono::ceil<std::chrono::milliseconds>(std::min(deadline_max, patience));
   return request;
 }
 
@@ -73,7 +75,7 @@ std::string one_line(std::string_view text, std::size_t bytes_max) {
 
 std::string github_marker(const rules::EventId& event) { return "[rb:" + event.text() + ']'; }
 
-Result<HttpRequest> github_dispatch_request(const GithubExecution& settings,
+Result<HttpRequest> github_dispatch_request(const GithubSettings& settings,
                                             const rules::Deploy& deploy, bool ask_for_details) {
   const DeployValues values = values_of(deploy);
   if (auto unsafe = look_at(values)) {
@@ -102,7 +104,7 @@ Result<HttpRequest> github_dispatch_request(const GithubExecution& settings,
   return request;
 }
 
-HttpRequest github_list_request(const GithubExecution& settings, rules::Instant claimed_at,
+HttpRequest github_list_request(const GithubSettings& settings, rules::Instant claimed_at,
                                 std::size_t page) {
   const std::string since = ">=" + second_text(rules::second_of(claimed_at - clock_margin));
   return request_of(settings, "GET",
@@ -111,7 +113,7 @@ HttpRequest github_list_request(const GithubExecution& settings, rules::Instant 
                         std::to_string(github_page_runs) + "&page=" + std::to_string(page));
 }
 
-HttpRequest github_run_request(const GithubExecution& settings, const std::string& run,
+HttpRequest github_run_request(const GithubSettings& settings, const std::string& run,
                                const std::string& etag) {
   HttpRequest request = request_of(settings, "GET", "/runs/" + encoded(run));
   if (!etag.empty()) {
@@ -120,7 +122,7 @@ HttpRequest github_run_request(const GithubExecution& settings, const std::strin
   return request;
 }
 
-HttpRequest github_cancel_request(const GithubExecution& settings, const std::string& run) {
+HttpRequest github_cancel_request(const GithubSettings& settings, const std::string& run) {
   HttpRequest request = request_of(settings, "POST", "/runs/" + encoded(run) + "/cancel");
   request.once = true;
   return request;

@@ -31,7 +31,7 @@ LogLevel level_of(rules::DeployOutcome outcome) {
 
 }  // namespace
 
-GithubRun::GithubRun(Parts parts, GithubExecution settings, std::shared_ptr<GithubServer> server,
+GithubRun::GithubRun(Parts parts, GithubSettings settings, std::shared_ptr<GithubServer> server,
                      const rules::EventId& event, rules::Instant claimed_at)
     : parts_{std::move(parts)},
       settings_{std::move(settings)},

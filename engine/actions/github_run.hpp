@@ -35,7 +35,7 @@ class GithubRun : public std::enable_shared_from_this<GithubRun> {
     std::function<void(const rules::EventId&)> over;  // called once, at its end
   };
 
-  GithubRun(Parts parts, GithubExecution settings, std::shared_ptr<GithubServer> server,
+  GithubRun(Parts parts, GithubSettings settings, std::shared_ptr<GithubServer> server,
             const rules::EventId& event, rules::Instant claimed_at);
 
   // One of the two, once.
@@ -90,7 +90,7 @@ class GithubRun : public std::enable_shared_from_this<GithubRun> {
   void cancelled(const HttpOutcome& outcome);
 
   Parts parts_;
-  GithubExecution settings_;
+  GithubSettings settings_;
   std::shared_ptr<GithubServer> server_;
   rules::EventId event_;
   rules::Instant claimed_at_;

@@ -88,10 +88,6 @@ void Webhook::deploy(const rules::Deploy& deploy) {
   const WebhookExecution settings = settings_of_(deploy.service);
   const DeployValues values = values_of(deploy);
   using rules::DeployOutcome;
-  if (stopping_) {
-    return end(deploy.event, DeployOutcome::refused, "rollbackd is stopping and starts nothing new",
-               rules::seconds{1});
-  }
   if (settings.url.empty()) {
     return end(deploy.event, DeployOutcome::not_started,
                "no webhook is configured; set rollback.webhook.url");
@@ -126,9 +122,9 @@ void Webhook::deploy(const rules::Deploy& deploy) {
              });
 }
 
-void Webhook::follow(const rules::FollowDeploy& follow) {
-  if (!running_.contains(follow.event)) {
-    end(follow.event, rules::DeployOutcome::unknown,
+void Webhook::follow(const rules::FollowDeploy& wanted) {
+  if (!running_.contains(wanted.event)) {
+    end(wanted.event, rules::DeployOutcome::unknown,
         "the daemon stopped before the webhook's answer, and nothing else says what became of it");
   }
 }

@@ -136,7 +136,7 @@ struct GithubStage {
   FixedClock clock;
   RecordingInbox inbox;
   RecordingLog log;
-  engine::GithubExecution settings;
+  engine::GithubSettings settings;
   engine::Github github{reactor, client, clock,
                         inbox,   log,    [this](const rules::Service&) { return settings; }};
 };

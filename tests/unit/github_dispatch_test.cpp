@@ -326,18 +326,11 @@ TEST_CASE("github: a second deploy of the same rollback is none") {
   s.stub.next(misbehaving(How::hold));
   s.settings.lookup = rules::seconds{60};
   s.github.deploy(tests::a_github_deploy());
-  CHECK(s.github.dispatching_count() == 1);
+  CHECK(s.github.lost_with_us() == 1);
   CHECK(s.github.running() == std::vector{tests::event_id});
   s.github.deploy(tests::a_github_deploy());
   CHECK(s.inbox.inputs().empty());
   CHECK(s.log.has(LogLevel::error, "github_asked_twice"));
-}
-
-TEST_CASE("github: a daemon that stops dispatches nothing and leaves the claim open") {
-  GithubStage s;
-  s.github.stop_starting();
-  CHECK(s.deploy().outcome == DeployOutcome::refused);
-  CHECK(s.stub.requests().empty());
 }
 
 }  // namespace

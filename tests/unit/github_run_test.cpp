@@ -297,7 +297,7 @@ TEST_CASE("github: its end leaves runs to themselves, and nothing is told any mo
   tests::RecordingLog log;
   stub.otherwise({200, GithubStage::run_text(7, "in_progress")});
   {
-    GithubExecution settings;
+    GithubSettings settings;
     settings.api_url = stub.url("");
     settings.repository = "acme/shop";
     settings.token = Secret{"x"};

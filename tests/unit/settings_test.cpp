@@ -156,7 +156,7 @@ environments:
   CHECK(policy.max_age == minutes{60});
   CHECK(policy.ask_expires == minutes{5});
   CHECK(policy.may_revert_migrations);
-  const GithubExecution& github = settings.execution.github;
+  const GithubSettings& github = settings.execution.github;
   CHECK(github.api_url == "https://github.example/api/v3");
   CHECK(github.repository == "shop/api");
   CHECK(github.workflow == "back.yml");

@@ -70,8 +70,10 @@ NAMED = {
     "list_fails": {"dispatch": "no_run_id", "list": "fails"},
     "cancel_fails": {"cancel": "fails"},
 }
+# Answers that say no for certain: GitHub gives none of them after it made a run.
+CERTAIN_NO = ("limited", "limited_until", "limited_secondary", "redirects", "moved")
 for _trouble in TROUBLES:
-    NAMED[f"dispatch_{_trouble}"] = {"dispatch": _trouble, "accepts": True}
+    NAMED[f"dispatch_{_trouble}"] = {"dispatch": _trouble, "accepts": _trouble not in CERTAIN_NO}
     NAMED[f"run_{_trouble}"] = {"run": _trouble}
     NAMED[f"list_{_trouble}"] = {"dispatch": "no_run_id", "list": _trouble}
 for _refusal in REFUSALS:

@@ -1,4 +1,4 @@
-#include "engine/actions/github_token.hpp"
+#include "engine/actions/github_settings.hpp"
 
 #include <utility>
 
@@ -6,7 +6,7 @@
 
 namespace rollbackd::engine {
 
-Result<Secret> token_of(const GithubExecution& settings) {
+Result<Secret> token_of(const GithubSettings& settings) {
   if (settings.token_file.empty()) {
     return settings.token;
   }
