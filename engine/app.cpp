@@ -4,6 +4,8 @@
 #include <optional>
 
 #include "engine/actions/command.hpp"
+#include "engine/actions/executors.hpp"
+#include "engine/actions/github.hpp"
 #include "engine/actions/health_probe.hpp"
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
@@ -45,13 +47,23 @@ NotifierSettings notifier_settings(const Settings& settings) {
 
 }  // namespace
 
+struct OpenGate final : Gate {
+  explicit OpenGate(asio::io_context& on) : reactor{on} {}
+  void ask(std::function<void(const GateAnswer&)> on_answer) override {
+    asio::post(reactor, [on_answer = std::move(on_answer)] {
+      on_answer({GateAnswer::Verdict::open, {}});
+    });
+  }
+  asio::io_context& reactor;
+};
+
 // In the order of construction: what is below is destroyed before what it uses.
 struct App::Parts final : Inbox, Actions {
   Parts(const Settings& chosen, const Telemetry& telemetry);
 
   void post(rules::Input input) override;
   void start(const rules::Action& action) override;
-  [[nodiscard]] std::vector<rules::EventId> running() const override { return command.running(); }
+  [[nodiscard]] std::vector<rules::EventId> running() const override { return executors.running(); }
 
   Status begin();
   void lead();
@@ -82,6 +94,9 @@ struct App::Parts final : Inbox, Actions {
   PostgresJournal journal;
   Loop loop;
   Command command;
+  Github github;
+  OpenGate gate{reactor};
+  Executors executors{{&command, &github}, gate, *this, log};
   HealthProbe health_probe;
   Snapshots snapshots;
   Sampler sampler;
@@ -106,10 +121,16 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
               [this](const rules::Service& service) {
                 const ExecutionSettings& own = settings.execution_of(service);
                 CommandSettings command_settings;
-                command_settings.argv = own.argv;
-                command_settings.timeout = own.timeout;
+                command_settings.argv = own.command.argv;
+                command_settings.timeout = own.command.timeout;
                 return command_settings;
               }},
+      github{reactor,
+             outgoing,
+             time,
+             *this,
+             log,
+             [this](const rules::Service& service) { return settings.execution_of(service).github; }},
       health_probe{outgoing, *this,
                    [this](const rules::Service& service) {
                      return settings.execution_of(service).health_url;
@@ -150,12 +171,9 @@ void App::Parts::start(const rules::Action& action) {
   struct Start {
     Parts& parts;
     void operator()(const rules::TakeSnapshot& wanted) const { parts.snapshots.take(wanted); }
-    void operator()(const rules::Deploy& wanted) const { parts.command.deploy(wanted); }
-    void operator()(const rules::FollowDeploy& wanted) const {
-      parts.post(rules::DeployEnded{wanted.event, rules::DeployOutcome::unknown,
-                                    "the daemon stopped between the claim and the deploy's end"});
-    }
-    void operator()(const rules::CancelDeploy& /*wanted*/) const {}
+    void operator()(const rules::Deploy& wanted) const { parts.executors.deploy(wanted); }
+    void operator()(const rules::FollowDeploy& wanted) const { parts.executors.follow(wanted); }
+    void operator()(const rules::CancelDeploy& wanted) const { parts.executors.cancel(wanted); }
     void operator()(const rules::RevertMigrations& /*wanted*/) const {}
     void operator()(const rules::ReadControl& /*wanted*/) const {}
     void operator()(const rules::RebuildWindows& wanted) const { parts.feed.rebuild(wanted); }
@@ -264,9 +282,9 @@ void App::Parts::watch() {
 
 void App::Parts::stop(int signal) {
   log.info("stopping", {{"signal", std::int64_t{signal}},
-                        {"deploys_running", static_cast<std::int64_t>(command.running_count())}});
+                        {"deploys_running", static_cast<std::int64_t>(executors.lost_with_us())}});
   supervisor.stopping("waiting for running deploys");
-  command.stop_starting();
+  executors.stop_starting();
   stop_when_idle();
 }
 
@@ -274,11 +292,11 @@ void App::Parts::stop(int signal) {
 // journal.
 void App::Parts::stop_when_idle() {
   const SteadyTime now = steady_now();
-  if (command.running_count() > 0 || !idle_since) {
+  if (executors.lost_with_us() > 0 || !idle_since) {
     idle_since = now;
   }
   const bool gives_up = now - *idle_since > stop_writing_max;
-  if (command.running_count() == 0 && (!loop.is_writing() || gives_up)) {
+  if (executors.lost_with_us() == 0 && (!loop.is_writing() || gives_up)) {
     reactor.stop();
     return;
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,6 +45,21 @@ class Actions {
   virtual void start(const rules::Action& action) = 0;
   // The rollbacks whose deploy this process runs at this moment.
   [[nodiscard]] virtual std::vector<rules::EventId> running() const = 0;
+};
+
+// What was read right before a dispatch.
+struct GateAnswer {
+  enum class Verdict { open, paused, not_leading, unreadable };
+  Verdict verdict = Verdict::unreadable;
+  std::string detail;  // for people: who paused and why; what could not be read
+};
+
+// Reads the pause and the leader's epoch at this moment, for what is about to act outside.
+class Gate {
+ public:
+  virtual ~Gate() = default;
+  // Answers exactly once, on the reactor thread and never from within ask(), within 2 seconds.
+  virtual void ask(std::function<void(const GateAnswer&)> on_answer) = 0;
 };
 
 // Sees what went in and what came out, to log and count it; changes nothing.

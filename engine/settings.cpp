@@ -18,7 +18,7 @@ namespace rollbackd::engine {
 namespace {
 
 constexpr std::size_t file_max = 1024 * 1024;
-constexpr double services_max = 10'000;
+constexpr int services_max = 10'000;
 
 constexpr auto scopes = rules::names_of<Scope>({{Scope::read, "read"},
                                                 {Scope::record, "record"},
@@ -163,12 +163,7 @@ void read_log(const Value& value, LogSettings& log) {
 void read_metrics(const Value& value, std::size_t& max_services) {
   const Section section{value, {"max_services"}};
   if (const Value* given = section.find("max_services")) {
-    constexpr std::string_view expected = "a whole number from 0 to 10000";
-    const auto number = given->number(0, expected);
-    if (number && (*number > services_max ||
-                   *number != static_cast<double>(static_cast<std::size_t>(*number)))) {
-      given->object("is " + shown(given->text(expected).value_or("")), expected);
-    } else if (number) {
+    if (const auto number = given->whole_number(0, services_max)) {
       max_services = static_cast<std::size_t>(*number);
     }
   }

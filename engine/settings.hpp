@@ -73,12 +73,44 @@ struct HttpSettings {
 
 enum class Doorbell { automatic, on, off };
 
-// How the command executor and the verification act for one service. What the rules need to know of
-// a service is in its rules::Policy.
-struct ExecutionSettings {
+struct CommandExecution {
   std::vector<std::string> argv;  // with placeholders; empty: none is configured
   rules::Duration timeout = rules::minutes{10};
-  std::string health_url;  // empty: none
+
+  friend bool operator==(const CommandExecution&, const CommandExecution&) = default;
+};
+
+// Where the github executor finds the workflow that deploys, and how long it waits for it.
+struct GithubSettings {
+  std::string api_url = "https://api.github.com";  // without a slash at its end
+  std::string repository;                          // owner/name; empty: none is configured
+  std::string workflow = "rollback.yml";           // a file's name, or a number
+  std::string ref = "main";
+  Secret token;
+  std::filesystem::path token_file;  // where it was read, and is read again for each request
+  rules::Duration timeout = rules::minutes{15};  // from the claim to the run's end
+  rules::Duration poll = rules::seconds{3};
+  rules::Duration lookup = rules::seconds{60};  // for the run of a dispatch of unknown outcome
+
+  friend bool operator==(const GithubSettings&, const GithubSettings&) = default;
+};
+
+struct WebhookExecution {
+  Secret url;     // empty: none is configured; a path may be a secret
+  Secret secret;  // whsec_ and base64
+  rules::Duration timeout = rules::seconds{30};
+
+  friend bool operator==(const WebhookExecution&, const WebhookExecution&) = default;
+};
+
+// How the executors and the verification act for one service. What the rules need to know of a
+// service is in its rules::Policy.
+struct ExecutionSettings {
+  CommandExecution command;
+  GithubSettings github;
+  WebhookExecution webhook;
+  std::string migration_role;  // runs the scripts of migrations; empty: they are not run
+  std::string health_url;      // empty: none
 
   friend bool operator==(const ExecutionSettings&, const ExecutionSettings&) = default;
 };

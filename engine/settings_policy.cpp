@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/settings_execution.hpp"
 #include "engine/settings_values.hpp"
 #include "rules/limits.hpp"
 
@@ -19,9 +20,6 @@ constexpr DurationRange from_a_second{seconds{1}, {}};
 constexpr DurationRange any_window{seconds{1}, seconds{rules::limits::window_max}};
 // A rate over less than a minute would be extrapolated from a few events.
 constexpr DurationRange rate_window{seconds{60}, seconds{rules::limits::window_max}};
-
-const std::vector<std::string_view> placeholders{"event_id", "deployment_id", "environment",
-                                                 "service",  "version",       "git_commit"};
 
 // What one service, one environment or everybody has.
 struct Layer {
@@ -133,35 +131,6 @@ void read_triggers(const Value& value, rules::TriggerTable& table, WindowLengths
   }
 }
 
-void read_argv(const Value& value, std::vector<std::string>& argv) {
-  const auto arguments = value.list("a list: the program and its arguments");
-  if (!arguments) {
-    return;
-  }
-  if (arguments->empty()) {
-    value.object("is empty", "the program and its arguments");
-    return;
-  }
-  std::vector<std::string> given;
-  for (const Value& argument : *arguments) {
-    const bool is_program = given.empty();
-    const std::string text = argument.text(is_program ? "a program" : "an argument").value_or("");
-    for (const std::string_view placeholder : placeholders_in(text)) {
-      const std::string found = "holds {" + std::string{placeholder} + "}";
-      if (is_program) {
-        argument.object(found, "a program, which no placeholder may choose");
-      } else if (std::find(placeholders.begin(), placeholders.end(), placeholder) ==
-                 placeholders.end()) {
-        const auto near = closest(placeholder, placeholders);
-        argument.object(found, listed(placeholders) +
-                                   (near.empty() ? "" : "; did you mean " + shown(near) + "?"));
-      }
-    }
-    given.push_back(text);
-  }
-  argv = std::move(given);
-}
-
 void read_verify(const Value& value, Layer& layer, WindowLengths& lengths) {
   const Section section{value, {"window", "healthy_below", "health_url"}};
   if (const Value* window = section.find("window")) {
@@ -187,22 +156,10 @@ void read_verify(const Value& value, Layer& layer, WindowLengths& lengths) {
 void read_rollback(const Value& value, Layer& layer, WindowLengths& lengths) {
   const Section section{
       value,
-      {"executor", "command", "verify", "confirm", "settle", "cooldown", "stale_after"},
-      {"github", "webhook", "max_per_hour", "max_age", "ask_expires", "migration_role"}};
-  if (const Value* executor = section.find("executor")) {
-    take(layer.policy.executor,
-         executor->word<std::string>(
-             {{"command", "command"}, {"github", std::nullopt}, {"webhook", std::nullopt}}));
-  }
-  if (const Value* command = section.find("command")) {
-    const Section inner{*command, {"argv", "timeout"}};
-    if (const Value* argv = inner.find("argv")) {
-      read_argv(*argv, layer.execution.argv);
-    }
-    if (const Value* timeout = inner.find("timeout")) {
-      take(layer.execution.timeout, timeout->duration(from_a_second));
-    }
-  }
+      {"executor", "command", "github", "webhook", "verify", "confirm", "settle", "cooldown",
+       "max_per_hour", "max_age", "ask_expires", "stale_after", "migration_role"}};
+  read_execution(section, layer.execution, layer.policy.executor);
+  layer.policy.may_revert_migrations = !layer.execution.migration_role.empty();
   if (const Value* verify = section.find("verify")) {
     read_verify(*verify, layer, lengths);
   }
@@ -215,13 +172,19 @@ void read_rollback(const Value& value, Layer& layer, WindowLengths& lengths) {
   read("settle", layer.policy.settle, any_duration);
   read("cooldown", layer.policy.cooldown, any_duration);
   read("stale_after", layer.policy.stale_after, from_a_second);
+  read("max_age", layer.policy.max_age, from_a_second);
+  read("ask_expires", layer.policy.ask_expires, from_a_second);
+  if (const Value* most = section.find("max_per_hour")) {
+    take(layer.policy.max_per_hour, most->whole_number(1, 1000));
+  }
 }
 
 // The keys that everybody, an environment and a service have alike.
 void read_layer(const Section& section, Layer& layer, WindowLengths& lengths) {
   if (const Value* mode = section.find("mode")) {
-    // Without other modes there is nothing to keep of it.
-    static_cast<void>(mode->word<bool>({{"auto", true}, {"ask", {}}, {"shadow", {}}}));
+    take(layer.policy.mode, mode->word<rules::Mode>({{"auto", rules::Mode::automatic},
+                                                     {"ask", rules::Mode::ask},
+                                                     {"shadow", rules::Mode::shadow}}));
   }
   if (const Value* probation = section.find("probation")) {
     take(layer.policy.probation, probation->duration(from_a_second));

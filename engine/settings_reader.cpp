@@ -139,6 +139,21 @@ std::optional<double> Value::number(double least, std::string_view expected) con
   return number;
 }
 
+std::optional<int> Value::whole_number(int least, int greatest) const {
+  const std::string expected =
+      "a whole number from " + std::to_string(least) + " to " + std::to_string(greatest);
+  const auto given = number(least, expected);
+  if (!given) {
+    return std::nullopt;
+  }
+  const int whole = *given <= greatest ? static_cast<int>(*given) : greatest + 1;
+  if (whole > greatest || whole != *given) {
+    object("is " + shown(node_.Scalar()), expected);
+    return std::nullopt;
+  }
+  return whole;
+}
+
 std::optional<std::string> Value::url() const {
   auto given = text(a_url);
   if (!given) {

@@ -62,6 +62,7 @@ class Value {
   [[nodiscard]] std::optional<rules::Duration> duration(const DurationRange& range) const;
   [[nodiscard]] std::optional<rules::Second> whole_seconds(const DurationRange& range) const;
   [[nodiscard]] std::optional<double> number(double least, std::string_view expected) const;
+  [[nodiscard]] std::optional<int> whole_number(int least, int greatest) const;
   [[nodiscard]] std::optional<std::string> url() const;
 
   // The elements of a list; nothing when it is none.

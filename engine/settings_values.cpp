@@ -192,6 +192,26 @@ std::optional<std::array<std::uint8_t, 32>> sha256_named(std::string_view text) 
   return bytes;
 }
 
+std::string_view objection_to_webhook_secret(std::string_view secret) {
+  constexpr std::string_view prefix = "whsec_";
+  if (!secret.starts_with(prefix)) {
+    return "does not begin with whsec_";
+  }
+  secret.remove_prefix(prefix.size());
+  const std::size_t digits = std::min(secret.find('='), secret.size());
+  const bool is_base64 =
+      secret.size() % 4 == 0 && secret.size() - digits <= 2 &&
+      std::all_of(secret.begin(), secret.begin() + static_cast<std::ptrdiff_t>(digits), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '+' || c == '/';
+      });
+  if (!is_base64) {
+    return "is no base64 after whsec_";
+  }
+  const std::size_t bytes = digits * 3 / 4;
+  return bytes >= 24 && bytes <= 64 ? "" : "does not hold 24 to 64 bytes";
+}
+
 std::string_view objection_to_url(std::string_view url) {
   for (const char c : url) {
     if (static_cast<unsigned char>(c) <= ' ' || c == '\x7f' || c == '\\') {

@@ -34,6 +34,9 @@ std::optional<std::array<std::uint8_t, 32>> sha256_named(std::string_view text);
 // Why this URL is not asked; empty: it may be. Plain http only to this very machine.
 std::string_view objection_to_url(std::string_view url);
 
+// Why this is no secret as Standard Webhooks has it, whsec_ and base64; empty: it is one.
+std::string_view objection_to_webhook_secret(std::string_view secret);
+
 // The {placeholders} in one argument of a command, without their braces.
 std::vector<std::string_view> placeholders_in(std::string_view argument);
 

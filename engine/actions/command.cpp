@@ -1,15 +1,14 @@
 #include "engine/actions/command.hpp"
 
-#include <array>
 #include <cstdlib>
 #include <optional>
 #include <signal.h>
 #include <string_view>
 #include <utility>
 
+#include "engine/actions/deploy_values.hpp"
 #include "engine/utf8.hpp"
 #include "rules/limits.hpp"
-#include "rules/preconditions.hpp"
 #include "rules/value.hpp"
 
 namespace rollbackd::engine {
@@ -21,28 +20,21 @@ constexpr std::size_t left_behind_max = 16;
 // What a person wants to read first of a failed command's output.
 constexpr std::size_t last_lines_max = 5;
 
-struct Placeholder {
-  std::string_view name;      // between braces
-  std::string_view variable;  // of the environment
-  std::string value;
-};
-using Placeholders = std::array<Placeholder, 6>;
-
-Placeholders placeholders_of(const rules::Deploy& deploy) {
-  return {{{"event_id", "ROLLBACKD_EVENT_ID", deploy.event.text()},
-           {"deployment_id", "ROLLBACKD_DEPLOYMENT_ID", deploy.replacement.text()},
-           {"environment", "ROLLBACKD_ENVIRONMENT", deploy.service.environment},
-           {"service", "ROLLBACKD_SERVICE", deploy.service.name},
-           {"version", "ROLLBACKD_VERSION", deploy.version},
-           {"git_commit", "ROLLBACKD_GIT_COMMIT", deploy.git_commit}}};
+// As the process finds it among its environment variables: ROLLBACKD_EVENT_ID of event_id.
+std::string variable_of(std::string_view name) {
+  std::string variable = "ROLLBACKD_";
+  for (const char c : name) {
+    variable.push_back(c == '_' ? c : static_cast<char>(c - 'a' + 'A'));
+  }
+  return variable;
 }
 
 // One pass, so that braces inside a value are nothing but text.
-std::string filled_in(std::string_view argument, const Placeholders& placeholders) {
+std::string filled_in(std::string_view argument, const DeployValues& values) {
   std::string text;
   while (!argument.empty()) {
     bool found = false;
-    for (const Placeholder& p : placeholders) {
+    for (const DeployValue& p : values) {
       if (argument.front() == '{' && argument.substr(1).starts_with(p.name) &&
           argument.substr(1 + p.name.size()).starts_with('}')) {
         text += p.value;
@@ -59,31 +51,20 @@ std::string filled_in(std::string_view argument, const Placeholders& placeholder
   return text;
 }
 
-std::optional<Error> look_at_values(const Placeholders& placeholders) {
-  for (const Placeholder& p : placeholders) {
-    if (!rules::is_safe_value(p.value)) {
-      return Error{
-          "the " + std::string{p.name} + " is empty, begins with '-' or holds a control character",
-          "correct the row in ops.deployments"};
-    }
-  }
-  return std::nullopt;
-}
-
 // The program's name is the operator's alone: rows of a table never choose what is executed.
-Program program_of(const std::vector<std::string>& argv, const Placeholders& placeholders) {
+Program program_of(const std::vector<std::string>& argv, const DeployValues& values) {
   Program program;
   program.argv.push_back(argv.front());
   for (std::size_t i = 1; i < argv.size(); ++i) {
-    program.argv.push_back(filled_in(argv[i], placeholders));
+    program.argv.push_back(filled_in(argv[i], values));
   }
   for (const char* name : {"PATH", "HOME", "LANG"}) {
     if (const char* value = std::getenv(name); value != nullptr) {
       program.environment.push_back(std::string{name} + '=' + value);
     }
   }
-  for (const Placeholder& p : placeholders) {
-    program.environment.push_back(std::string{p.variable} + '=' + p.value);
+  for (const DeployValue& p : values) {
+    program.environment.push_back(variable_of(p.name) + '=' + p.value);
   }
   return program;
 }
@@ -188,10 +169,7 @@ void Command::deploy(const rules::Deploy& deploy) {
     return;
   }
   const CommandSettings settings = settings_of_(deploy.service);
-  const Placeholders placeholders = placeholders_of(deploy);
-  if (stopping_) {
-    return refuse(deploy, {"rollbackd is stopping and starts nothing new", {}});
-  }
+  const DeployValues values = values_of(deploy);
   if (settings.argv.empty()) {
     return refuse(deploy, {"no command is configured", "set rollback.command.argv"});
   }
@@ -199,10 +177,10 @@ void Command::deploy(const rules::Deploy& deploy) {
     return refuse(deploy, {std::to_string(children_max) + " commands are running already",
                            "look at what they wait for"});
   }
-  if (const auto unsafe = look_at_values(placeholders)) {
+  if (const auto unsafe = look_at(values)) {
     return refuse(deploy, *unsafe);
   }
-  const Program program = program_of(settings.argv, placeholders);
+  const Program program = program_of(settings.argv, values);
   auto child = Child::start(reactor_, program, {settings.timeout, settings.grace, settings.pidfd},
                             [this, event = deploy.event, timeout = settings.timeout](
                                 const ChildEnd& end) { ended(event, end, timeout); });
@@ -215,6 +193,11 @@ void Command::deploy(const rules::Deploy& deploy) {
             {{"event_id", deploy.event.text()}, {"program", settings.argv.front()}, {"pid", pid}});
   inbox_.post(rules::DeployStarted{deploy.event,
                                    settings.argv.front() + ", process " + std::to_string(pid)});
+}
+
+void Command::follow(const rules::FollowDeploy& wanted) {
+  inbox_.post(rules::DeployEnded{wanted.event, rules::DeployOutcome::unknown,
+                                 "the daemon stopped between the claim and the deploy's end"});
 }
 
 void Command::refuse(const rules::Deploy& deploy, const Error& why) {

@@ -11,6 +11,7 @@
 #include "engine/asio.hpp"
 
 #include "engine/actions/child.hpp"
+#include "engine/actions/executor.hpp"
 #include "engine/ports.hpp"
 
 namespace rollbackd::engine {
@@ -33,7 +34,7 @@ struct CommandSettings {
 // The process sees PATH, HOME, LANG and ROLLBACKD_EVENT_ID, _DEPLOYMENT_ID (the replacement's),
 // _ENVIRONMENT, _SERVICE, _VERSION, _GIT_COMMIT, and nothing else of the daemon: no secret, no
 // descriptor. What it leaves running in the background is not touched after an exit in time.
-class Command {
+class Command final : public Executor {
  public:
   using SettingsOf = std::function<CommandSettings(const rules::Service&)>;
 
@@ -44,17 +45,19 @@ class Command {
   // Settings of each service, asked at each deploy.
   Command(asio::io_context& reactor, Inbox& inbox, Log& log, SettingsOf settings_of);
   // Leaves what still runs to itself, as a crash would: its outcome is unknown to the successor.
-  ~Command();
+  ~Command() override;
   Command(const Command&) = delete;
   Command& operator=(const Command&) = delete;
 
-  void deploy(const rules::Deploy& deploy);
+  [[nodiscard]] std::string_view name() const override { return "command"; }
+  void deploy(const rules::Deploy& deploy) override;
+  // What an earlier process started cannot be found again.
+  void follow(const rules::FollowDeploy& wanted) override;
+  // A command that runs is left to its end: half a deploy is worse than a late one.
+  void cancel(const rules::CancelDeploy& /*wanted*/) override {}
 
-  // From now on every deploy is answered not_started; what runs goes on.
-  void stop_starting() { stopping_ = true; }
-
-  [[nodiscard]] std::vector<rules::EventId> running() const;
-  [[nodiscard]] std::size_t running_count() const { return children_.size(); }
+  [[nodiscard]] std::vector<rules::EventId> running() const override;
+  [[nodiscard]] std::size_t lost_with_us() const override { return children_.size(); }
 
  private:
   void refuse(const rules::Deploy& deploy, const Error& why);
@@ -65,7 +68,6 @@ class Command {
   Inbox& inbox_;
   Log& log_;
   SettingsOf settings_of_;
-  bool stopping_ = false;
   std::map<rules::EventId, std::shared_ptr<Child>> children_;
   std::deque<std::shared_ptr<Child>> left_behind_;
 };

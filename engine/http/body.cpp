@@ -1,8 +1,6 @@
 #include "engine/http/body.hpp"
 
-#include <string>
-
-#include <simdjson.h>
+#include "engine/json_document.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -20,17 +18,13 @@ ApiResponse malformed(std::string_view details) { return refusal(400, "Malformed
 }  // namespace
 
 std::variant<rules::DeploymentId, ApiResponse> deployment_in(std::string_view body) {
-  // What lies behind the text must be zeros, or it could complete a document that is cut off.
-  std::string padded{body};
-  padded.append(simdjson::SIMDJSON_PADDING, '\0');
-  simdjson::dom::parser parser;
-  simdjson::dom::element document;
-  if (const auto error = parser.parse(padded.data(), body.size(), false).get(document)) {
+  const auto document = JsonDocument::parse(body);
+  if (!document) {
     return malformed(body.empty() ? "The body is empty; expected {\"deployment_id\": \"…\"}."
-                                  : simdjson::error_message(error));
+                                  : document.error().what);
   }
   simdjson::dom::object object;
-  if (document.get(object) != simdjson::SUCCESS) {
+  if (document->root().get(object) != simdjson::SUCCESS) {
     return missing_deployment();
   }
   simdjson::dom::element given;

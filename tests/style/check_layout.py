@@ -57,7 +57,7 @@ ANY_ENGINE = EVERY_ADAPTER | frozenset(SHARED) | {"settings", "top"} | TESTS
 THIRD_PARTIES = {
     "pqxx": frozenset(("database", "feed", "store")) | TESTS,
     "libpq-fe.h": frozenset(("database", "feed", "store")) | TESTS,
-    "simdjson.h": EVERY_ADAPTER | {"top"} | TESTS,
+    "simdjson.h": EVERY_ADAPTER | {"ground", "top"} | TESTS,
     "nlohmann": EVERY_ADAPTER | {"top"} | TESTS,
     "fmt": ANY_ENGINE,
     "openssl": EVERY_ADAPTER | {"outgoing"} | TESTS,

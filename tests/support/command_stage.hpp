@@ -61,7 +61,7 @@ struct CommandStage {
     engine::Command command{reactor, inbox, log, settings};
     command.deploy(deploy);
     REQUIRE(run_until(reactor, [&] { return !inbox.all<rules::DeployEnded>().empty(); }));
-    CHECK(command.running_count() == 0);
+    CHECK(command.lost_with_us() == 0);
     REQUIRE(inbox.all<rules::DeployEnded>().size() == 1);
     return inbox.all<rules::DeployEnded>().front();
   }

@@ -157,7 +157,7 @@ TEST_CASE("command: a process left behind with the pipe open does not delay the 
   command.deploy(a_deploy());
   REQUIRE(run_until(stage.reactor, [&] { return !stage.inbox.all<DeployEnded>().empty(); }));
   CHECK(stage.inbox.all<DeployEnded>().front().outcome == DeployOutcome::succeeded);
-  CHECK(command.running_count() == 0);
+  CHECK(command.lost_with_us() == 0);
   const pid_t left = std::stoi(contents(file));
   for (int i = 0; i < 1000; ++i) {
     stage.reactor.run_one();

@@ -150,7 +150,7 @@ TEST_CASE("command: a program without a slash is looked up in PATH") {
   CHECK(stage.run(running({"true"})).outcome == DeployOutcome::succeeded);
 }
 
-TEST_CASE("command: it says what runs, and starts nothing new when told to stop") {
+TEST_CASE("command: it says what runs, runs nothing twice, and cannot find what another started") {
   CommandStage stage;
   const auto fifo = (stage.folder / "fifo").string();
   REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
@@ -159,14 +159,13 @@ TEST_CASE("command: it says what runs, and starts nothing new when told to stop"
   command.deploy(a_deploy());
   CHECK(command.running() == std::vector{event_id});
   command.deploy(a_deploy());  // asked twice: not run twice, and not answered
-  CHECK(command.running_count() == 1);
-  command.stop_starting();
-  auto second = a_deploy();
-  second.event = *rules::EventId::parse("44444444-4444-4444-4444-444444444444");
-  command.deploy(second);
+  CHECK(command.lost_with_us() == 1);
+  rules::FollowDeploy other;
+  other.event = *rules::EventId::parse("44444444-4444-4444-4444-444444444444");
+  command.follow(other);
   REQUIRE(stage.inbox.all<DeployEnded>().size() == 1);
-  CHECK(stage.inbox.all<DeployEnded>()[0].event == second.event);
-  CHECK(stage.inbox.all<DeployEnded>()[0].outcome == DeployOutcome::not_started);
+  CHECK(stage.inbox.all<DeployEnded>()[0].event == other.event);
+  CHECK(stage.inbox.all<DeployEnded>()[0].outcome == DeployOutcome::unknown);
   std::ofstream{fifo} << "go\n";
   REQUIRE(run_until(stage.reactor, [&] { return stage.inbox.all<DeployEnded>().size() == 2; }));
   CHECK(stage.inbox.all<DeployEnded>()[1].outcome == DeployOutcome::succeeded);
@@ -183,13 +182,13 @@ TEST_CASE("command: no more children than the limit") {
     deploy.event = rules::EventId{bytes};
     command.deploy(deploy);
   }
-  CHECK(command.running_count() == Command::children_max);
+  CHECK(command.lost_with_us() == Command::children_max);
   REQUIRE(stage.inbox.all<DeployEnded>().size() == 1);
   CHECK(stage.inbox.all<DeployEnded>()[0].outcome == DeployOutcome::not_started);
   for (const auto& started : stage.inbox.all<DeployStarted>()) {
     kill(process_of(started), SIGKILL);
   }
-  CHECK(run_until(stage.reactor, [&] { return command.running_count() == 0; }));
+  CHECK(run_until(stage.reactor, [&] { return command.lost_with_us() == 0; }));
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ TEST_CASE("settings: without a file everything has the default of the contract")
   CHECK(settings.http.tokens.empty());
   CHECK(settings.doorbell == Doorbell::automatic);
   CHECK(settings.policies.of({"production", "app"}) == rules::Policy{});
-  CHECK(settings.execution.timeout == minutes{10});
+  CHECK(settings.execution.command.timeout == minutes{10});
   CHECK(settings.max_services == 200);
   CHECK(settings.log.level == LogLevel::info);
   CHECK(settings.log.format == LogFormat::logfmt);
@@ -55,8 +55,8 @@ TEST_CASE("settings: the shipped example loads and says nothing but the defaults
   }
   const Settings& settings = std::get<Settings>(loaded);
   CHECK(settings.policies.of({"production", "app"}) == rules::Policy{});
-  CHECK(settings.execution.argv.size() == 5);
-  CHECK(settings.execution.timeout == ExecutionSettings{}.timeout);
+  CHECK(settings.execution.command.argv.size() == 5);
+  CHECK(settings.execution.command.timeout == ExecutionSettings{}.command.timeout);
   CHECK(settings.http.listen == HttpSettings{}.listen);
   CHECK(settings.database.conninfo.reveal() ==
         "host=/var/run/postgresql dbname=app user=rollbackd");
@@ -113,14 +113,66 @@ log: {level: debug, format: json}
   CHECK(policy.verify_window == 30);
   CHECK(policy.verify_healthy_below == 2.5);
   CHECK(policy.verify_health_url);
-  CHECK(settings.execution.argv ==
+  CHECK(settings.execution.command.argv ==
         std::vector<std::string>{"/bin/deploy", "--to={version}", R"({"json": 1})"});
-  CHECK(settings.execution.timeout == seconds{30});
+  CHECK(settings.execution.command.timeout == seconds{30});
   CHECK(settings.execution.health_url == "http://127.0.0.1:8080/health");
   CHECK(settings.discord.webhook_url.reveal() == "https://discord.com/api/webhooks/1/x");
   CHECK(settings.max_services == 3);
   CHECK(settings.log.level == LogLevel::debug);
   CHECK(settings.log.format == LogFormat::json);
+}
+
+TEST_CASE("settings: every key of the executors and guards is read") {
+  const Settings settings = good(R"(
+mode: ask
+rollback:
+  executor: github
+  github:
+    api_url: https://github.example/api/v3/
+    repository: shop/api
+    workflow: back.yml
+    ref: release
+    token: ghp_x
+    timeout: 20m
+    poll: 500ms
+    lookup: 90s
+  webhook:
+    url: "http://127.0.0.1:9/deploy"
+    secret: whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=
+    timeout: 5s
+  max_per_hour: 2
+  max_age: 1h
+  ask_expires: 5m
+  migration_role: migrator
+environments:
+  staging: {mode: shadow, rollback: {executor: webhook}}
+  production/api: {mode: auto}
+)");
+  const rules::Policy& policy = settings.policies.of({"any", "thing"});
+  CHECK(policy.mode == rules::Mode::ask);
+  CHECK(policy.executor == "github");
+  CHECK(policy.max_per_hour == 2);
+  CHECK(policy.max_age == minutes{60});
+  CHECK(policy.ask_expires == minutes{5});
+  CHECK(policy.may_revert_migrations);
+  const GithubSettings& github = settings.execution.github;
+  CHECK(github.api_url == "https://github.example/api/v3");
+  CHECK(github.repository == "shop/api");
+  CHECK(github.workflow == "back.yml");
+  CHECK(github.ref == "release");
+  CHECK(github.token.reveal() == "ghp_x");
+  CHECK(github.token_file.empty());
+  CHECK(github.timeout == minutes{20});
+  CHECK(github.poll == std::chrono::milliseconds{500});
+  CHECK(github.lookup == seconds{90});
+  CHECK(settings.execution.webhook.url.reveal() == "http://127.0.0.1:9/deploy");
+  CHECK(settings.execution.webhook.timeout == seconds{5});
+  CHECK(settings.execution.migration_role == "migrator");
+  CHECK(settings.policies.of({"staging", "web"}).mode == rules::Mode::shadow);
+  CHECK(settings.policies.of({"staging", "web"}).executor == "webhook");
+  CHECK(settings.policies.of({"production", "api"}).mode == rules::Mode::automatic);
+  CHECK(settings.policies.of({"production", "web"}).mode == rules::Mode::ask);
 }
 
 TEST_CASE("settings: a service inherits from its environment, that from everybody, key by key") {
@@ -146,11 +198,11 @@ environments:
   CHECK(api.confirm == seconds{5});
   CHECK(api.triggers.size() == 1);
   CHECK(api.verify_window == 20);
-  CHECK(settings.execution_of({"production", "api"}).timeout == seconds{7});
-  CHECK(settings.execution_of({"production", "api"}).argv.size() == 1);
+  CHECK(settings.execution_of({"production", "api"}).command.timeout == seconds{7});
+  CHECK(settings.execution_of({"production", "api"}).command.argv.size() == 1);
 
   CHECK(settings.policies.of({"production", "other"}).confirm == seconds{2});
-  CHECK(settings.execution_of({"production", "other"}).timeout == seconds{20});
+  CHECK(settings.execution_of({"production", "other"}).command.timeout == seconds{20});
 
   const rules::Policy& web = settings.policies.of({"staging", "web"});
   CHECK(web.probation == minutes{2});
