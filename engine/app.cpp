@@ -7,6 +7,7 @@
 #include "engine/actions/executors.hpp"
 #include "engine/actions/github.hpp"
 #include "engine/actions/health_probe.hpp"
+#include "engine/actions/webhook.hpp"
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/feed/response_times.hpp"
@@ -95,8 +96,9 @@ struct App::Parts final : Inbox, Actions {
   Loop loop;
   Command command;
   Github github;
+  Webhook webhook;
   OpenGate gate{reactor};
-  Executors executors{{&command, &github}, gate, *this, log};
+  Executors executors{{&command, &github, &webhook}, gate, *this, log};
   HealthProbe health_probe;
   Snapshots snapshots;
   Sampler sampler;
@@ -131,6 +133,9 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
              *this,
              log,
              [this](const rules::Service& service) { return settings.execution_of(service).github; }},
+      webhook{
+          outgoing, time, *this, log,
+          [this](const rules::Service& service) { return settings.execution_of(service).webhook; }},
       health_probe{outgoing, *this,
                    [this](const rules::Service& service) {
                      return settings.execution_of(service).health_url;
