@@ -28,7 +28,8 @@ create unique index concurrently if not exists rollbackd_rollback_events_active
 -- What the daemon reads when it begins to lead, of many years of rows.
 create index concurrently if not exists rollbackd_rollback_events_latch
   on ops.rollback_events (environment, service, id)
-  where status in ('failed', 'aborted') and metadata ->> 'written_by' = 'rollbackd';
+  where (status = 'failed' or status = 'aborted' and metadata ? 'aborted')
+    and metadata ->> 'written_by' = 'rollbackd';
 create index concurrently if not exists rollbackd_rollback_events_claimed
   on ops.rollback_events (environment, service, completed_at)
   where metadata ? 'claimed_at' and metadata ->> 'written_by' = 'rollbackd';
