@@ -110,6 +110,7 @@ enum class Part {
   windows,
   journal,
   sampler,
+  control,
   canary
 };
 
