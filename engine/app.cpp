@@ -67,7 +67,7 @@ struct App::Parts final : Inbox, Actions {
   [[nodiscard]] std::vector<rules::EventId> running() const override { return executors.running(); }
 
   Status begin();
-  void lead();
+  void lead(std::int64_t epoch);
   void follow();
   [[nodiscard]] Readiness readiness() const;
   std::string scrape();
@@ -116,8 +116,16 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       board{telemetry.board},
       outbox{connection_info(settings), log},
       notifier{reactor, outgoing, outbox, metrics, log, notifier_settings(settings)},
-      journal{connection_info(settings),  time, commit_latency, *this, log, metrics, board,
-              [this] { notifier.wake(); }},
+      journal{
+          connection_info(settings),
+          time,
+          commit_latency,
+          *this,
+          log,
+          metrics,
+          board,
+          {[this] { notifier.wake(); },
+           [this] { asio::post(reactor, [this] { leadership.give_up("the epoch is over"); }); }}},
       loop{settings.policies, time, journal, *this, telemetry.observer},
       command{reactor, *this, log,
               [this](const rules::Service& service) {
@@ -154,7 +162,7 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                      metrics},
       leadership{reactor,
                  connection_info(settings),
-                 {[this] { lead(); }, [this] { follow(); }},
+                 {[this](std::int64_t epoch) { lead(epoch); }, [this] { follow(); }},
                  log,
                  metrics,
                  board},
@@ -255,13 +263,15 @@ Status App::Parts::begin() {
   return Done{};
 }
 
-void App::Parts::lead() {
+void App::Parts::lead(std::int64_t epoch) {
+  journal.lead(epoch);
   feed.lead();
   journal.read();
   notifier.start();
 }
 
 void App::Parts::follow() {
+  journal.follow();
   feed.follow();
   notifier.stop();
   post(rules::LeadershipLost{});
