@@ -141,11 +141,11 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       webhook{
           outgoing, time, *this, log,
           [this](const rules::Service& service) { return settings.execution_of(service).webhook; }},
+      gate{reactor, connection_info(settings), log},
       health_probe{outgoing, *this,
                    [this](const rules::Service& service) {
                      return settings.execution_of(service).health_url;
                    }},
-      gate{reactor, connection_info(settings), log},
       snapshots{connection_info(settings), *this, log, metrics},
       control{reactor, connection_info(settings), *this, log, board},
       migrations{connection_info(settings),
