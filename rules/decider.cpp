@@ -57,9 +57,14 @@ void Decider::on(const JournalRead& journal, Instant now, Output& output) {
     return;  // it was asked for twice, and what is on its way is younger than this answer
   }
   executions_.clear();
+  is_standby_ = false;
+  world_.claims = journal.claims;
   for (auto& [service, state] : world_.services) {
     state.latch.reset();
     state.automatic_ended_at.reset();
+    if (state.told == std::vector{Reason::not_leader}) {
+      state.told.clear();
+    }
   }
   for (const ServiceHistory& history : journal.histories) {
     ServiceState& state = world_.services[history.service];
@@ -86,6 +91,9 @@ void Decider::on(const JournalRead& journal, Instant now, Output& output) {
     executions_.emplace(rollback.service, std::move(execution));
   }
   unclaimed_.clear();
+  for (const auto& [service, state] : world_.services) {
+    note_standing(service);
+  }
   world_.journal_known = true;
   for (const auto& [service, line] : world_.deployments.lines()) {
     for (const Deployment* deployment : line) {
@@ -107,16 +115,25 @@ void Decider::on(const CommitDone& done, Instant now, Output& output) {
     return;
   }
   if (sent.arrival) {
-    world_.deployments.mark_snapshot(*sent.arrival, true, sent.utilisation);
+    world_.deployments.mark_snapshot(*sent.arrival, true, sent.utilisation,
+                                     sent.previous_unhealthy);
+  }
+  if (sent.pause) {
+    pause_told_ = sent.pause;
+    is_telling_pause_ = false;
   }
   if (sent.execution) {
     executions_.at(*sent.execution).committed();
-    conclude(*sent.execution);
+    const bool judge_anew = conclude(*sent.execution);
     drive(*sent.execution, now, output);
+    if (judge_anew) {
+      judge_service(*sent.execution, now, output);
+    }
   }
 }
 
 void Decider::on(const LeadershipLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
+  is_standby_ = true;
   forget_journal();
 }
 
@@ -129,28 +146,50 @@ void Decider::forget_journal() {
   // What was told may not have been written; the journal says what was.
   for (auto& [service, state] : world_.services) {
     state.told.clear();
+    state.active_told.reset();
+    note_standing(service);
   }
+  world_.breakers_opened.clear();
+  is_telling_pause_ = false;
+}
+
+// Which rollback of the service is in progress, as its neighbours see it.
+void Decider::note_standing(const Service& service) {
+  const auto active = executions_.find(service);
+  const bool is = active != executions_.end() &&
+                  active->second.rollback().status == RollbackStatus::in_progress;
+  ServiceState& state = world_.services[service];
+  Standing standing = state.standing;
+  standing.rolling_back = is ? std::optional{active->second.rollback().id} : std::nullopt;
+  standing.automatic = is && active->second.rollback().type == TriggerType::automatic;
+  world_.environments.change(service.environment, state.standing, standing);
 }
 
 // A rollback whose end is committed becomes part of its service's past.
-void Decider::conclude(const Service& service) {
+bool Decider::conclude(const Service& service) {
   const auto found = executions_.find(service);
   INVARIANT(found != executions_.end());
   const Rollback& rollback = found->second.rollback();
   if (rollback.claimed_at) {
     world_.deployments.mark_rollback_dispatched(rollback.deployment);
+    note_claim(world_, rollback, now_);
   }
   if (!found->second.is_done()) {
-    return;
+    note_standing(service);
+    return false;
   }
   ServiceState& state = world_.services[service];
-  if (rollback.status == RollbackStatus::failed) {
+  const bool automatic = rollback.type == TriggerType::automatic;
+  if (rollback.status == RollbackStatus::failed || (automatic && rollback.aborted)) {
     state.latch = Latch{rollback.id, rollback.deployment};
   }
-  if (rollback.type == TriggerType::automatic && rollback.claimed_at) {
+  if (automatic && rollback.claimed_at) {
     state.automatic_ended_at = rollback.completed_at;
   }
+  const bool was_proposal = rollback.asked && !rollback.approved;
   executions_.erase(found);
+  note_standing(service);
+  return was_proposal;
 }
 
 void Decider::on(const Sampled& samples, Instant now, Output& output) {
@@ -202,26 +241,6 @@ void Decider::on(const HealthUrlAnswered& answer, Instant now, Output& output) {
   }
 }
 
-// Without `confirm`, without guards: a person knows more than a counter. The laws and the
-// preconditions hold all the same.
-void Decider::on(const ManualRequest& request, Instant now, Output& output) {
-  const Deployment* deployment = world_.deployments.find(request.deployment);
-  if (deployment == nullptr || !world_.journal_known) {
-    return;
-  }
-  Rollback rollback = propose(world_, *deployment, now, last_commit_);
-  rollback.type = TriggerType::manual;
-  rollback.reason = request.reason.substr(0, limits::detail_text_max);
-  rollback.initiated_by = request.initiated_by;
-  rollback.validation =
-      validate(world_, {*deployment, false, executions_.contains(deployment->service)}, now);
-  if (rollback.validation.compliant()) {
-    start(std::move(rollback), output);
-  } else {
-    reject(std::move(rollback), now, output);
-  }
-}
-
 void Decider::on(const Tick& /*tick*/, Instant now, Output& output) { drive_all(now, output); }
 
 // Nothing is judged here: a response time is looked at with the next second.
@@ -233,8 +252,9 @@ void Decider::on(const ResponseTimesLost& /*lost*/, Instant /*now*/, Output& /*o
   world_.response_times_complete = false;
 }
 
-void Decider::on(const ControlRead& control, Instant /*now*/, Output& /*output*/) {
+void Decider::on(const ControlRead& control, Instant now, Output& output) {
   world_.control = control;
+  look_at_control(now, output);
 }
 
 void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
@@ -256,9 +276,7 @@ void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
   if (intake.second_passed) {
     judge_everybody(now, output);
   } else {
-    for (const Service& service : intake.touched) {
-      judge_service(service, now, output);
-    }
+    judge_services(intake.touched, now, output);
   }
   drive_all(now, output);
 }
@@ -267,7 +285,7 @@ void Decider::welcome(const Deployment& deployment, Instant now, Output& output)
   if (!world_.journal_known) {
     return;
   }
-  const auto due = due_snapshot(world_, deployment, now);
+  auto due = due_snapshot(world_, deployment, now);
   if (!due || !snapshots_asked_.emplace(due->deployment, due->type).second) {
     return;
   }
@@ -277,7 +295,22 @@ void Decider::welcome(const Deployment& deployment, Instant now, Output& output)
   }
   const auto utilisation =
       world_.samples ? std::optional{world_.samples->connection_utilisation} : std::nullopt;
-  send({story_of_arrival(deployment)}, {*due}, {{}, deployment.id, utilisation}, output);
+  const auto unhealthy = was_unhealthy_before(world_, deployment);
+  if (unhealthy) {
+    due->samples.push_back({"previous_unhealthy", *unhealthy});
+  }
+  std::vector<JournalEntry> entries{story_of_arrival(deployment)};
+  const Deployment* before =
+      deployment.rollback_from ? nullptr : world_.deployments.rolled_back_before(deployment);
+  if (before != nullptr) {
+    RomanEvent told = story_of_redeployment(deployment);
+    Alert alert{AlertKind::redeployed, propose(world_, deployment, now, last_commit_),
+                told.description};
+    alert.rollback.reason = told.description;
+    entries.emplace_back(std::move(told));
+    entries.emplace_back(std::move(alert));
+  }
+  send(std::move(entries), {*due}, {{}, deployment.id, utilisation, unhealthy}, output);
 }
 
 void Decider::drive_all(Instant now, Output& output) {

@@ -39,6 +39,15 @@ class Decider {
     std::optional<Service> execution;     // the service whose rollback waits for it
     std::optional<DeploymentId> arrival;  // the deployment whose arrival it tells
     std::optional<double> utilisation;    // when that arrived, percent
+    std::optional<bool> previous_unhealthy{};
+    std::optional<Pause> pause{};  // that it tells
+  };
+
+  // A service's current deployment and the rows that fire for it.
+  struct Sight {
+    const Deployment* current;
+    ServiceState* state;
+    std::vector<Reading> firing;
   };
 
   void on(const FeedBatch& batch, Instant now, Output& output);
@@ -69,19 +78,37 @@ class Decider {
   void welcome(const Deployment& deployment, Instant now, Output& output);
   void judge_everybody(Instant now, Output& output);
   void judge_service(const Service& service, Instant now, Output& output);
-  void judge_line(const Service& service, const Deployments::Line& line, ServiceState& state,
-                  Instant now, Output& output);
+  void judge_services(const std::set<Service>& services, Instant now, Output& output);
+  std::optional<Sight> look_at(const Service& service, const Deployments::Line& line,
+                               ServiceState& state, Instant now);
+  void judge_sight(const Sight& sight, Instant now, Output& output);
+  void say_not_leader(const Sight& sight, Instant now, Output& output);
   void warn(const Deployment& current, ServiceState& state, const std::vector<Reading>& firing,
             Instant now, Output& output);
   void tell(const Deployment& current, ServiceState& state, const Verdict& verdict, Instant now,
             Output& output);
-  void reject(Rollback proposed, Instant now, Output& output);
+  void act(const Deployment& current, const Verdict& verdict, const std::vector<Reason>& reasons,
+           Instant now, Output& output);
+  void tell_shadow(const Deployment& current, const Verdict& verdict,
+                   const std::vector<Reason>& reasons, Instant now, Output& output);
+  void hold(const Deployment& current, const Verdict& verdict, const std::vector<Reason>& reasons,
+            Instant now, Output& output);
+  void open_breaker(const Deployment& current, const Verdict& verdict, Instant now, Output& output);
+  // The row as it was written.
+  Rollback reject(Rollback proposed, Instant now, Output& output);
   void start(Rollback rollback, Output& output);
   void look_at_probation(const Deployment& current, Instant now, Output& output);
   void drive_all(Instant now, Output& output);
   void drive(const Service& service, Instant now, Output& output);
-  void conclude(const Service& service);
+  // Whether a proposal ended: what is current has to be judged.
+  bool conclude(const Service& service);
   void forget_journal();
+  void note_standing(const Service& service);
+  void look_at_control(Instant now, Output& output);
+  void approve(Execution& execution, Approval approval, Instant now, Output& output);
+  void answer(RequestId request, Answer::Kind kind, std::optional<Rollback> rollback,
+              Output& output) const;
+  [[nodiscard]] bool can_answer() const;
 
   [[nodiscard]] bool can_judge(Instant now) const {
     return is_current(world_, now) && world_.journal_known;
@@ -100,6 +127,9 @@ class Decider {
   Instant now_{};                    // of the last step
   std::set<DeploymentId> verified_;  // PassProbation was sent; the row has not come back yet
   std::set<std::pair<DeploymentId, SnapshotType>> snapshots_asked_;
+  bool is_standby_ = true;                    // another daemon may lead
+  std::optional<Pause> pause_told_;           // as the journal has it
+  bool is_telling_pause_ = false;             // what tells it is on its way
   std::uint64_t recount_asked_ = 0;           // the last RecountResponseTimes
   std::map<EventId, DeployEnded> unclaimed_;  // deploys that ended while the journal was unknown
 };

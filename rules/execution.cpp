@@ -81,6 +81,9 @@ Execution Execution::resumed(Rollback rollback, bool running) {
 
 NextMove Execution::opening() {
   INVARIANT(!committing_ && !snapshot_asked_);
+  if (is_proposal()) {
+    return opening_of_proposal();
+  }
   committing_ = true;
   snapshot_asked_ = true;
   const std::string target = rollback_.target ? rollback_.target->version : "none";
@@ -93,6 +96,11 @@ NextMove Execution::opening() {
 }
 
 void Execution::committed() { committing_ = false; }
+
+void Execution::abort(Said said) {
+  INVARIANT(!is_dispatched());
+  stopped_ = std::move(said);
+}
 
 void Execution::take(const HealthUrlAnswered& answer) {
   health_url_ = answer.ok;
@@ -110,12 +118,15 @@ std::optional<StepName> Execution::step_at_hand() const {
 }
 
 Instant Execution::earliest_dispatch(const World& world) const {
-  const bool automatic = rollback_.type == TriggerType::automatic;
-  return automatic ? rollback_.decided_at + world.book.of(rollback_.service).confirm
-                   : rollback_.decided_at;
+  const bool unattended = rollback_.type == TriggerType::automatic && !rollback_.approved;
+  return unattended ? rollback_.decided_at + world.book.of(rollback_.service).confirm
+                    : rollback_.decided_at;
 }
 
 std::optional<Instant> Execution::wake_at(const World& world, Instant now) const {
+  if (is_proposal() && !committing_) {
+    return rollback_.expires_at;
+  }
   if (committing_ || step_at_hand() != StepName::trigger_deploy || rollback_.claimed_at ||
       !is_current(world, now)) {
     return std::nullopt;
@@ -126,6 +137,16 @@ std::optional<Instant> Execution::wake_at(const World& world, Instant now) const
 std::optional<NextMove> Execution::next(const World& world, Instant now) {
   if (committing_ || rollback_.is_over()) {
     return std::nullopt;
+  }
+  if (is_proposal()) {
+    auto end = next_of_proposal(world, now);
+    committing_ = end.has_value();
+    return end;
+  }
+  if (stopped_ && !is_dispatched()) {
+    rollback_.aborted = *stopped_;
+    committing_ = true;
+    return abort(Reason::aborted, stopped_->reason, now);
   }
   // Across a gap nobody knows what is current, what has failed and what there is to go back to.
   const bool may_go_on = is_current(world, now) || rollback_.claimed_at;
@@ -211,7 +232,7 @@ std::optional<NextMove> Execution::dispatch_or_abort(const World& world, Instant
   if (current == nullptr || current->id != rollback_.deployment) {
     return abort(Reason::superseded, "another deployment is current", now);
   }
-  if (rollback_.type == TriggerType::automatic) {
+  if (rollback_.type == TriggerType::automatic && !rollback_.approved) {
     if (now - rollback_.decided_at > world.book.of(rollback_.service).stale_after) {
       return abort(Reason::stale, "the evidence is too old; it is judged anew", now);
     }

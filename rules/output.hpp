@@ -100,11 +100,12 @@ enum class AlertKind {
 };
 
 std::string_view name_of(AlertKind kind);
+std::vector<AlertKind> all_alert_kinds();
 
 // A message to people about a rollback; it waits in the outbox until it is delivered.
 struct Alert {
   AlertKind kind = AlertKind::initiated;
-  Rollback rollback;  // of a hold, breaker or redeployment: as it would be, with what is known
+  Rollback rollback;   // of a hold, breaker or redeployment: as it would be, with what is known
   std::string text{};  // what there is to say beyond the rollback
 };
 

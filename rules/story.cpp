@@ -14,6 +14,9 @@ RomanEvent story_of(const Rollback& rollback, std::string event_type, std::strin
                     {"version", rollback.version},
                     {"trigger_type", std::string{name_of(rollback.type)}},
                     {"trigger_reason", rollback.reason}};
+  if (!rollback.overrides.empty()) {
+    event.metadata.push_back({"overrides", joined(rollback.overrides)});
+  }
   if (rollback.ended_by) {
     event.metadata.push_back({"reason", std::string{name_of(*rollback.ended_by)}});
   }

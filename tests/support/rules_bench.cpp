@@ -16,6 +16,7 @@ Bench::Bench(rules::Policy policy) : decider{rules::PolicyBook{std::move(policy)
   }
   take(rebuilt);
   take(rules::JournalRead{});
+  take(rules::ControlRead{});
   forget();
 }
 
