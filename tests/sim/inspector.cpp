@@ -76,7 +76,13 @@ Inspector::Inspector(SimWorld& world, const rules::PolicyBook& policies)
   world_.witness.on_write = [this](const auto& commit) { on_write(commit); };
   world_.witness.on_commit = [this](const auto& commit) { on_commit(commit); };
   world_.witness.on_entry = [this](const auto& entry) { on_entry(entry); };
-  world_.witness.on_action = [this](const auto& action) { on_action(action); };
+  world_.witness.on_action = [this](const auto& action) {
+    tell("action " + std::to_string(action.index()));
+  };
+  world_.witness.on_dispatch = [this](const auto& deploy) { look_at_dispatch(deploy); };
+  world_.witness.on_answer = [this](const rules::Answer& answer) {
+    tell("answer " + std::to_string(static_cast<int>(answer.kind)));
+  };
   world_.witness.on_explanation = [this](const auto& e) { on_explanation(e); };
   world_.witness.on_fault = [this] { note_fault(); };
   world_.witness.on_moment = [this] { on_moment(); };
@@ -151,8 +157,11 @@ void Inspector::on_write(const rules::Commit& commit) {
 void Inspector::on_commit(const rules::Commit& commit) {
   for (const rules::JournalEntry& entry : commit.entries) {
     if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
-      if (!world_.rollbacks().contains(put->rollback.id)) {
+      const auto known = world_.rollbacks().find(put->rollback.id);
+      if (known == world_.rollbacks().end()) {
         look_at_decision(put->rollback);
+      } else if (!known->second.claimed_at && put->rollback.claimed_at) {
+        look_at_claim(put->rollback);
       }
     } else if (const auto* mark = std::get_if<rules::MarkRolledBack>(&entry)) {
       look_at_mark(*mark);
@@ -172,7 +181,16 @@ void Inspector::look_at_decision(const Rollback& rollback) {
   if (rollback.type != TriggerType::automatic) {
     return;
   }
+  const rules::Policy& policy = policies_.of(rollback.service);
+  if (policy.mode == rules::Mode::shadow) {
+    find("a rollback in the shadow, of " + name_of_row(rollback.deployment));
+  }
   const Deployment& bad = world_.deployments().at(rollback.deployment);
+  const bool asks =
+      policy.mode == rules::Mode::ask || rollback.decided_at - *bad.deployed_at > policy.max_age;
+  if (asks != (rollback.status == RollbackStatus::pending)) {
+    find("nobody is asked about " + name_of_row(bad.id) + ", or somebody without need");
+  }
   if (bad.rollback_from) {
     find("an automatic rollback of the replacement " + name_of_row(bad.id));
   }
@@ -186,11 +204,48 @@ void Inspector::look_at_decision(const Rollback& rollback) {
   }
 }
 
+// Nobody acts unattended against a guard that everybody can see.
+void Inspector::look_at_claim(const Rollback& rollback) {
+  const bool unattended = rollback.type == TriggerType::automatic && !rollback.approved;
+  const std::string name = "the rollback of " + name_of_row(rollback.deployment);
+  if (rollback.asked && !rollback.approved) {
+    find(name + " was claimed and nobody approved it");
+  }
+  if (!unattended) {
+    return;
+  }
+  const rules::Policy& policy = policies_.of(rollback.service);
+  if (other_rollbacks(rollback.service, rollback.id) >=
+      static_cast<std::size_t>(policy.max_per_hour)) {
+    find(name + " was claimed above the cap");
+  }
+  const auto bad_since = others_bad_since_.find(rollback.service);
+  const rules::Duration settled = rules::seconds{count_every};
+  if (bad_since != others_bad_since_.end() && last_fault_ + settled < bad_since->second &&
+      world_.time() - bad_since->second > settled) {
+    find(name + " was claimed although most of its neighbours are as bad");
+  }
+}
+
+// Automatic rollbacks of the environment that are in progress or were claimed within an hour.
+std::size_t Inspector::other_rollbacks(const rules::Service& service,
+                                       const rules::EventId& own) const {
+  return static_cast<std::size_t>(
+      std::count_if(world_.rollbacks().begin(), world_.rollbacks().end(), [&](const auto& known) {
+        const Rollback& r = known.second;
+        return r.service.environment == service.environment && r.id != own &&
+               r.type == TriggerType::automatic &&
+               (r.status == RollbackStatus::in_progress ||
+                (r.claimed_at && world_.time() - *r.claimed_at < rules::minutes{60}));
+      }));
+}
+
 std::optional<Rollback> Inspector::last_failed(const rules::Service& service) const {
   std::optional<Rollback> last;
   for (const auto& [id, r] : world_.rollbacks()) {
-    if (r.service == service && r.status == RollbackStatus::failed &&
-        (!last || *last->completed_at < *r.completed_at)) {
+    const bool latches = r.status == RollbackStatus::failed ||
+                         (r.type == TriggerType::automatic && r.is_over() && r.aborted);
+    if (r.service == service && latches && (!last || *last->completed_at < *r.completed_at)) {
       last = r;
     }
   }
@@ -212,14 +267,26 @@ void Inspector::on_entry(const rules::JournalEntry& entry) {
   tell(text_of(entry));
   if (const auto* alert = std::get_if<rules::Alert>(&entry)) {
     Watched& watched = watched_[alert->rollback.id];
-    ++(alert->kind == rules::AlertKind::initiated ? watched.initiated : watched.ended);
-  }
-}
-
-void Inspector::on_action(const rules::Action& action) {
-  tell("action " + std::to_string(action.index()));
-  if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
-    look_at_dispatch(*deploy);
+    switch (alert->kind) {
+      case rules::AlertKind::initiated:
+        ++watched.initiated;
+        break;
+      case rules::AlertKind::completed:
+      case rules::AlertKind::failed:
+      case rules::AlertKind::aborted:
+      case rules::AlertKind::rejected:
+        ++watched.ended;
+        break;
+      case rules::AlertKind::proposed:
+        ++watched.proposed;
+        break;
+      case rules::AlertKind::held:
+      case rules::AlertKind::breaker_opened:
+      case rules::AlertKind::late_success:
+      case rules::AlertKind::redeployed:
+      case rules::AlertKind::paused:
+        break;
+    }
   }
 }
 
@@ -239,6 +306,9 @@ void Inspector::look_at_dispatch(const rules::Deploy& deploy) {
   }
   if (!world_.is_leading()) {
     find("a deploy without leadership");
+  }
+  if (world_.database().pause().on && !deploy.through_pause) {
+    find("a deploy while everything is paused");
   }
 }
 
@@ -307,7 +377,9 @@ void Inspector::look_at_open_rollbacks() {
       it = open_.erase(it);
       continue;
     }
-    if (world_.time() - r.decided_at > rollback_max) {
+    const rules::Duration waiting =
+        r.asked ? policies_.of(r.service).ask_expires : rules::Duration{0};
+    if (world_.time() - r.decided_at > rollback_max + waiting) {
       find("the rollback of " + name_of_row(r.deployment) + " does not end");
       it = open_.erase(it);
       continue;

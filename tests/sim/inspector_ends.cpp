@@ -38,7 +38,9 @@ void Inspector::look_at_end_of(const Rollback& rollback) {
   if (!rollback.completed_at || *rollback.completed_at < rollback.decided_at) {
     find(name + " ended before it began");
   }
-  if (watched.initiated != 1 || watched.ended != 1) {
+  const bool only_asked = rollback.asked && !rollback.approved;
+  if (watched.initiated != (only_asked ? 0 : 1) || watched.ended != 1 ||
+      watched.proposed != (rollback.asked ? 1 : 0)) {
     find(name + " had " + std::to_string(watched.initiated) + " alerts of its beginning and " +
          std::to_string(watched.ended) + " of its end");
   }
@@ -104,13 +106,89 @@ void Inspector::look_at_counts() {
            " events in five minutes, the table " + std::to_string(count_of(five, id)));
     }
   }
+  look_at_neighbours(minute, five);
   look_at_neglect(minute, five);
+}
+
+// A service whose neighbours are as bad, by counting all of them.
+void Inspector::look_at_neighbours(const std::map<rules::DeploymentId, std::uint64_t>& minute,
+                                   const std::map<rules::DeploymentId, std::uint64_t>& five) {
+  for (const auto& [id, row] : world_.deployments()) {
+    services_.insert(row.service);
+  }
+  std::set<rules::Service> serving;
+  std::set<rules::Service> bad;
+  for (const rules::Service& service : services_) {
+    const Deployment* current = world_.database().at(service, world_.time());
+    if (current == nullptr) {
+      continue;
+    }
+    serving.insert(service);
+    const Rollback* active = world_.database().active_of(service);
+    const bool plain = policies_.of(service).triggers == rules::default_triggers();
+    if ((active != nullptr && active->status == RollbackStatus::in_progress) ||
+        (plain && (count_of(minute, current->id) > 5 || count_of(five, current->id) > 50))) {
+      bad.insert(service);
+    }
+  }
+  for (const rules::Service& service : services_) {
+    const auto neighbours = [&](const std::set<rules::Service>& some) {
+      return std::count_if(some.begin(), some.end(), [&](const rules::Service& other) {
+        return other != service && other.environment == service.environment;
+      });
+    };
+    if (neighbours(bad) >= 3 && 2 * neighbours(bad) >= neighbours(serving)) {
+      others_bad_since_.emplace(service, world_.time());
+    } else {
+      others_bad_since_.erase(service);
+    }
+  }
+}
+
+// Whether the one before had anything like a trigger's worth of events: more than has to be.
+bool Inspector::was_bad_before(const Deployment& current) const {
+  const Deployment* before =
+      world_.database().at(current.service, *current.deployed_at - rules::Duration{1});
+  const auto is_bad = [&](rules::Second window, std::uint64_t above) {
+    for (rules::Second back = 0; back <= 60; back += 10) {
+      const rules::Second t = rules::second_of(*current.deployed_at) - back;
+      if (count_of(world_.database().recount(t, window + 10), before->id) > above) {
+        return true;
+      }
+    }
+    return false;
+  };
+  return before != nullptr && (is_bad(60, 5) || is_bad(300, 50));
+}
+
+bool Inspector::meets_migrations(const Deployment& current) const {
+  const Deployment* target = world_.database().target_of(current);
+  const auto& all = world_.database().migrations();
+  return std::any_of(all.begin(), all.end(), [&](const rules::Migration& migration) {
+    const auto own = world_.deployments().find(*migration.deployment);
+    const bool ours = own != world_.deployments().end() && own->second.service == current.service;
+    return ours &&
+           (migration.revert_failed ||
+            (target != nullptr && own->second.row != target->row &&
+             own->second.deployed_at >= target->deployed_at && !migration.backward_compatible));
+  });
 }
 
 // Whether anything that a person can see in the tables makes an automatic rollback wait.
 bool Inspector::is_held(const Deployment& current) const {
   const rules::Instant now = world_.time();
   const rules::Policy& policy = policies_.of(current.service);
+  const auto& breakers = world_.database().breakers();
+  const bool is_open =
+      std::any_of(breakers.begin(), breakers.end(), [&](const rules::Breaker& breaker) {
+        return breaker.environment == current.service.environment;
+      });
+  if (policy.mode != rules::Mode::automatic || now - *current.deployed_at > policy.max_age ||
+      is_open || world_.database().pause().on || others_bad_since_.contains(current.service) ||
+      other_rollbacks(current.service, {}) >= static_cast<std::size_t>(policy.max_per_hour) ||
+      meets_migrations(current) || was_bad_before(current)) {
+    return true;
+  }
   for (const auto& [id, r] : world_.rollbacks()) {
     const bool ours = r.service == current.service;
     if (ours && !r.is_over()) {
@@ -145,9 +223,6 @@ bool Inspector::must_be_rolled_back(const Deployment& current) const {
 
 void Inspector::look_at_neglect(const std::map<rules::DeploymentId, std::uint64_t>& minute,
                                 const std::map<rules::DeploymentId, std::uint64_t>& five) {
-  for (const auto& [id, row] : world_.deployments()) {
-    services_.insert(row.service);
-  }
   for (const rules::Service& service : services_) {
     const Deployment* current = world_.database().at(service, world_.time());
     const bool plain = policies_.of(service).triggers == rules::default_triggers();

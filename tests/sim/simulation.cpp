@@ -27,6 +27,13 @@ rules::Policy some_policy(Random& random) {
   policy.verify_window = random.between(5, 60);
   policy.verify_health_url = random.one_in(4);
   policy.probation = seconds{random.between(20, 300)};
+  policy.mode = random.one_in(6)   ? rules::Mode::ask
+                : random.one_in(8) ? rules::Mode::shadow
+                                   : rules::Mode::automatic;
+  policy.max_per_hour = static_cast<int>(random.between(1, 6));
+  policy.max_age = random.one_in(6) ? rules::minutes{10} : policy.max_age;
+  policy.ask_expires = seconds{random.between(10, 1200)};
+  policy.may_revert_migrations = random.one_in(2);
   if (random.one_in(4)) {
     policy.triggers.insert(policy.triggers.begin(),
                            {"burn", rules::Signal::errors, random.between(1, 900), 3,
@@ -47,8 +54,9 @@ rules::PolicyBook some_policies(Random& random, const std::vector<rules::Service
 
 std::vector<rules::Service> some_services(Random& random) {
   const std::vector<rules::Service> all{
-      {"production", "api"}, {"production", "web"}, {"staging", "api"}, {"staging", "mail"}};
-  return {all.begin(), all.begin() + random.between(1, 4)};
+      {"production", "api"},  {"production", "web"}, {"staging", "api"},   {"staging", "mail"},
+      {"production", "shop"}, {"production", "pay"}, {"production", "cdn"}};
+  return {all.begin(), all.begin() + (random.one_in(3) ? 7 : random.between(1, 4))};
 }
 
 // All that happens to a world, and when.
@@ -69,6 +77,7 @@ class Director {
   void schedule(Duration mean, std::function<void()> what);
   void later(Duration delay, std::function<void()> what);
   void schedule_people();
+  void schedule_control();
   void schedule_faults();
   void run_until(Instant until);
   Duration about(Duration mean) {
@@ -110,6 +119,7 @@ Director::Director(std::uint64_t seed, SimBug bug)
     traffic_.push_back(std::make_unique<Traffic>(world_, random_, service, is_calm_));
   }
   schedule_people();
+  schedule_control();
   schedule_faults();
 }
 
@@ -188,9 +198,16 @@ void Director::schedule_people() {
     });
     schedule(rules::minutes{45}, [this, traffic] {
       if (!is_calm_) {
-        world_.request_rollback(
+        rules::ManualRequest request{
             random_.one_in(3) ? random_.pick(traffic->rows()) : traffic->rows().back(),
-            "asked for");
+            "asked for",
+            {}};
+        request.revert_migrations = random_.one_in(4);
+        if (random_.one_in(4)) {
+          request.overrides = {rules::Reason::paused, rules::Reason::migration,
+                               rules::Reason::no_target};
+        }
+        world_.ask(request);
       }
     });
   }
@@ -205,6 +222,64 @@ void Director::schedule_people() {
         {jump, static_cast<std::int64_t>(jump), 80, random_.one_in(2) ? 97.0 : 30.0});
   });
   schedule(rules::minutes{3}, [this] { world_.health_url_answers(!random_.one_in(4)); });
+}
+
+// The emergency stop, and what people say to what waits for them.
+void Director::schedule_control() {
+  schedule(rules::minutes{40}, [this] {
+    const bool by_hand = random_.one_in(2);
+    if (by_hand) {
+      world_.set_pause(true, "a look by hand");
+    } else {
+      world_.ask(rules::PauseRequest{1, true, "a look", "somebody"});
+    }
+    later(up_to(rules::minutes{5}), [this, by_hand] {
+      if (by_hand || !world_.is_leading()) {
+        world_.set_pause(false, "");
+      } else {
+        world_.ask(rules::PauseRequest{2, false, "", "somebody"});
+      }
+    });
+  });
+  schedule(rules::minutes{25}, [this] {
+    world_.ask(rules::CloseBreakerRequest{3, "production", "looked at", "somebody"});
+  });
+  schedule(rules::minutes{4}, [this] {
+    for (const auto& [id, rollback] : world_.rollbacks()) {
+      if (rollback.is_over()) {
+        continue;
+      }
+      if (rollback.status == rules::RollbackStatus::pending && random_.one_in(2)) {
+        world_.ask(rules::ApproveRequest{4, id, "yes", "somebody"});
+      } else if (random_.one_in(6)) {
+        world_.ask(rules::AbortRequest{5, id, "no", "somebody"});
+      }
+    }
+  });
+  schedule(rules::minutes{20}, [this] {
+    const auto& traffic = *traffic_[static_cast<std::size_t>(
+        random_.between(0, static_cast<std::int64_t>(traffic_.size()) - 1))];
+    rules::Migration migration;
+    migration.name = "migration " + std::to_string(world_.database().migrations().size()) + " " +
+                     std::to_string(world_.time().time_since_epoch().count());
+    migration.deployment = traffic.rows().back();
+    migration.applied_at = world_.time();
+    migration.backward_compatible = !random_.one_in(6);
+    migration.has_script = !random_.one_in(3);
+    world_.migrate(migration);
+  });
+  // One cause for all of them.
+  schedule(rules::minutes{60}, [this] {
+    const auto errors = static_cast<double>(random_.between(10, 60));
+    for (const auto& traffic : traffic_) {
+      traffic->set_weather(errors);
+    }
+    later(up_to(rules::minutes{8}), [this] {
+      for (const auto& traffic : traffic_) {
+        traffic->set_weather(0);
+      }
+    });
+  });
 }
 
 void Director::schedule_faults() {
@@ -274,6 +349,7 @@ SimResult Director::run() {
     traffic->calm_down();
   }
   world_.set_samples({20, 20, 3, 40.0});
+  world_.set_pause(false, "");
   world_.set_skew(Duration{0});
   world_.health_url_answers(true);
   inspector_.note_fault();

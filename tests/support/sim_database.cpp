@@ -49,7 +49,8 @@ void SimDatabase::set_status(Instant now, const rules::DeploymentId& id, Deploym
   const Deployment& known = deployments_.at(id);
   const Rollback* active = active_of(known.service);
   if (known.status == status || known.status == DeploymentStatus::rolled_back ||
-      (active != nullptr && active->deployment == id)) {
+      (active != nullptr && active->deployment == id &&
+       active->status == rules::RollbackStatus::in_progress)) {
     return;
   }
   Deployment& d = changed(id);
@@ -65,7 +66,8 @@ void SimDatabase::set_status(Instant now, const rules::DeploymentId& id, Deploym
 // A snapshot is a row of its own: it rings no bell, and the deployment's row says so when it is
 // next looked at.
 void SimDatabase::keep_snapshot(const rules::SnapshotTaken& taken,
-                                std::optional<double> utilisation) {
+                                std::optional<double> utilisation,
+                                std::optional<bool> previous_unhealthy) {
   const auto row = deployments_.find(taken.deployment);
   if (row == deployments_.end()) {
     return;
@@ -75,6 +77,7 @@ void SimDatabase::keep_snapshot(const rules::SnapshotTaken& taken,
   } else if (taken.type == rules::SnapshotType::post_deployment && !row->second.seen) {
     row->second.seen = true;
     row->second.utilisation_at_arrival = utilisation;
+    row->second.previous_unhealthy = previous_unhealthy;
   }
 }
 
@@ -149,7 +152,55 @@ void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
         row.completed_at = now;
       }
     }
+  } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
+    rollbacks_.at(amended->rollback.id) = amended->rollback;
+  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+    Deployment& bad = changed(settled->deployment);
+    bad.status = DeploymentStatus::rolled_back;
+    bad.health_check_passed = false;
+    Deployment& replacement = changed(settled->replacement);
+    replacement.status = DeploymentStatus::success;
+    replacement.deployed_at = settled->deployed_at;
+    replacement.completed_at = now;
+  } else {
+    apply_control(entry);
   }
+}
+
+void SimDatabase::apply_control(const rules::JournalEntry& entry) {
+  const auto close = [this](const std::string& environment) {
+    std::erase_if(breakers_,
+                  [&](const rules::Breaker& open) { return open.environment == environment; });
+  };
+  if (const auto* set = std::get_if<rules::SetPause>(&entry)) {
+    pause_ = set->pause;
+  } else if (const auto* opened = std::get_if<rules::OpenBreaker>(&entry)) {
+    close(opened->environment);
+    breakers_.push_back({opened->environment, opened->reason, opened->at});
+  } else if (const auto* closed = std::get_if<rules::CloseBreaker>(&entry)) {
+    close(closed->environment);
+  }
+}
+
+rules::MigrationsReverted SimDatabase::revert(const rules::RevertMigrations& wanted) {
+  rules::MigrationsReverted done{wanted.event, {}, {}, {}};
+  for (const std::string& name : wanted.migrations) {
+    const auto known =
+        std::find_if(migrations_.begin(), migrations_.end(),
+                     [&](const rules::Migration& migration) { return migration.name == name; });
+    if (known == migrations_.end()) {
+      continue;
+    }
+    if (!known->has_script) {
+      known->revert_failed = true;
+      done.failed = name;
+      done.error = "no script";
+      break;
+    }
+    migrations_.erase(known);
+    done.reverted.push_back(name);
+  }
+  return done;
 }
 
 void SimDatabase::mark(const rules::MarkRolledBack& mark, Instant now) {
@@ -183,7 +234,7 @@ void SimDatabase::restore(const rules::RestoreDeployment& restore, Instant now) 
   replacement.completed_at = now;
 }
 
-rules::JournalRead SimDatabase::journal_read() const {
+rules::JournalRead SimDatabase::journal_read(Instant now) const {
   rules::JournalRead journal;
   std::map<rules::Service, rules::ServiceHistory> histories;
   for (const rules::EventId& id : in_order_) {
@@ -195,11 +246,19 @@ rules::JournalRead SimDatabase::journal_read() const {
     } else if (rollback.type == rules::TriggerType::constitutional_violation) {
       history.rejection = rules::Rejection{rollback.deployment, rollback.validation.violated()};
     }
-    if (rollback.status == rules::RollbackStatus::failed) {
+    const bool automatic = rollback.type == rules::TriggerType::automatic;
+    if (automatic && rollback.claimed_at && now < *rollback.claimed_at + rules::minutes{60}) {
+      journal.claims.push_back({id, rollback.service.environment, *rollback.claimed_at});
+    }
+    if (rollback.followed_until && rollback.is_over() && now < *rollback.followed_until &&
+        rollback.late_outcome.empty()) {
+      journal.followed.push_back(rollback);
+    }
+    if (rollback.status == rules::RollbackStatus::failed ||
+        (rollback.is_over() && automatic && rollback.aborted)) {
       history.latch = rules::Latch{rollback.id, rollback.deployment};
     }
-    if (rollback.is_over() && rollback.claimed_at &&
-        rollback.type == rules::TriggerType::automatic) {
+    if (rollback.is_over() && rollback.claimed_at && automatic) {
       history.automatic_ended_at = std::max(history.automatic_ended_at, rollback.completed_at);
     }
   }

@@ -99,7 +99,7 @@ void SimWorld::read() {
 void SimWorld::answer_journal() {
   ++writes_;
   journal_broken_ = false;
-  rules::JournalRead journal = database_.journal_read();
+  rules::JournalRead journal = database_.journal_read(time_);
   if (bug_ == SimBug::forgets_active) {
     journal.active.clear();
   }
@@ -153,34 +153,57 @@ void SimWorld::start(const rules::Action& action) {
     start_snapshot(*snapshot);
   } else if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
     start_deploy(*deploy);
-    if (bug_ == SimBug::dispatches_twice) {
-      witness.on_action(action);
-    }
   } else if (const auto* probe = std::get_if<rules::ProbeHealth>(&action)) {
     while_alive(chance_.takes(spawn_takes), [this, event = probe->event] {
       take(rules::HealthUrlAnswered{event, health_url_ok_, ""});
     });
   } else if (const auto* rebuild = std::get_if<rules::RebuildWindows>(&action)) {
     recount(*rebuild);
+  } else if (const auto* control = std::get_if<rules::ReadControl>(&action)) {
+    read_control(control->number);
+  } else if (const auto* follow = std::get_if<rules::FollowDeploy>(&action)) {
+    // What a command did that ran when the daemon died nobody knows.
+    while_alive(chance_.takes(spawn_takes), [this, event = follow->event] {
+      take(rules::DeployEnded{event, rules::DeployOutcome::unknown, "interrupted"});
+    });
+  } else if (const auto* revert = std::get_if<rules::RevertMigrations>(&action)) {
+    while_alive(chance_.takes(snapshot_takes),
+                [this, wanted = *revert] { take(database_.revert(wanted)); });
   }
 }
 
 void SimWorld::start_snapshot(const rules::TakeSnapshot& snapshot) {
   std::optional<double> utilisation;
+  std::optional<bool> unhealthy;
   for (const rules::Field& sample : snapshot.samples) {
+    if (sample.key == "previous_unhealthy") {
+      unhealthy = std::get<bool>(sample.value);
+    }
     if (sample.key == "connection_utilisation") {
       utilisation = std::get<double>(sample.value);
     }
   }
   const rules::SnapshotTaken taken{snapshot.deployment, snapshot.type, "snapshot", {}};
   while_alive(std::min<rules::Duration>(chance_.takes(snapshot_takes), rules::seconds{2}),
-              [this, taken, utilisation] {
-                database_.keep_snapshot(taken, utilisation);
+              [this, taken, utilisation, unhealthy] {
+                database_.keep_snapshot(taken, utilisation, unhealthy);
                 take(taken);
               });
 }
 
 void SimWorld::start_deploy(const rules::Deploy& deploy) {
+  // The gate: the pause is read once more, whatever the rules believe.
+  if (database_.pause().on && !deploy.through_pause) {
+    while_alive(chance_.takes(spawn_takes), [this, event = deploy.event] {
+      take(rules::DeployEnded{event, rules::DeployOutcome::not_started, "paused",
+                              rules::Duration{0}, rules::Reason::paused});
+    });
+    return;
+  }
+  witness.on_dispatch(deploy);
+  if (bug_ == SimBug::dispatches_twice) {
+    witness.on_dispatch(deploy);
+  }
   const SimDeploy how = chance_.deploy ? chance_.deploy(deploy) : deploy_behaviour_;
   running_.insert(deploy.event);
   if (how.outcome != rules::DeployOutcome::not_started) {
@@ -204,6 +227,9 @@ void SimWorld::decided(const rules::Output& output) {
   }
   if (output.audit) {
     witness.on_audit(*output.audit);
+  }
+  for (const rules::Answer& answer : output.answers) {
+    witness.on_answer(answer);
   }
 }
 

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "rules/limits.hpp"
 namespace rollbackd::tests {
 namespace {
 
 constexpr rules::Duration at_once{0};
 constexpr rules::Duration bell_takes{1'000};
 constexpr rules::Duration commit_takes{1'000};
+constexpr rules::Duration control_takes{500};
 // How often a planted bug shows, where it is about one of many.
 constexpr std::uint64_t bug_every = 20;
 
@@ -58,9 +60,25 @@ void SimWorld::every_second() {
                    poll(chance_.audits && rules::second_of(time_) % 60 == 30);
                  }
                  take(samples_);
+                 read_control(0);
+                 while_alive(rules::limits::control_every, [this] { read_control(0); });
                }
                every_second();
              }});
+}
+
+// On a session of its own: as soon as it can be read, in the order in which it was.
+void SimWorld::read_control(std::uint64_t number) {
+  in_turn(control_queue_, control_takes, [this, number, life = life_] {
+    if (life != life_ || !is_up_) {
+      return;
+    }
+    if (is_database_up_) {
+      take(database_.control_read(number));
+    } else if (number != 0) {
+      while_alive(rules::limits::control_every, [this, number] { read_control(number); });
+    }
+  });
 }
 
 // --- The daemon
@@ -85,6 +103,7 @@ void SimWorld::boot() {
     if (leads_) {
       read();
     }
+    read_control(0);
     take(samples_);
     if (bug_ == SimBug::dispatches_again) {
       for (const auto& [id, r] : database_.rollbacks()) {
@@ -143,10 +162,14 @@ void SimWorld::log_error(const rules::Service& service, rules::Instant timestamp
   ring();
 }
 
-void SimWorld::request_rollback(const rules::DeploymentId& id, const std::string& reason) {
+void SimWorld::ask(const rules::Input& request) {
   if (is_leading()) {
-    take(rules::ManualRequest{id, reason, {}});
+    take(request);
   }
+}
+
+void SimWorld::set_pause(bool on, const std::string& reason) {
+  database_.set_pause({on, "somebody", reason, time_});
 }
 
 // --- The feed

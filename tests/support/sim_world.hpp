@@ -45,6 +45,9 @@ struct SimWitness {
   std::function<void(const rules::Commit&)> on_commit = [](const auto&) {};  // before it is applied
   std::function<void(const rules::JournalEntry&)> on_entry = [](const auto&) {};
   std::function<void(const rules::Action&)> on_action = [](const auto&) {};
+  // A deploy that nothing forbids any more.
+  std::function<void(const rules::Deploy&)> on_dispatch = [](const auto&) {};
+  std::function<void(const rules::Answer&)> on_answer = [](const auto&) {};
   std::function<void(const rules::Explanation&)> on_explanation = [](const auto&) {};
   std::function<void(const rules::Commit&)> on_write = [](const auto&) {};  // as it is handed over
   std::function<void(const rules::AuditFinding&)> on_audit = [](const auto&) {};
@@ -73,7 +76,13 @@ class SimWorld final : public engine::Clock,
   void set_status(const rules::DeploymentId& id, rules::DeploymentStatus status);
   void log_error(const rules::Service& service, rules::Instant timestamp,
                  std::optional<rules::DeploymentId> deployment = std::nullopt);
-  void request_rollback(const rules::DeploymentId& id, const std::string& reason);
+  void request_rollback(const rules::DeploymentId& id, const std::string& reason) {
+    ask(rules::ManualRequest{id, reason, {}});
+  }
+  // Whoever leads gets it; nobody leads: it gets lost.
+  void ask(const rules::Input& request);
+  void set_pause(bool on, const std::string& reason);  // with plain SQL
+  void migrate(const rules::Migration& migration) { database_.add_migration(migration); }
   void set_samples(rules::Sampled samples) { samples_ = samples; }
   void next_deploys(SimDeploy behaviour) { deploy_behaviour_ = std::move(behaviour); }
   void health_url_answers(bool ok) { health_url_ok_ = ok; }
@@ -135,6 +144,7 @@ class SimWorld final : public engine::Clock,
   void while_alive(rules::Duration delay, std::function<void()> what);
   void take(const rules::Input& input);
   void every_second();
+  void read_control(std::uint64_t number);
   void ring();
   void poll(bool audit = false);
   void recount(const rules::RebuildWindows& wanted);
@@ -175,6 +185,7 @@ class SimWorld final : public engine::Clock,
   Queue feed_queue_{};
   Queue journal_queue_{};
   Queue journal_answers_{};
+  Queue control_queue_{};
   bool journal_broken_ = false;
   bool is_database_up_ = true;
   std::size_t writes_ = 0;
