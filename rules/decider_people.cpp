@@ -20,6 +20,4 @@ void Decider::on(const CloseBreakerRequest& request, Instant /*now*/, Output& ou
   output.answers.push_back({request.request, Answer::Kind::unavailable, {}, {}});
 }
 
-void Decider::on(const MigrationsReverted& /*answer*/, Instant /*now*/, Output& /*output*/) {}
-
 }  // namespace rollbackd::rules

@@ -63,6 +63,7 @@ struct World {
   Windows windows;
   std::optional<Sampled> samples;
   std::optional<ControlRead> control;  // nothing: not read yet
+  std::uint64_t controls_asked = 0;    // the number of the last ReadControl
   std::vector<Claim> claims;           // of automatic rollbacks, oldest first
   std::map<Service, ServiceState> services;
   std::optional<AuditBaseline> audit;

@@ -83,6 +83,8 @@ void set_policy(rules::Policy& policy, const std::string& setting) {
     policy.triggers.clear();
   } else if (key == "trigger") {
     policy.triggers.push_back(trigger_of(value));
+  } else if (key == "executor") {
+    policy.executor = value;
   } else if (key == "health_url") {
     policy.verify_health_url = true;
   } else {
@@ -136,6 +138,7 @@ class Teller {
   void tell_entry(const rules::JournalEntry& entry);
   void tell_action(const rules::Action& action);
   void errors(const Arguments& arguments);
+  void next(const Arguments& arguments);
   void check(const std::string& version);
   void sum_up();
   [[nodiscard]] rules::DeploymentId newest(const std::string& version) const;
@@ -182,6 +185,12 @@ void Teller::tell_entry(const rules::JournalEntry& entry) {
   } else if (const auto* serving = std::get_if<rules::PutInService>(&entry)) {
     say("in service " + name_of_row(serving->replacement) + " from " +
         clock_text(serving->deployed_at));
+  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+    say("settled: " + name_of_row(settled->deployment) + " rolled_back, " +
+        name_of_row(settled->replacement) + " in service from " + clock_text(settled->deployed_at));
+  } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
+    say("late outcome: " +
+        (amended->rollback.late_outcome.empty() ? "none yet" : amended->rollback.late_outcome));
   }
 }
 
@@ -189,6 +198,17 @@ void Teller::tell_action(const rules::Action& action) {
   if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
     say("DEPLOY " + deploy->version + " " + deploy->git_commit + " to " +
         deploy->service.environment + "/" + deploy->service.name);
+  } else if (const auto* followed = std::get_if<rules::FollowDeploy>(&action)) {
+    say("FOLLOW " + (followed->run.empty() ? "what was claimed" : followed->run) +
+        (followed->late ? ", late" : ""));
+  } else if (const auto* cancelled = std::get_if<rules::CancelDeploy>(&action)) {
+    say("CANCEL " + cancelled->run);
+  } else if (const auto* reverted = std::get_if<rules::RevertMigrations>(&action)) {
+    std::string names;
+    for (const std::string& name : reverted->migrations) {
+      names += " " + name;
+    }
+    say("REVERT" + names);
   } else if (const auto* snapshot = std::get_if<rules::TakeSnapshot>(&action)) {
     say("snapshot " + std::string{rules::name_of(snapshot->type)} + " of " +
         name_of_row(snapshot->deployment));
@@ -215,6 +235,28 @@ void Teller::errors(const Arguments& arguments) {
     world_.log_error(arguments.service, stamp ? clock_of(*stamp) : world_.now(),
                      version ? std::optional{newest(*version)} : std::nullopt);
   }
+}
+
+void Teller::next(const Arguments& arguments) {
+  const std::string& how = arguments.words.at(1);
+  if (arguments.words.at(0) == "migration") {
+    world_.migrations_fail(how == "fails");
+    return;
+  }
+  using enum rules::DeployOutcome;
+  const std::map<std::string, rules::DeployOutcome> outcomes{
+      {"succeeds", succeeded},   {"stuck", succeeded}, {"fails", failed}, {"refused", not_started},
+      {"rate_limited", refused}, {"unknown", unknown}, {"lost", unknown}, {"hidden", unknown}};
+  behaviour_.outcome = outcomes.at(how);
+  behaviour_.retry_after = rules::seconds{20};
+  behaviour_.listed_after = rules::seconds{how == "hidden" ? 90 : 8};
+  behaviour_.heeds_cancel = how != "hidden" && how != "stuck";
+  behaviour_.deadline = how == "stuck" ? rules::seconds{60} : rules::minutes{15};
+  if (const auto after = arguments.options.find("after"); after != arguments.options.end()) {
+    behaviour_.takes = seconds_of(after->second);
+  }
+  behaviour_.detail = how;
+  world_.next_deploys(behaviour_);
 }
 
 void Teller::check(const std::string& version) {
@@ -276,24 +318,17 @@ void Teller::line(const std::vector<std::string>& words) {
     (verb == "memory" ? *samples_.memory_utilisation : samples_.connection_utilisation) = percent;
     world_.set_samples(samples_);
   } else if (verb == "next") {
-    const std::string& how = arguments.words.at(1);
-    behaviour_.outcome = how == "succeeds"  ? rules::DeployOutcome::succeeded
-                         : how == "refused" ? rules::DeployOutcome::not_started
-                         : how == "unknown" ? rules::DeployOutcome::unknown
-                                            : rules::DeployOutcome::failed;
-    if (const auto after = arguments.options.find("after"); after != arguments.options.end()) {
-      behaviour_.takes = seconds_of(after->second);
-    }
-    behaviour_.detail = how;
-    world_.next_deploys(behaviour_);
+    next(arguments);
   } else if (verb == "health_url") {
     world_.health_url_answers(arguments.words.at(0) == "ok");
-  } else if (verb == "request") {
+  } else if (verb == "migrate") {
+    world_.add_migration(arguments.words.at(0), newest(arguments.words.at(1)));
+  } else if (verb == "request" || verb == "request_reverting") {
     std::string reason;
     for (std::size_t i = 3; i < words.size(); ++i) {
       reason += (reason.empty() ? "" : " ") + words[i];
     }
-    world_.request_rollback(newest(words.at(2)), reason);
+    world_.request_rollback(newest(words.at(2)), reason, verb == "request_reverting");
   } else if (verb == "restart") {
     say("-- the daemon is killed and started again");
     world_.restart();

@@ -80,6 +80,11 @@ Inspector::Inspector(SimWorld& world, const rules::PolicyBook& policies)
   world_.witness.on_explanation = [this](const auto& e) { on_explanation(e); };
   world_.witness.on_fault = [this] { note_fault(); };
   world_.witness.on_moment = [this] { on_moment(); };
+  world_.witness.on_control = [this](const auto& control, rules::Instant read_at) {
+    const auto asked = control_asked_.find(control.number);
+    control_handed_over_ = world_.time();
+    control_was_fresh_ = asked != control_asked_.end() && asked->second <= read_at;
+  };
   world_.witness.on_audit = [this](const rules::AuditFinding& found) {
     if (found.drift != 0 || found.removed != 0 || found.foreign_rows != 0) {
       find("an audit found " + std::to_string(found.drift) + " drifted and " +
@@ -129,6 +134,11 @@ void Inspector::on_write(const rules::Commit& commit) {
       find("a second rollback is begun of " + name_of_row(put->rollback.deployment));
     }
   }
+  for (const rules::JournalEntry& entry : commit.entries) {
+    if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
+      look_at_claim(put->rollback);
+    }
+  }
   if (world_.has_feed()) {
     return;
   }
@@ -157,6 +167,22 @@ void Inspector::on_commit(const rules::Commit& commit) {
     } else if (const auto* mark = std::get_if<rules::MarkRolledBack>(&entry)) {
       look_at_mark(*mark);
     }
+  }
+}
+
+// A claim follows a look at what can forbid to act, taken after it was asked for, in one moment.
+void Inspector::look_at_claim(const Rollback& rollback) {
+  int& claims = watched_[rollback.id].claims;
+  const auto known = world_.rollbacks().find(rollback.id);
+  if (known != world_.rollbacks().end()) {
+    claims = std::max(claims, known->second.claims);
+  }
+  if (!rollback.claimed_at || rollback.claims <= claims) {
+    return;
+  }
+  claims = rollback.claims;
+  if (control_handed_over_ != world_.time() || !control_was_fresh_) {
+    find("a claim of " + name_of_row(rollback.deployment) + " without a look at ops.control");
   }
 }
 
@@ -212,7 +238,11 @@ void Inspector::on_entry(const rules::JournalEntry& entry) {
   tell(text_of(entry));
   if (const auto* alert = std::get_if<rules::Alert>(&entry)) {
     Watched& watched = watched_[alert->rollback.id];
-    ++(alert->kind == rules::AlertKind::initiated ? watched.initiated : watched.ended);
+    const bool ends = alert->kind != rules::AlertKind::late_success;
+    watched.initiated += alert->kind == rules::AlertKind::initiated ? 1 : 0;
+    watched.ended += alert->kind != rules::AlertKind::initiated && ends ? 1 : 0;
+  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+    look_at_settling(*settled);
   }
 }
 
@@ -220,6 +250,8 @@ void Inspector::on_action(const rules::Action& action) {
   tell("action " + std::to_string(action.index()));
   if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
     look_at_dispatch(*deploy);
+  } else if (const auto* asked = std::get_if<rules::ReadControl>(&action)) {
+    control_asked_[asked->number] = world_.time();
   }
 }
 
@@ -229,10 +261,18 @@ void Inspector::look_at_dispatch(const rules::Deploy& deploy) {
     find("a deploy of " + deploy.version + " whose claim is not in the journal");
     return;
   }
-  if (++watched_[deploy.event].dispatches > 1) {
+  // The runs so far are those of the dispatches before this one.
+  const std::vector<SimRun>& before = world_.runs_of(deploy.event);
+  if (static_cast<std::size_t>(++watched_[deploy.event].dispatches) > before.size() + 1 ||
+      std::any_of(before.begin(), before.end(), [&](const SimRun& run) {
+        return !run.certain_no || run.deploy.claimed_at == deploy.claimed_at;
+      })) {
     find("a second deploy of one rollback, to " + deploy.version);
   }
   const Rollback& r = known->second;
+  if (r.claimed_at != deploy.claimed_at) {
+    find("a deploy of " + deploy.version + " of another claim than the journal's");
+  }
   if (r.service != deploy.service || r.target->version != deploy.version ||
       r.target->git_commit != deploy.git_commit || r.replacement != deploy.replacement) {
     find("a deploy that is not what its row says");

@@ -33,6 +33,7 @@ class Inspector {
     rules::DeploymentStatus old_status{};
     bool old_health_check_passed = false;
     int dispatches = 0;
+    int claims = 0;  // each with a look of its own
     int initiated = 0;
     int ended = 0;
   };
@@ -57,6 +58,9 @@ class Inspector {
   void look_at_decision(const rules::Rollback& rollback);
   void look_at_mark(const rules::MarkRolledBack& mark);
   void look_at_dispatch(const rules::Deploy& deploy);
+  void look_at_claim(const rules::Rollback& rollback);
+  void look_at_settling(const rules::SettleLate& settled);
+  void look_at_followed(const rules::Rollback& rollback);
   void look_at_sayings(const rules::Service& service);
   [[nodiscard]] bool deployed_between(const rules::Service& service, rules::Instant since) const;
   void look_at_open_rollbacks();
@@ -79,6 +83,9 @@ class Inspector {
   rules::Instant last_fault_{};
   std::map<rules::EventId, Watched> watched_;
   std::set<rules::EventId> open_;
+  std::map<std::uint64_t, rules::Instant> control_asked_;  // by the ReadControl's number
+  rules::Instant control_handed_over_{};
+  bool control_was_fresh_ = false;
   std::map<rules::Service, std::vector<Said>> said_;  // the last two
   std::map<rules::Service, rules::Instant> neglected_since_;
   std::set<rules::Service> services_;

@@ -102,6 +102,11 @@ bool SimDatabase::accepts(const rules::Commit& commit) const {
       if (!fits) {
         return false;
       }
+    } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
+      const auto known = rollbacks_.find(amended->rollback.id);
+      if (known == rollbacks_.end() || !known->second.is_over()) {
+        return false;
+      }
     } else if (const auto* mark = std::get_if<rules::MarkRolledBack>(&entry)) {
       if (deployments_.at(mark->deployment).status != mark->from ||
           deployments_.contains(mark->replacement) || !deployments_.contains(mark->target)) {
@@ -125,20 +130,21 @@ void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
     if (rollbacks_.insert_or_assign(put->rollback.id, put->rollback).second) {
       in_order_.push_back(put->rollback.id);
     }
-    if (put->rollback.claimed_at) {
-      deployments_.at(put->rollback.deployment).rollback_dispatched = true;
-    }
+    deployments_.at(put->rollback.deployment).rollback_dispatched =
+        was_dispatched(put->rollback.deployment);
+  } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
+    rollbacks_.at(amended->rollback.id) = amended->rollback;
+  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+    Deployment& bad = changed(settled->deployment);
+    bad.status = DeploymentStatus::rolled_back;
+    bad.health_check_passed = false;
+    serve(settled->replacement, settled->deployed_at, now);
   } else if (const auto* marked = std::get_if<rules::MarkRolledBack>(&entry)) {
     mark(*marked, now);
   } else if (const auto* restored = std::get_if<rules::RestoreDeployment>(&entry)) {
     restore(*restored, now);
-  } else if (const auto* serve = std::get_if<rules::PutInService>(&entry)) {
-    Deployment& replacement = changed(serve->replacement);
-    if (replacement.status != DeploymentStatus::success) {
-      replacement.completed_at = now;
-    }
-    replacement.status = DeploymentStatus::success;
-    replacement.deployed_at = serve->deployed_at;
+  } else if (const auto* served = std::get_if<rules::PutInService>(&entry)) {
+    serve(served->replacement, served->deployed_at, now);
   } else if (const auto* passed = std::get_if<rules::PassProbation>(&entry)) {
     const auto& known = deployments_.at(passed->deployment);
     if (rules::is_watched(known)) {
@@ -150,6 +156,21 @@ void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
       }
     }
   }
+}
+
+void SimDatabase::serve(const rules::DeploymentId& id, Instant deployed_at, Instant now) {
+  Deployment& replacement = changed(id);
+  if (replacement.status != DeploymentStatus::success) {
+    replacement.completed_at = now;
+  }
+  replacement.status = DeploymentStatus::success;
+  replacement.deployed_at = deployed_at;
+}
+
+bool SimDatabase::was_dispatched(const rules::DeploymentId& id) const {
+  return std::any_of(rollbacks_.begin(), rollbacks_.end(), [&](const auto& known) {
+    return known.second.deployment == id && known.second.claimed_at;
+  });
 }
 
 void SimDatabase::mark(const rules::MarkRolledBack& mark, Instant now) {
@@ -194,6 +215,9 @@ rules::JournalRead SimDatabase::journal_read() const {
       journal.active.push_back(rollback);
     } else if (rollback.type == rules::TriggerType::constitutional_violation) {
       history.rejection = rules::Rejection{rollback.deployment, rollback.validation.violated()};
+    }
+    if (rollback.followed_until && rollback.late_outcome.empty()) {
+      journal.followed.push_back(rollback);
     }
     if (rollback.status == rules::RollbackStatus::failed) {
       history.latch = rules::Latch{rollback.id, rollback.deployment};

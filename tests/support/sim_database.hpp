@@ -70,6 +70,8 @@ class SimDatabase {
 
  private:
   rules::Deployment& changed(const rules::DeploymentId& id);
+  void serve(const rules::DeploymentId& id, rules::Instant deployed_at, rules::Instant now);
+  [[nodiscard]] bool was_dispatched(const rules::DeploymentId& id) const;
   void mark(const rules::MarkRolledBack& mark, rules::Instant now);
   void restore(const rules::RestoreDeployment& restore, rules::Instant now);
   [[nodiscard]] bool belongs_to(const SimEvent& event, const rules::Service& service) const;
