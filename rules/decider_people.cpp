@@ -229,9 +229,7 @@ void Decider::look_at_control(Instant now, Output& output) {
   }
   entries.insert(entries.begin(), std::move(told));
   is_telling_pause_ = true;
-  send(std::move(entries), {}, {{}, {}, {}, {}, pause}, output);
+  send(std::move(entries), {}, {{}, {}, {}, {}, {}, pause}, output);
 }
-
-void Decider::on(const MigrationsReverted& /*answer*/, Instant /*now*/, Output& /*output*/) {}
 
 }  // namespace rollbackd::rules

@@ -84,9 +84,9 @@ const Deployment* Deployments::find(const DeploymentId& id) const {
   return found == by_id_.end() ? nullptr : &found->second;
 }
 
-void Deployments::mark_rollback_dispatched(const DeploymentId& id) {
+void Deployments::mark_rollback_dispatched(const DeploymentId& id, bool dispatched) {
   if (const auto found = by_id_.find(id); found != by_id_.end()) {
-    found->second.rollback_dispatched = true;
+    found->second.rollback_dispatched = dispatched;
   }
 }
 

@@ -22,7 +22,7 @@ class Deployments {
   void clear();
 
   [[nodiscard]] const Deployment* find(const DeploymentId& id) const;
-  void mark_rollback_dispatched(const DeploymentId& id);
+  void mark_rollback_dispatched(const DeploymentId& id, bool dispatched);
   void mark_snapshot(const DeploymentId& id, bool serving, std::optional<double> utilisation,
                      std::optional<bool> previous_unhealthy = std::nullopt);
 

@@ -91,13 +91,12 @@ std::size_t other_rollbacks(const World& world, const Service& service, Instant 
 }
 
 void note_claim(World& world, const Rollback& rollback, Instant now) {
-  if (rollback.type != TriggerType::automatic || !rollback.claimed_at) {
-    return;
-  }
   std::erase_if(world.claims, [&](const Claim& claim) {
     return claim.event == rollback.id || claim.at + limits::cap_window <= now;
   });
-  world.claims.push_back({rollback.id, rollback.service.environment, *rollback.claimed_at});
+  if (rollback.type == TriggerType::automatic && rollback.claimed_at) {
+    world.claims.push_back({rollback.id, rollback.service.environment, *rollback.claimed_at});
+  }
 }
 
 bool are_others_bad(const World& world, const Service& service) {

@@ -31,7 +31,8 @@ bool is_breaker_open(const World& world, const std::string& environment);
 // committed within limits::cap_window.
 std::size_t other_rollbacks(const World& world, const Service& service, Instant now);
 
-// Remembers the claim of an automatic rollback, and forgets those that count no more.
+// Remembers the claim of an automatic rollback, and forgets those that count no more: one that was
+// taken back was none.
 void note_claim(World& world, const Rollback& rollback, Instant now);
 
 // Of the other services of the environment that have a current deployment, at least

@@ -91,6 +91,9 @@ inline constexpr std::size_t migrations_max = 10'000;
 // A certain no of the dispatch is asked again for this long.
 inline constexpr Duration refused_patience = minutes{2};
 
+// It is asked again at once when the first no says so, and from then on no sooner than after this.
+inline constexpr Duration refused_pause = seconds{1};
+
 // A run that was given up is cancelled and followed for this long.
 inline constexpr Duration follow_late = minutes{30};
 

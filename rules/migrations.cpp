@@ -30,6 +30,15 @@ std::vector<const Migration*> migrations_since(const World& world, const Deploym
   return found;
 }
 
+std::vector<std::string> names_of(const std::vector<const Migration*>& migrations) {
+  std::vector<std::string> names;
+  names.reserve(migrations.size());
+  for (const Migration* migration : migrations) {
+    names.push_back(migration->name);
+  }
+  return names;
+}
+
 bool are_migrations_cut(const World& world, const Deployment& target) {
   return world.control && world.control->migrations_cut &&
          (world.control->migrations.empty() ||

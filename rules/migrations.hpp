@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "rules/world.hpp"
@@ -10,6 +11,9 @@ namespace rollbackd::rules {
 // a deployment newer than the target, or of none and applied after the target's deployed_at
 // (DESIGN.md section 5, Migrations). They point into world.control.
 std::vector<const Migration*> migrations_since(const World& world, const Deployment& target);
+
+// Their names, in that order.
+std::vector<std::string> names_of(const std::vector<const Migration*>& migrations);
 
 // Whether there can be more of them than are known: of too many only the newest are read.
 bool are_migrations_cut(const World& world, const Deployment& target);

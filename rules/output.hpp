@@ -28,7 +28,8 @@ struct MarkRolledBack {
   Instant at;
 };
 
-// Nothing was rolled back: the bad row is as it was, the replacement failed.
+// The replacement failed. Nothing was rolled back: the bad row is as it was. Or, with the status
+// rolled_back: another deployment has taken over, and the bad row stays what it is.
 struct RestoreDeployment {
   DeploymentId deployment;
   DeploymentStatus status = DeploymentStatus::success;

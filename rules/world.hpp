@@ -68,6 +68,7 @@ struct World {
   Windows windows;
   std::optional<Sampled> samples;
   std::optional<ControlRead> control;  // nothing: not read yet
+  std::uint64_t controls_asked = 0;    // the number of the last ReadControl
   std::vector<Claim> claims;           // of automatic rollbacks, within limits::cap_window
   // Opened by us, and not read back yet; by environment.
   std::map<std::string, Instant> breakers_opened;

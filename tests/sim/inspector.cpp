@@ -76,16 +76,18 @@ Inspector::Inspector(SimWorld& world, const rules::PolicyBook& policies)
   world_.witness.on_write = [this](const auto& commit) { on_write(commit); };
   world_.witness.on_commit = [this](const auto& commit) { on_commit(commit); };
   world_.witness.on_entry = [this](const auto& entry) { on_entry(entry); };
-  world_.witness.on_action = [this](const auto& action) {
-    tell("action " + std::to_string(action.index()));
-  };
-  world_.witness.on_dispatch = [this](const auto& deploy) { look_at_dispatch(deploy); };
   world_.witness.on_answer = [this](const rules::Answer& answer) {
     tell("answer " + std::to_string(static_cast<int>(answer.kind)));
   };
+  world_.witness.on_action = [this](const auto& action) { on_action(action); };
   world_.witness.on_explanation = [this](const auto& e) { on_explanation(e); };
   world_.witness.on_fault = [this] { note_fault(); };
   world_.witness.on_moment = [this] { on_moment(); };
+  world_.witness.on_control = [this](const auto& control, rules::Instant read_at) {
+    const auto asked = control_asked_.find(control.number);
+    control_handed_over_ = world_.time();
+    control_was_fresh_ = asked != control_asked_.end() && asked->second <= read_at;
+  };
   world_.witness.on_audit = [this](const rules::AuditFinding& found) {
     if (found.drift != 0 || found.removed != 0 || found.foreign_rows != 0) {
       find("an audit found " + std::to_string(found.drift) + " drifted and " +
@@ -135,6 +137,11 @@ void Inspector::on_write(const rules::Commit& commit) {
       find("a second rollback is begun of " + name_of_row(put->rollback.deployment));
     }
   }
+  for (const rules::JournalEntry& entry : commit.entries) {
+    if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
+      look_at_claim(put->rollback);
+    }
+  }
   if (world_.has_feed()) {
     return;
   }
@@ -157,15 +164,29 @@ void Inspector::on_write(const rules::Commit& commit) {
 void Inspector::on_commit(const rules::Commit& commit) {
   for (const rules::JournalEntry& entry : commit.entries) {
     if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
-      const auto known = world_.rollbacks().find(put->rollback.id);
-      if (known == world_.rollbacks().end()) {
+      if (!world_.rollbacks().contains(put->rollback.id)) {
         look_at_decision(put->rollback);
-      } else if (!known->second.claimed_at && put->rollback.claimed_at) {
-        look_at_claim(put->rollback);
       }
     } else if (const auto* mark = std::get_if<rules::MarkRolledBack>(&entry)) {
       look_at_mark(*mark);
     }
+  }
+}
+
+// A claim follows a look at what can forbid to act, taken after it was asked for, in one moment.
+void Inspector::look_at_claim(const Rollback& rollback) {
+  int& claims = watched_[rollback.id].claims;
+  const auto known = world_.rollbacks().find(rollback.id);
+  if (known != world_.rollbacks().end()) {
+    claims = std::max(claims, known->second.claims);
+  }
+  if (!rollback.claimed_at || rollback.claims <= claims) {
+    return;
+  }
+  claims = rollback.claims;
+  look_at_guards(rollback);
+  if (control_handed_over_ != world_.time() || !control_was_fresh_) {
+    find("a claim of " + name_of_row(rollback.deployment) + " without a look at ops.control");
   }
 }
 
@@ -204,42 +225,6 @@ void Inspector::look_at_decision(const Rollback& rollback) {
   }
 }
 
-// Nobody acts unattended against a guard that everybody can see.
-void Inspector::look_at_claim(const Rollback& rollback) {
-  const bool unattended = rollback.type == TriggerType::automatic && !rollback.approved;
-  const std::string name = "the rollback of " + name_of_row(rollback.deployment);
-  if (rollback.asked && !rollback.approved) {
-    find(name + " was claimed and nobody approved it");
-  }
-  if (!unattended) {
-    return;
-  }
-  const rules::Policy& policy = policies_.of(rollback.service);
-  if (other_rollbacks(rollback.service, rollback.id) >=
-      static_cast<std::size_t>(policy.max_per_hour)) {
-    find(name + " was claimed above the cap");
-  }
-  const auto bad_since = others_bad_since_.find(rollback.service);
-  const rules::Duration settled = rules::seconds{count_every};
-  if (bad_since != others_bad_since_.end() && last_fault_ + settled < bad_since->second &&
-      world_.time() - bad_since->second > settled) {
-    find(name + " was claimed although most of its neighbours are as bad");
-  }
-}
-
-// Automatic rollbacks of the environment that are in progress or were claimed within an hour.
-std::size_t Inspector::other_rollbacks(const rules::Service& service,
-                                       const rules::EventId& own) const {
-  return static_cast<std::size_t>(
-      std::count_if(world_.rollbacks().begin(), world_.rollbacks().end(), [&](const auto& known) {
-        const Rollback& r = known.second;
-        return r.service.environment == service.environment && r.id != own &&
-               r.type == TriggerType::automatic &&
-               (r.status == RollbackStatus::in_progress ||
-                (r.claimed_at && world_.time() - *r.claimed_at < rules::minutes{60}));
-      }));
-}
-
 std::optional<Rollback> Inspector::last_failed(const rules::Service& service) const {
   std::optional<Rollback> last;
   for (const auto& [id, r] : world_.rollbacks()) {
@@ -267,26 +252,23 @@ void Inspector::on_entry(const rules::JournalEntry& entry) {
   tell(text_of(entry));
   if (const auto* alert = std::get_if<rules::Alert>(&entry)) {
     Watched& watched = watched_[alert->rollback.id];
-    switch (alert->kind) {
-      case rules::AlertKind::initiated:
-        ++watched.initiated;
-        break;
-      case rules::AlertKind::completed:
-      case rules::AlertKind::failed:
-      case rules::AlertKind::aborted:
-      case rules::AlertKind::rejected:
-        ++watched.ended;
-        break;
-      case rules::AlertKind::proposed:
-        ++watched.proposed;
-        break;
-      case rules::AlertKind::held:
-      case rules::AlertKind::breaker_opened:
-      case rules::AlertKind::late_success:
-      case rules::AlertKind::redeployed:
-      case rules::AlertKind::paused:
-        break;
-    }
+    using enum rules::AlertKind;
+    const bool ends = alert->kind == completed || alert->kind == failed || alert->kind == aborted ||
+                      alert->kind == rejected;
+    watched.initiated += alert->kind == initiated ? 1 : 0;
+    watched.proposed += alert->kind == proposed ? 1 : 0;
+    watched.ended += ends ? 1 : 0;
+  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+    look_at_settling(*settled);
+  }
+}
+
+void Inspector::on_action(const rules::Action& action) {
+  tell("action " + std::to_string(action.index()));
+  if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
+    look_at_dispatch(*deploy);
+  } else if (const auto* asked = std::get_if<rules::ReadControl>(&action)) {
+    control_asked_[asked->number] = world_.time();
   }
 }
 
@@ -296,19 +278,24 @@ void Inspector::look_at_dispatch(const rules::Deploy& deploy) {
     find("a deploy of " + deploy.version + " whose claim is not in the journal");
     return;
   }
-  if (++watched_[deploy.event].dispatches > 1) {
+  // The runs so far are those of the dispatches before this one.
+  const std::vector<SimRun>& before = world_.runs_of(deploy.event);
+  if (static_cast<std::size_t>(++watched_[deploy.event].dispatches) > before.size() + 1 ||
+      std::any_of(before.begin(), before.end(), [&](const SimRun& run) {
+        return !run.certain_no || run.deploy.claimed_at == deploy.claimed_at;
+      })) {
     find("a second deploy of one rollback, to " + deploy.version);
   }
   const Rollback& r = known->second;
+  if (r.claimed_at != deploy.claimed_at) {
+    find("a deploy of " + deploy.version + " of another claim than the journal's");
+  }
   if (r.service != deploy.service || r.target->version != deploy.version ||
       r.target->git_commit != deploy.git_commit || r.replacement != deploy.replacement) {
     find("a deploy that is not what its row says");
   }
   if (!world_.is_leading()) {
     find("a deploy without leadership");
-  }
-  if (world_.database().pause().on && !deploy.through_pause) {
-    find("a deploy while everything is paused");
   }
 }
 

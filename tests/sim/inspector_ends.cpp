@@ -44,8 +44,10 @@ void Inspector::look_at_end_of(const Rollback& rollback) {
     find(name + " had " + std::to_string(watched.initiated) + " alerts of its beginning and " +
          std::to_string(watched.ended) + " of its end");
   }
-  if (!rollback.claimed_at && watched.dispatches != 0) {
-    find(name + " was dispatched without a claim");
+  const auto& runs = world_.runs_of(rollback.id);
+  if (!rollback.claimed_at &&
+      std::any_of(runs.begin(), runs.end(), [](const SimRun& run) { return !run.certain_no; })) {
+    find(name + " was dispatched, and its claim taken back");
   }
   if (rollback.claimed_at && !watched.marked) {
     find(name + " was claimed and its row never marked");
@@ -67,9 +69,11 @@ void Inspector::look_at_rows_of(const Rollback& rollback, const Watched& watched
   const bool serves = rollback.serving_from.has_value();
   const std::string name = "after the rollback of " + name_of_row(rollback.deployment) + ", " +
                            std::string{rules::name_of(rollback.status)} + ", ";
+  const bool gave_way = rollback.status == RollbackStatus::aborted && rollback.claimed_at;
+  const bool deployed =
+      rollback.step(rules::StepName::await_deploy).status == rules::StepStatus::success;
   if (serves != (rollback.status == RollbackStatus::success ||
-                 rollback.ended_by == rules::Reason::still_unhealthy ||
-                 (rollback.status == RollbackStatus::aborted && rollback.claimed_at))) {
+                 rollback.ended_by == rules::Reason::still_unhealthy || (gave_way && deployed))) {
     find(name + "its end does not fit whether the replacement serves");
   }
   if (serves) {
@@ -82,9 +86,10 @@ void Inspector::look_at_rows_of(const Rollback& rollback, const Watched& watched
     }
     return;
   }
-  if (bad.status != watched.old_status ||
-      bad.health_check_passed != watched.old_health_check_passed) {
-    find(name + "the bad row does not have its status back");
+  const bool is_back = bad.status == watched.old_status &&
+                       bad.health_check_passed == watched.old_health_check_passed;
+  if (gave_way ? bad.status != DeploymentStatus::rolled_back : !is_back) {
+    find(name + "the bad row does not have the status it should have");
   }
   if (replacement.status != DeploymentStatus::failed) {
     find(name + "the replacement is not failed");
@@ -110,83 +115,11 @@ void Inspector::look_at_counts() {
   look_at_neglect(minute, five);
 }
 
-// A service whose neighbours are as bad, by counting all of them.
-void Inspector::look_at_neighbours(const std::map<rules::DeploymentId, std::uint64_t>& minute,
-                                   const std::map<rules::DeploymentId, std::uint64_t>& five) {
-  for (const auto& [id, row] : world_.deployments()) {
-    services_.insert(row.service);
-  }
-  std::set<rules::Service> serving;
-  std::set<rules::Service> bad;
-  for (const rules::Service& service : services_) {
-    const Deployment* current = world_.database().at(service, world_.time());
-    if (current == nullptr) {
-      continue;
-    }
-    serving.insert(service);
-    const Rollback* active = world_.database().active_of(service);
-    const bool plain = policies_.of(service).triggers == rules::default_triggers();
-    if ((active != nullptr && active->status == RollbackStatus::in_progress) ||
-        (plain && (count_of(minute, current->id) > 5 || count_of(five, current->id) > 50))) {
-      bad.insert(service);
-    }
-  }
-  for (const rules::Service& service : services_) {
-    const auto neighbours = [&](const std::set<rules::Service>& some) {
-      return std::count_if(some.begin(), some.end(), [&](const rules::Service& other) {
-        return other != service && other.environment == service.environment;
-      });
-    };
-    if (neighbours(bad) >= 3 && 2 * neighbours(bad) >= neighbours(serving)) {
-      others_bad_since_.emplace(service, world_.time());
-    } else {
-      others_bad_since_.erase(service);
-    }
-  }
-}
-
-// Whether the one before had anything like a trigger's worth of events: more than has to be.
-bool Inspector::was_bad_before(const Deployment& current) const {
-  const Deployment* before =
-      world_.database().at(current.service, *current.deployed_at - rules::Duration{1});
-  const auto is_bad = [&](rules::Second window, std::uint64_t above) {
-    for (rules::Second back = 0; back <= 60; back += 10) {
-      const rules::Second t = rules::second_of(*current.deployed_at) - back;
-      if (count_of(world_.database().recount(t, window + 10), before->id) > above) {
-        return true;
-      }
-    }
-    return false;
-  };
-  return before != nullptr && (is_bad(60, 5) || is_bad(300, 50));
-}
-
-bool Inspector::meets_migrations(const Deployment& current) const {
-  const Deployment* target = world_.database().target_of(current);
-  const auto& all = world_.database().migrations();
-  return std::any_of(all.begin(), all.end(), [&](const rules::Migration& migration) {
-    const auto own = world_.deployments().find(*migration.deployment);
-    const bool ours = own != world_.deployments().end() && own->second.service == current.service;
-    return ours &&
-           (migration.revert_failed ||
-            (target != nullptr && own->second.row != target->row &&
-             own->second.deployed_at >= target->deployed_at && !migration.backward_compatible));
-  });
-}
-
 // Whether anything that a person can see in the tables makes an automatic rollback wait.
 bool Inspector::is_held(const Deployment& current) const {
   const rules::Instant now = world_.time();
   const rules::Policy& policy = policies_.of(current.service);
-  const auto& breakers = world_.database().breakers();
-  const bool is_open =
-      std::any_of(breakers.begin(), breakers.end(), [&](const rules::Breaker& breaker) {
-        return breaker.environment == current.service.environment;
-      });
-  if (policy.mode != rules::Mode::automatic || now - *current.deployed_at > policy.max_age ||
-      is_open || world_.database().pause().on || others_bad_since_.contains(current.service) ||
-      other_rollbacks(current.service, {}) >= static_cast<std::size_t>(policy.max_per_hour) ||
-      meets_migrations(current) || was_bad_before(current)) {
+  if (is_guarded(current)) {
     return true;
   }
   for (const auto& [id, r] : world_.rollbacks()) {
@@ -240,6 +173,35 @@ void Inspector::look_at_neglect(const std::map<rules::DeploymentId, std::uint64_
   }
 }
 
+// Only of a run that really succeeded late the rows may be changed, and then they have to be.
+void Inspector::look_at_settling(const rules::SettleLate& settled) {
+  for (const auto& [id, r] : world_.rollbacks()) {
+    const auto& runs = world_.runs_of(id);
+    const bool succeeded = !runs.empty() && runs.back().ended &&
+                           runs.back().ends_with == rules::DeployOutcome::succeeded;
+    if (r.replacement == settled.replacement && (!r.is_over() || !succeeded)) {
+      find("the rows of " + name_of_row(r.deployment) + " are settled, and nothing succeeded");
+    }
+  }
+}
+
+void Inspector::look_at_followed(const Rollback& rollback) {
+  const std::string name = "the run of the rollback of " + name_of_row(rollback.deployment);
+  if (rollback.late_outcome.empty()) {
+    find(name + " is followed for ever");
+    return;
+  }
+  const auto& runs = world_.runs_of(rollback.id);
+  const bool succeeded = !runs.empty() && runs.back().ended &&
+                         runs.back().ends_with == rules::DeployOutcome::succeeded &&
+                         runs.back().ends_at < *rollback.followed_until - rules::minutes{5};
+  const auto replacement = world_.deployments().find(rollback.replacement);
+  if (succeeded && (rollback.late_outcome != "succeeded" ||
+                    replacement->second.status != DeploymentStatus::success)) {
+    find(name + " succeeded late, and the rows do not say so");
+  }
+}
+
 void Inspector::look_at_the_end() {
   if (!open_.empty() || world_.loop().active_rollbacks() != 0) {
     find("a rollback is still active at the end");
@@ -249,6 +211,11 @@ void Inspector::look_at_the_end() {
     return;
   }
   look_at_counts();
+  for (const auto& [id, rollback] : world_.rollbacks()) {
+    if (rollback.followed_until) {
+      look_at_followed(rollback);
+    }
+  }
   for (const rules::Service& service : services_) {
     const Deployment* current = world_.database().at(service, world_.time());
     if (current == nullptr || !rules::is_watched(*current)) {

@@ -17,11 +17,12 @@ using rules::seconds;
 
 const Instant begin = rules::instant_of(1'765'756'800);  // 2025-12-15 00:00 UTC
 constexpr Duration busy = rules::minutes{120};
-constexpr Duration rest = rules::minutes{30};
+constexpr Duration rest = rules::minutes{45};  // nothing is followed for longer than that
 
 rules::Policy some_policy(Random& random) {
   rules::Policy policy;
   policy.settle = seconds{random.between(0, 10)};
+  policy.executor = random.one_in(3) ? "command" : "github";
   policy.confirm = seconds{random.between(0, 4)};
   policy.cooldown = seconds{random.between(0, 300)};
   policy.verify_window = random.between(5, 60);
@@ -88,7 +89,7 @@ class Director {
     const auto most = random_.one_in(4) ? longest.count() : longest.count() / 20;
     return Duration{random_.between(0, most)};
   }
-  SimDeploy some_deploy(const rules::Deploy& deploy);
+  SimDeploy some_deploy();
 
   Random random_;
   bool is_calm_;
@@ -140,16 +141,30 @@ SimChance Director::chance() {
     return random_.one_in(2) ? SimCommit::lost : SimCommit::confirmation_lost;
   };
   chance.lands = [this] { return random_.one_in(2); };
-  chance.deploy = [this](const rules::Deploy& deploy) { return some_deploy(deploy); };
+  chance.deploy = [this](const rules::Deploy& /*deploy*/) { return some_deploy(); };
+  chance.deployed = [this](const rules::Deploy& deploy) {
+    for (const auto& traffic : traffic_) {
+      if (traffic->service() == deploy.service) {
+        traffic->run(deploy.version);
+      }
+    }
+  };
   return chance;
 }
 
-SimDeploy Director::some_deploy(const rules::Deploy& deploy) {
+// What the executor says is one thing, what runs another.
+SimDeploy Director::some_deploy() {
   using enum rules::DeployOutcome;
   ++dispatched_;
   SimDeploy how;
   how.takes = up_to(seconds{120}) + Duration{1'000};
-  switch (random_.between(0, 9)) {
+  how.listed_after = up_to(seconds{150});
+  how.runs = !random_.one_in(3);
+  how.heeds_cancel = !random_.one_in(3);
+  how.run_ends = random_.one_in(4) ? failed : succeeded;
+  how.retry_after = random_.one_in(2) ? Duration{0} : up_to(seconds{150});
+  how.deadline = random_.one_in(6) ? seconds{20} : seconds{300};
+  switch (random_.between(0, 11)) {
     case 0:
       how.outcome = failed;
       break;
@@ -157,21 +172,18 @@ SimDeploy Director::some_deploy(const rules::Deploy& deploy) {
       how.outcome = not_started;
       break;
     case 2:
+    case 3:
       how.outcome = unknown;
+      break;
+    case 4:
+      how.outcome = refused;
+      how.takes = up_to(seconds{5});
+      break;
+    case 5:
+      how.outcome = cancelled;
       break;
     default:
       how.outcome = succeeded;
-  }
-  // What the executor says is one thing, what runs afterwards another: nobody knows of `unknown`.
-  const bool runs = how.outcome == succeeded || (how.outcome == unknown && random_.one_in(2));
-  if (runs) {
-    later(how.takes, [this, service = deploy.service, version = deploy.version] {
-      for (const auto& traffic : traffic_) {
-        if (traffic->service() == service) {
-          traffic->run(version);
-        }
-      }
-    });
   }
   return how;
 }
@@ -198,16 +210,9 @@ void Director::schedule_people() {
     });
     schedule(rules::minutes{45}, [this, traffic] {
       if (!is_calm_) {
-        rules::ManualRequest request{
+        world_.request_rollback(
             random_.one_in(3) ? random_.pick(traffic->rows()) : traffic->rows().back(),
-            "asked for",
-            {}};
-        request.revert_migrations = random_.one_in(4);
-        if (random_.one_in(4)) {
-          request.overrides = {rules::Reason::paused, rules::Reason::migration,
-                               rules::Reason::no_target};
-        }
-        world_.ask(request);
+            "asked for");
       }
     });
   }
@@ -259,14 +264,8 @@ void Director::schedule_control() {
   schedule(rules::minutes{20}, [this] {
     const auto& traffic = *traffic_[static_cast<std::size_t>(
         random_.between(0, static_cast<std::int64_t>(traffic_.size()) - 1))];
-    rules::Migration migration;
-    migration.name = "migration " + std::to_string(world_.database().migrations().size()) + " " +
-                     std::to_string(world_.time().time_since_epoch().count());
-    migration.deployment = traffic.rows().back();
-    migration.applied_at = world_.time();
-    migration.backward_compatible = !random_.one_in(6);
-    migration.has_script = !random_.one_in(3);
-    world_.migrate(migration);
+    world_.add_migration("migration " + std::to_string(world_.time().time_since_epoch().count()),
+                         traffic.rows().back(), !random_.one_in(6));
   });
   // One cause for all of them.
   schedule(rules::minutes{60}, [this] {

@@ -105,6 +105,11 @@ bool SimDatabase::accepts(const rules::Commit& commit) const {
       if (!fits) {
         return false;
       }
+    } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
+      const auto known = rollbacks_.find(amended->rollback.id);
+      if (known == rollbacks_.end() || !known->second.is_over()) {
+        return false;
+      }
     } else if (const auto* mark = std::get_if<rules::MarkRolledBack>(&entry)) {
       if (deployments_.at(mark->deployment).status != mark->from ||
           deployments_.contains(mark->replacement) || !deployments_.contains(mark->target)) {
@@ -128,20 +133,21 @@ void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
     if (rollbacks_.insert_or_assign(put->rollback.id, put->rollback).second) {
       in_order_.push_back(put->rollback.id);
     }
-    if (put->rollback.claimed_at) {
-      deployments_.at(put->rollback.deployment).rollback_dispatched = true;
-    }
+    deployments_.at(put->rollback.deployment).rollback_dispatched =
+        was_dispatched(put->rollback.deployment);
+  } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
+    rollbacks_.at(amended->rollback.id) = amended->rollback;
+  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+    Deployment& bad = changed(settled->deployment);
+    bad.status = DeploymentStatus::rolled_back;
+    bad.health_check_passed = false;
+    serve(settled->replacement, settled->deployed_at, now);
   } else if (const auto* marked = std::get_if<rules::MarkRolledBack>(&entry)) {
     mark(*marked, now);
   } else if (const auto* restored = std::get_if<rules::RestoreDeployment>(&entry)) {
     restore(*restored, now);
-  } else if (const auto* serve = std::get_if<rules::PutInService>(&entry)) {
-    Deployment& replacement = changed(serve->replacement);
-    if (replacement.status != DeploymentStatus::success) {
-      replacement.completed_at = now;
-    }
-    replacement.status = DeploymentStatus::success;
-    replacement.deployed_at = serve->deployed_at;
+  } else if (const auto* served = std::get_if<rules::PutInService>(&entry)) {
+    serve(served->replacement, served->deployed_at, now);
   } else if (const auto* passed = std::get_if<rules::PassProbation>(&entry)) {
     const auto& known = deployments_.at(passed->deployment);
     if (rules::is_watched(known)) {
@@ -152,16 +158,6 @@ void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
         row.completed_at = now;
       }
     }
-  } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
-    rollbacks_.at(amended->rollback.id) = amended->rollback;
-  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
-    Deployment& bad = changed(settled->deployment);
-    bad.status = DeploymentStatus::rolled_back;
-    bad.health_check_passed = false;
-    Deployment& replacement = changed(settled->replacement);
-    replacement.status = DeploymentStatus::success;
-    replacement.deployed_at = settled->deployed_at;
-    replacement.completed_at = now;
   } else {
     apply_control(entry);
   }
@@ -182,25 +178,19 @@ void SimDatabase::apply_control(const rules::JournalEntry& entry) {
   }
 }
 
-rules::MigrationsReverted SimDatabase::revert(const rules::RevertMigrations& wanted) {
-  rules::MigrationsReverted done{wanted.event, {}, {}, {}};
-  for (const std::string& name : wanted.migrations) {
-    const auto known =
-        std::find_if(migrations_.begin(), migrations_.end(),
-                     [&](const rules::Migration& migration) { return migration.name == name; });
-    if (known == migrations_.end()) {
-      continue;
-    }
-    if (!known->has_script) {
-      known->revert_failed = true;
-      done.failed = name;
-      done.error = "no script";
-      break;
-    }
-    migrations_.erase(known);
-    done.reverted.push_back(name);
+void SimDatabase::serve(const rules::DeploymentId& id, Instant deployed_at, Instant now) {
+  Deployment& replacement = changed(id);
+  if (replacement.status != DeploymentStatus::success) {
+    replacement.completed_at = now;
   }
-  return done;
+  replacement.status = DeploymentStatus::success;
+  replacement.deployed_at = deployed_at;
+}
+
+bool SimDatabase::was_dispatched(const rules::DeploymentId& id) const {
+  return std::any_of(rollbacks_.begin(), rollbacks_.end(), [&](const auto& known) {
+    return known.second.deployment == id && known.second.claimed_at;
+  });
 }
 
 void SimDatabase::mark(const rules::MarkRolledBack& mark, Instant now) {
@@ -246,13 +236,12 @@ rules::JournalRead SimDatabase::journal_read(Instant now) const {
     } else if (rollback.type == rules::TriggerType::constitutional_violation) {
       history.rejection = rules::Rejection{rollback.deployment, rollback.validation.violated()};
     }
+    if (rollback.followed_until && rollback.late_outcome.empty()) {
+      journal.followed.push_back(rollback);
+    }
     const bool automatic = rollback.type == rules::TriggerType::automatic;
     if (automatic && rollback.claimed_at && now < *rollback.claimed_at + rules::minutes{60}) {
       journal.claims.push_back({id, rollback.service.environment, *rollback.claimed_at});
-    }
-    if (rollback.followed_until && rollback.is_over() && now < *rollback.followed_until &&
-        rollback.late_outcome.empty()) {
-      journal.followed.push_back(rollback);
     }
     if (rollback.status == rules::RollbackStatus::failed ||
         (rollback.is_over() && automatic && rollback.aborted)) {

@@ -34,9 +34,6 @@ class SimDatabase {
   void log_error(const SimEvent& event) { events_.push_back(event); }
   void keep_snapshot(const rules::SnapshotTaken& taken, std::optional<double> utilisation,
                      std::optional<bool> previous_unhealthy);
-  void add_migration(const rules::Migration& migration) { migrations_.push_back(migration); }
-  // Runs their scripts: the one without a script fails, and stops the rest.
-  rules::MigrationsReverted revert(const rules::RevertMigrations& wanted);
   // As plain SQL would do it.
   void set_pause(const rules::Pause& pause) { pause_ = pause; }
 
@@ -44,9 +41,6 @@ class SimDatabase {
   [[nodiscard]] bool accepts(const rules::Commit& commit) const;
   void apply(const rules::JournalEntry& entry, rules::Instant now);
   [[nodiscard]] rules::JournalRead journal_read(rules::Instant now) const;
-  [[nodiscard]] rules::ControlRead control_read(std::uint64_t number) const {
-    return {number, pause_, breakers_, migrations_, false};
-  }
 
   // The feed. What is new since the last look; or everything; or, of what the looks so far have
   // seen, all of one service, or all of the longest window of seconds that ends with second t.
@@ -68,7 +62,6 @@ class SimDatabase {
   [[nodiscard]] const std::vector<SimEvent>& events() const { return events_; }
   [[nodiscard]] const rules::Pause& pause() const { return pause_; }
   [[nodiscard]] const std::vector<rules::Breaker>& breakers() const { return breakers_; }
-  [[nodiscard]] const std::vector<rules::Migration>& migrations() const { return migrations_; }
   [[nodiscard]] const rules::Rollback* active_of(const rules::Service& service) const;
 
   // The definitions, by looking at every row, as SQL would: the current deployment of a moment,
@@ -82,6 +75,8 @@ class SimDatabase {
 
  private:
   rules::Deployment& changed(const rules::DeploymentId& id);
+  void serve(const rules::DeploymentId& id, rules::Instant deployed_at, rules::Instant now);
+  [[nodiscard]] bool was_dispatched(const rules::DeploymentId& id) const;
   void mark(const rules::MarkRolledBack& mark, rules::Instant now);
   void restore(const rules::RestoreDeployment& restore, rules::Instant now);
   void apply_control(const rules::JournalEntry& entry);
@@ -92,7 +87,6 @@ class SimDatabase {
   std::vector<rules::EventId> in_order_;  // of their rows
   rules::Pause pause_;
   std::vector<rules::Breaker> breakers_;
-  std::vector<rules::Migration> migrations_;
   std::vector<SimEvent> events_;
   std::size_t events_told_ = 0;
   rules::Look look_ = 0;

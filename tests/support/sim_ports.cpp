@@ -1,4 +1,4 @@
-// The journal and the executor of the simulated world.
+// The journal of the simulated world, and what the daemon starts in it.
 
 #include <algorithm>
 #include <utility>
@@ -9,10 +9,9 @@ namespace rollbackd::tests {
 namespace {
 
 constexpr rules::Duration at_once{0};
-constexpr rules::Duration bell_takes{1'000};
 constexpr rules::Duration commit_takes{1'000};
 constexpr rules::Duration snapshot_takes{40'000};
-constexpr rules::Duration spawn_takes{5'000};
+constexpr rules::Duration probe_takes{5'000};
 
 }  // namespace
 
@@ -103,6 +102,9 @@ void SimWorld::answer_journal() {
   if (bug_ == SimBug::forgets_active) {
     journal.active.clear();
   }
+  if (bug_ == SimBug::forgets_the_follower) {
+    journal.followed.clear();
+  }
   if (bug_ == SimBug::forgets_the_latch) {
     for (rules::ServiceHistory& history : journal.histories) {
       history.latch.reset();
@@ -153,22 +155,24 @@ void SimWorld::start(const rules::Action& action) {
     start_snapshot(*snapshot);
   } else if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
     start_deploy(*deploy);
+    if (bug_ == SimBug::dispatches_twice) {
+      witness.on_action(action);
+    }
+  } else if (const auto* followed = std::get_if<rules::FollowDeploy>(&action)) {
+    follow(*followed);
+  } else if (const auto* cancelled = std::get_if<rules::CancelDeploy>(&action)) {
+    cancel_run(cancelled->event);
+  } else if (const auto* reverted = std::get_if<rules::RevertMigrations>(&action)) {
+    revert(*reverted);
+  } else if (const auto* asked = std::get_if<rules::ReadControl>(&action)) {
+    control_asked_ = asked->number;
+    read_control();
   } else if (const auto* probe = std::get_if<rules::ProbeHealth>(&action)) {
-    while_alive(chance_.takes(spawn_takes), [this, event = probe->event] {
+    while_alive(chance_.takes(probe_takes), [this, event = probe->event] {
       take(rules::HealthUrlAnswered{event, health_url_ok_, ""});
     });
   } else if (const auto* rebuild = std::get_if<rules::RebuildWindows>(&action)) {
     recount(*rebuild);
-  } else if (const auto* control = std::get_if<rules::ReadControl>(&action)) {
-    read_control(control->number);
-  } else if (const auto* follow = std::get_if<rules::FollowDeploy>(&action)) {
-    // What a command did that ran when the daemon died nobody knows.
-    while_alive(chance_.takes(spawn_takes), [this, event = follow->event] {
-      take(rules::DeployEnded{event, rules::DeployOutcome::unknown, "interrupted"});
-    });
-  } else if (const auto* revert = std::get_if<rules::RevertMigrations>(&action)) {
-    while_alive(chance_.takes(snapshot_takes),
-                [this, wanted = *revert] { take(database_.revert(wanted)); });
   }
 }
 
@@ -189,34 +193,6 @@ void SimWorld::start_snapshot(const rules::TakeSnapshot& snapshot) {
                 database_.keep_snapshot(taken, utilisation, unhealthy);
                 take(taken);
               });
-}
-
-void SimWorld::start_deploy(const rules::Deploy& deploy) {
-  // The gate: the pause is read once more, whatever the rules believe.
-  if (database_.pause().on && !deploy.through_pause) {
-    while_alive(chance_.takes(spawn_takes), [this, event = deploy.event] {
-      take(rules::DeployEnded{event, rules::DeployOutcome::not_started, "paused",
-                              rules::Duration{0}, rules::Reason::paused});
-    });
-    return;
-  }
-  witness.on_dispatch(deploy);
-  if (bug_ == SimBug::dispatches_twice) {
-    witness.on_dispatch(deploy);
-  }
-  const SimDeploy how = chance_.deploy ? chance_.deploy(deploy) : deploy_behaviour_;
-  running_.insert(deploy.event);
-  if (how.outcome != rules::DeployOutcome::not_started) {
-    while_alive(chance_.takes(spawn_takes), [this, event = deploy.event] {
-      take(rules::DeployStarted{event, "started"});
-    });
-  }
-  while_alive(how.takes, [this, event = deploy.event, how] {
-    running_.erase(event);
-    if (bug_ != SimBug::loses_the_deploys_end) {
-      take(rules::DeployEnded{event, how.outcome, how.detail});
-    }
-  });
 }
 
 std::vector<rules::EventId> SimWorld::running() const { return {running_.begin(), running_.end()}; }

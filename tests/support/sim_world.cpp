@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <utility>
 
-#include "rules/limits.hpp"
 namespace rollbackd::tests {
 namespace {
 
 constexpr rules::Duration at_once{0};
 constexpr rules::Duration bell_takes{1'000};
 constexpr rules::Duration commit_takes{1'000};
-constexpr rules::Duration control_takes{500};
 // How often a planted bug shows, where it is about one of many.
 constexpr std::uint64_t bug_every = 20;
 
@@ -60,25 +58,10 @@ void SimWorld::every_second() {
                    poll(chance_.audits && rules::second_of(time_) % 60 == 30);
                  }
                  take(samples_);
-                 read_control(0);
-                 while_alive(rules::limits::control_every, [this] { read_control(0); });
+                 read_control();
                }
                every_second();
              }});
-}
-
-// On a session of its own: as soon as it can be read, in the order in which it was.
-void SimWorld::read_control(std::uint64_t number) {
-  in_turn(control_queue_, control_takes, [this, number, life = life_] {
-    if (life != life_ || !is_up_) {
-      return;
-    }
-    if (is_database_up_) {
-      take(database_.control_read(number));
-    } else if (number != 0) {
-      while_alive(rules::limits::control_every, [this, number] { read_control(number); });
-    }
-  });
 }
 
 // --- The daemon
@@ -94,6 +77,8 @@ void SimWorld::boot() {
   writes_ = 0;
   wake_.reset();
   running_.clear();  // children of the old process are nobody's
+  late_.clear();
+  control_asked_ = 0;
   loop_ = std::make_unique<engine::Loop>(policies_, *this, *this, *this, *this);
   while_alive(commit_takes, [this] {
     looks_ = 0;
@@ -103,7 +88,7 @@ void SimWorld::boot() {
     if (leads_) {
       read();
     }
-    read_control(0);
+    read_control();
     take(samples_);
     if (bug_ == SimBug::dispatches_again) {
       for (const auto& [id, r] : database_.rollbacks()) {
@@ -162,6 +147,13 @@ void SimWorld::log_error(const rules::Service& service, rules::Instant timestamp
   ring();
 }
 
+void SimWorld::request_rollback(const rules::DeploymentId& id, const std::string& reason,
+                                bool revert_migrations) {
+  rules::ManualRequest request{id, reason, {}};
+  request.revert_migrations = revert_migrations;
+  ask(request);
+}
+
 void SimWorld::ask(const rules::Input& request) {
   if (is_leading()) {
     take(request);
@@ -170,6 +162,11 @@ void SimWorld::ask(const rules::Input& request) {
 
 void SimWorld::set_pause(bool on, const std::string& reason) {
   database_.set_pause({on, "somebody", reason, time_});
+}
+
+void SimWorld::add_migration(const std::string& name, const rules::DeploymentId& deployment,
+                             bool backward_compatible) {
+  migrations_.push_back({name, deployment, time_, backward_compatible, true, false});
 }
 
 // --- The feed
