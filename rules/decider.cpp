@@ -21,17 +21,6 @@ Output Decider::step(Instant now, const Input& input) {
   return output;
 }
 
-std::optional<Instant> Decider::wake_at() const {
-  std::optional<Instant> earliest;
-  for (const auto& [service, execution] : executions_) {
-    const auto wanted = execution.wake_at(world_, now_);
-    if (wanted && (!earliest || *wanted < *earliest)) {
-      earliest = wanted;
-    }
-  }
-  return earliest;
-}
-
 void Decider::on(const FeedBatch& batch, Instant now, Output& output) {
   after_intake(take_in(world_, batch), now, output);
 }
@@ -52,177 +41,12 @@ void Decider::on(const FeedLost& /*lost*/, Instant /*now*/, Output& /*output*/) 
   world_.complete = false;
 }
 
-void Decider::on(const JournalRead& journal, Instant now, Output& output) {
-  if (!sent_.empty()) {
-    return;  // it was asked for twice, and what is on its way is younger than this answer
-  }
-  executions_.clear();
-  for (auto& [service, state] : world_.services) {
-    state.latch.reset();
-    state.automatic_ended_at.reset();
-  }
-  for (const ServiceHistory& history : journal.histories) {
-    ServiceState& state = world_.services[history.service];
-    state.latch = history.latch;
-    state.automatic_ended_at = history.automatic_ended_at;
-    const bool nobody_judged = state.judged == DeploymentId{};
-    if (history.rejection && state.told.empty() &&
-        (nobody_judged || state.judged == history.rejection->deployment)) {
-      state.judged = history.rejection->deployment;
-      state.told = history.rejection->reasons;
-      state.told_as = Ruling::rejected;
-      state.last_fired = second_of(now);
-    }
-  }
-  for (const Rollback& rollback : journal.active) {
-    const auto ended = unclaimed_.find(rollback.id);
-    const bool running = ended != unclaimed_.end() ||
-                         std::find(journal.running.begin(), journal.running.end(), rollback.id) !=
-                             journal.running.end();
-    Execution execution = Execution::resumed(rollback, running);
-    if (ended != unclaimed_.end()) {
-      execution.take(ended->second);
-    }
-    executions_.emplace(rollback.service, std::move(execution));
-  }
-  unclaimed_.clear();
-  world_.journal_known = true;
-  for (const auto& [service, line] : world_.deployments.lines()) {
-    for (const Deployment* deployment : line) {
-      welcome(*deployment, now, output);
-    }
-  }
-  drive_all(now, output);
-}
-
-void Decider::on(const CommitDone& done, Instant now, Output& output) {
-  const auto found = sent_.find(done.id);
-  if (found == sent_.end()) {
-    return;  // it was dropped with everything else when an earlier one failed
-  }
-  const Sent sent = found->second;
-  sent_.erase(found);
-  if (!done.committed) {
-    forget_journal();
-    return;
-  }
-  if (sent.arrival) {
-    world_.deployments.mark_snapshot(*sent.arrival, true, sent.utilisation);
-  }
-  if (sent.execution) {
-    executions_.at(*sent.execution).committed();
-    conclude(*sent.execution);
-    drive(*sent.execution, now, output);
-  }
-}
-
-void Decider::on(const LeadershipLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
-  forget_journal();
-}
-
-void Decider::forget_journal() {
-  executions_.clear();
-  sent_.clear();
-  verified_.clear();
-  snapshots_asked_.clear();
-  world_.journal_known = false;
-  // What was told may not have been written; the journal says what was.
-  for (auto& [service, state] : world_.services) {
-    state.told.clear();
-  }
-}
-
-// A rollback whose end is committed becomes part of its service's past.
-void Decider::conclude(const Service& service) {
-  const auto found = executions_.find(service);
-  INVARIANT(found != executions_.end());
-  const Rollback& rollback = found->second.rollback();
-  if (rollback.claimed_at) {
-    world_.deployments.mark_rollback_dispatched(rollback.deployment);
-  }
-  if (!found->second.is_done()) {
-    return;
-  }
-  ServiceState& state = world_.services[service];
-  if (rollback.status == RollbackStatus::failed) {
-    state.latch = Latch{rollback.id, rollback.deployment};
-  }
-  if (rollback.type == TriggerType::automatic && rollback.claimed_at) {
-    state.automatic_ended_at = rollback.completed_at;
-  }
-  executions_.erase(found);
-}
-
 void Decider::on(const Sampled& samples, Instant now, Output& output) {
   world_.samples = samples;
   if (const Deployment* newest = newest_current(world_, now)) {
     judge_service(Service{newest->service}, now, output);
   }
 }
-
-void Decider::on(const SnapshotTaken& answer, Instant now, Output& output) {
-  if (answer.type == SnapshotType::pre_deployment && !answer.snapshot_id.empty()) {
-    world_.deployments.mark_snapshot(answer.deployment, false, std::nullopt);
-  }
-  if (answer.type != SnapshotType::pre_rollback) {
-    return;
-  }
-  for (auto& [service, execution] : executions_) {
-    if (execution.rollback().deployment == answer.deployment) {
-      execution.take(answer);
-      drive(service, now, output);
-      return;
-    }
-  }
-}
-
-void Decider::on(const DeployStarted& answer, Instant now, Output& output) {
-  if (Execution* execution = execution_of(answer.event)) {
-    execution->take(answer);
-    drive(Service{execution->rollback().service}, now, output);
-  }
-}
-
-void Decider::on(const DeployEnded& answer, Instant now, Output& output) {
-  Execution* execution = execution_of(answer.event);
-  if (execution == nullptr) {
-    if (unclaimed_.size() < limits::unclaimed_deploys_max) {
-      unclaimed_.insert_or_assign(answer.event, answer);
-    }
-    return;
-  }
-  execution->take(answer);
-  drive(Service{execution->rollback().service}, now, output);
-}
-
-void Decider::on(const HealthUrlAnswered& answer, Instant now, Output& output) {
-  if (Execution* execution = execution_of(answer.event)) {
-    execution->take(answer);
-    drive(Service{execution->rollback().service}, now, output);
-  }
-}
-
-// Without `confirm`, without guards: a person knows more than a counter. The laws and the
-// preconditions hold all the same.
-void Decider::on(const ManualRequest& request, Instant now, Output& output) {
-  const Deployment* deployment = world_.deployments.find(request.deployment);
-  if (deployment == nullptr || !world_.journal_known) {
-    return;
-  }
-  Rollback rollback = propose(world_, *deployment, now, last_commit_);
-  rollback.type = TriggerType::manual;
-  rollback.reason = request.reason.substr(0, limits::detail_text_max);
-  rollback.initiated_by = request.initiated_by;
-  rollback.validation =
-      validate(world_, {*deployment, false, executions_.contains(deployment->service)}, now);
-  if (rollback.validation.compliant()) {
-    start(std::move(rollback), output);
-  } else {
-    reject(std::move(rollback), now, output);
-  }
-}
-
-void Decider::on(const Tick& /*tick*/, Instant now, Output& output) { drive_all(now, output); }
 
 // Nothing is judged here: a response time is looked at with the next second.
 void Decider::on(const ResponseTimesRead& read, Instant /*now*/, Output& output) {
@@ -231,10 +55,6 @@ void Decider::on(const ResponseTimesRead& read, Instant /*now*/, Output& output)
 
 void Decider::on(const ResponseTimesLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
   world_.response_times_complete = false;
-}
-
-void Decider::on(const ControlRead& control, Instant /*now*/, Output& /*output*/) {
-  world_.control = control;
 }
 
 void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
@@ -256,9 +76,7 @@ void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
   if (intake.second_passed) {
     judge_everybody(now, output);
   } else {
-    for (const Service& service : intake.touched) {
-      judge_service(service, now, output);
-    }
+    judge_services(intake.touched, now, output);
   }
   drive_all(now, output);
 }
@@ -267,7 +85,7 @@ void Decider::welcome(const Deployment& deployment, Instant now, Output& output)
   if (!world_.journal_known) {
     return;
   }
-  const auto due = due_snapshot(world_, deployment, now);
+  auto due = due_snapshot(world_, deployment, now);
   if (!due || !snapshots_asked_.emplace(due->deployment, due->type).second) {
     return;
   }
@@ -277,29 +95,22 @@ void Decider::welcome(const Deployment& deployment, Instant now, Output& output)
   }
   const auto utilisation =
       world_.samples ? std::optional{world_.samples->connection_utilisation} : std::nullopt;
-  send({story_of_arrival(deployment)}, {*due}, {{}, deployment.id, utilisation}, output);
-}
-
-void Decider::drive_all(Instant now, Output& output) {
-  for (const auto& [service, execution] : executions_) {
-    drive(service, now, output);
+  const auto unhealthy = was_unhealthy_before(world_, deployment);
+  if (unhealthy) {
+    due->samples.push_back({"previous_unhealthy", *unhealthy});
   }
-}
-
-void Decider::drive(const Service& service, Instant now, Output& output) {
-  const auto found = executions_.find(service);
-  if (found == executions_.end()) {
-    return;
+  std::vector<JournalEntry> entries{story_of_arrival(deployment)};
+  const Deployment* before =
+      deployment.rollback_from ? nullptr : world_.deployments.rolled_back_before(deployment);
+  if (before != nullptr) {
+    RomanEvent told = story_of_redeployment(deployment);
+    Alert alert{AlertKind::redeployed, propose(world_, deployment, now, last_commit_),
+                told.description};
+    alert.rollback.reason = told.description;
+    entries.emplace_back(std::move(told));
+    entries.emplace_back(std::move(alert));
   }
-  auto move = found->second.next(world_, now);
-  if (!move) {
-    return;
-  }
-  if (move->entries.empty()) {
-    output.actions.insert(output.actions.end(), move->then.begin(), move->then.end());
-    return;
-  }
-  send(std::move(move->entries), std::move(move->then), {service, {}, {}}, output);
+  send(std::move(entries), {*due}, {{}, deployment.id, utilisation, {}, unhealthy}, output);
 }
 
 void Decider::send(std::vector<JournalEntry> entries, std::vector<Action> then, Sent sent,
@@ -307,15 +118,6 @@ void Decider::send(std::vector<JournalEntry> entries, std::vector<Action> then, 
   const CommitId id = ++last_commit_;
   sent_.emplace(id, std::move(sent));
   output.commits.push_back({id, std::move(entries), std::move(then)});
-}
-
-Execution* Decider::execution_of(const EventId& event) {
-  for (auto& [service, execution] : executions_) {
-    if (execution.rollback().id == event) {
-      return &execution;
-    }
-  }
-  return nullptr;
 }
 
 }  // namespace rollbackd::rules

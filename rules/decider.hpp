@@ -9,6 +9,7 @@
 #include "rules/input.hpp"
 #include "rules/intake.hpp"
 #include "rules/judgement.hpp"
+#include "rules/late_run.hpp"
 #include "rules/limits.hpp"
 #include "rules/output.hpp"
 #include "rules/view.hpp"
@@ -39,6 +40,21 @@ class Decider {
     std::optional<Service> execution;     // the service whose rollback waits for it
     std::optional<DeploymentId> arrival;  // the deployment whose arrival it tells
     std::optional<double> utilisation;    // when that arrived, percent
+    std::optional<EventId> late_run{};    // the rollback whose run is followed after its end
+    std::optional<bool> previous_unhealthy{};
+    std::optional<Pause> pause{};  // that it tells
+  };
+  // What an executor said while no rollback was there to hear it.
+  struct Unclaimed {
+    std::optional<int> claims;  // so far, when it was said; nothing: not known
+    std::optional<DeployStarted> started;
+    std::optional<DeployEnded> ended;
+  };
+  // A service's current deployment and the rows that fire for it.
+  struct Sight {
+    const Deployment* current;
+    ServiceState* state;
+    std::vector<Reading> firing;
   };
 
   void on(const FeedBatch& batch, Instant now, Output& output);
@@ -69,19 +85,49 @@ class Decider {
   void welcome(const Deployment& deployment, Instant now, Output& output);
   void judge_everybody(Instant now, Output& output);
   void judge_service(const Service& service, Instant now, Output& output);
-  void judge_line(const Service& service, const Deployments::Line& line, ServiceState& state,
-                  Instant now, Output& output);
+  void judge_services(const std::set<Service>& services, Instant now, Output& output);
+  std::optional<Sight> look_at(const Service& service, const Deployments::Line& line,
+                               ServiceState& state, Instant now);
+  void judge_sight(const Sight& sight, Instant now, Output& output);
+  void say_not_leader(const Sight& sight, Instant now, Output& output);
   void warn(const Deployment& current, ServiceState& state, const std::vector<Reading>& firing,
             Instant now, Output& output);
   void tell(const Deployment& current, ServiceState& state, const Verdict& verdict, Instant now,
             Output& output);
-  void reject(Rollback proposed, Instant now, Output& output);
+  void act(const Deployment& current, const Verdict& verdict, const std::vector<Reason>& reasons,
+           Instant now, Output& output);
+  void tell_shadow(const Deployment& current, const Verdict& verdict,
+                   const std::vector<Reason>& reasons, Instant now, Output& output);
+  void hold(const Deployment& current, const Verdict& verdict, const std::vector<Reason>& reasons,
+            Instant now, Output& output);
+  void open_breaker(const Deployment& current, const Verdict& verdict, Instant now, Output& output);
+  // The row as it was written.
+  Rollback reject(Rollback proposed, Instant now, Output& output);
   void start(Rollback rollback, Output& output);
   void look_at_probation(const Deployment& current, Instant now, Output& output);
   void drive_all(Instant now, Output& output);
   void drive(const Service& service, Instant now, Output& output);
-  void conclude(const Service& service);
+  void drive_late_runs(Instant now, Output& output);
+  bool carry_out(NextMove move, Sent sent, Output& output);
+  // Whether a proposal ended: what is current has to be judged.
+  bool conclude(const Service& service);
+  void remember(const JournalRead& journal, Instant now);
   void forget_journal();
+  void note_standing(const Service& service);
+  void look_at_control(Instant now, Output& output);
+  void approve(Execution& execution, Approval approval, Instant now, Output& output);
+  void answer(RequestId request, Answer::Kind kind, std::optional<Rollback> rollback,
+              Output& output) const;
+  [[nodiscard]] bool can_answer() const;
+
+  template <class Run>
+  void keep_answers(const Run& run);
+  [[nodiscard]] Unclaimed* room_for(const EventId& event);
+  [[nodiscard]] const Unclaimed* unclaimed_of(const Rollback& rollback) const;
+  static bool is_running(const JournalRead& journal, const Rollback& rollback,
+                         const Unclaimed* answers);
+  static void give(Execution& execution, const Unclaimed* answers, Instant now);
+  static void give(LateRun& run, const Unclaimed* answers, Instant now);
 
   [[nodiscard]] bool can_judge(Instant now) const {
     return is_current(world_, now) && world_.journal_known;
@@ -95,13 +141,17 @@ class Decider {
 
   World world_;
   std::map<Service, Execution> executions_;
+  std::map<EventId, LateRun> late_runs_;
   std::map<CommitId, Sent> sent_;
   CommitId last_commit_ = 0;
   Instant now_{};                    // of the last step
   std::set<DeploymentId> verified_;  // PassProbation was sent; the row has not come back yet
   std::set<std::pair<DeploymentId, SnapshotType>> snapshots_asked_;
-  std::uint64_t recount_asked_ = 0;           // the last RecountResponseTimes
-  std::map<EventId, DeployEnded> unclaimed_;  // deploys that ended while the journal was unknown
+  bool is_standby_ = true;                  // another daemon may lead
+  std::optional<Pause> pause_told_;         // as the journal has it
+  bool is_telling_pause_ = false;           // what tells it is on its way
+  std::uint64_t recount_asked_ = 0;         // the last RecountResponseTimes
+  std::map<EventId, Unclaimed> unclaimed_;  // while the journal is not known
 };
 
 }  // namespace rollbackd::rules

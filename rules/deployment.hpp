@@ -34,6 +34,8 @@ struct Deployment {
   bool announced = false;                        // its pre_deployment snapshot exists
   bool rollback_dispatched = false;              // a rollback of it got as far as its dispatch
   std::optional<double> utilisation_at_arrival;  // percent, from its post_deployment snapshot
+  // Whether the one before it fired in its last minute; from the same snapshot.
+  std::optional<bool> previous_unhealthy{};
 
   friend bool operator==(const Deployment&, const Deployment&) = default;
 };

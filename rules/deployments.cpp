@@ -53,6 +53,9 @@ std::vector<Service> Deployments::put(const Deployment& deployment) {
   if (!deployment.utilisation_at_arrival) {
     known->second.utilisation_at_arrival = before.utilisation_at_arrival;
   }
+  if (!deployment.previous_unhealthy) {
+    known->second.previous_unhealthy = before.previous_unhealthy;
+  }
   link(known->second);
   note_moves(moved);
   return moved;
@@ -81,14 +84,15 @@ const Deployment* Deployments::find(const DeploymentId& id) const {
   return found == by_id_.end() ? nullptr : &found->second;
 }
 
-void Deployments::mark_rollback_dispatched(const DeploymentId& id) {
+void Deployments::mark_rollback_dispatched(const DeploymentId& id, bool dispatched) {
   if (const auto found = by_id_.find(id); found != by_id_.end()) {
-    found->second.rollback_dispatched = true;
+    found->second.rollback_dispatched = dispatched;
   }
 }
 
 void Deployments::mark_snapshot(const DeploymentId& id, bool serving,
-                                std::optional<double> utilisation) {
+                                std::optional<double> utilisation,
+                                std::optional<bool> previous_unhealthy) {
   const auto found = by_id_.find(id);
   if (found == by_id_.end()) {
     return;
@@ -96,6 +100,9 @@ void Deployments::mark_snapshot(const DeploymentId& id, bool serving,
   (serving ? found->second.seen : found->second.announced) = true;
   if (serving && !found->second.utilisation_at_arrival) {
     found->second.utilisation_at_arrival = utilisation;
+  }
+  if (serving && !found->second.previous_unhealthy) {
+    found->second.previous_unhealthy = previous_unhealthy;
   }
 }
 
@@ -165,6 +172,16 @@ const Deployment* Deployments::newer_failure(const Deployment& than, Instant sin
     }
   }
   return nullptr;
+}
+
+const Deployment* Deployments::rolled_back_before(const Deployment& again) const {
+  const Line& line = of(again.service);
+  const auto found = std::find_if(line.rbegin(), line.rend(), [&](const Deployment* d) {
+    return deployed_before(*d, again) && d->version == again.version &&
+           d->git_commit == again.git_commit &&
+           (d->status == DeploymentStatus::rolled_back || d->rollback_dispatched);
+  });
+  return found == line.rend() ? nullptr : *found;
 }
 
 const std::vector<const Deployment*>& Deployments::of(const Service& service) const {

@@ -22,8 +22,9 @@ class Deployments {
   void clear();
 
   [[nodiscard]] const Deployment* find(const DeploymentId& id) const;
-  void mark_rollback_dispatched(const DeploymentId& id);
-  void mark_snapshot(const DeploymentId& id, bool serving, std::optional<double> utilisation);
+  void mark_rollback_dispatched(const DeploymentId& id, bool dispatched);
+  void mark_snapshot(const DeploymentId& id, bool serving, std::optional<double> utilisation,
+                     std::optional<bool> previous_unhealthy = std::nullopt);
 
   // Numbers what put() said to have moved events, ascending, also across clear(): the last of all
   // services, and of one; 0: none.
@@ -50,6 +51,10 @@ class Deployments {
 
   // A deployment of the service, newer than this one and no replacement, that failed after `since`.
   [[nodiscard]] const Deployment* newer_failure(const Deployment& than, Instant since) const;
+
+  // The newest earlier deployment of this version and commit that was rolled back, or whose
+  // rollback was dispatched; null: there is none.
+  [[nodiscard]] const Deployment* rolled_back_before(const Deployment& again) const;
 
   // All rows of the service by (deployed_at, row).
   [[nodiscard]] const Line& of(const Service& service) const;

@@ -1,8 +1,62 @@
 #include "rules/guards.hpp"
 
+#include <algorithm>
+
 #include "rules/limits.hpp"
 
 namespace rollbackd::rules {
+namespace {
+
+const Standing& standing_of(const World& world, const Service& service) {
+  static const Standing none;
+  const auto state = world.services.find(service);
+  return state == world.services.end() ? none : state->second.standing;
+}
+
+// Before a replacement was the bad one: that says nothing.
+bool is_unhealthy_before(const World& world, const Deployment& deployment) {
+  if (deployment.rollback_from) {
+    return false;
+  }
+  return deployment.previous_unhealthy ? *deployment.previous_unhealthy
+                                       : was_unhealthy_before(world, deployment).value_or(false);
+}
+
+// The windows tell of everything up to the end of their second.
+bool is_stale(const World& world, const Policy& policy, Instant now) {
+  return now - instant_of(world.windows.now() + 1) > policy.stale_after;
+}
+
+// Whether the trigger fired in one of the seconds (from - window, from]; of longer windows as many
+// seconds count as memory has.
+bool fired_before(const World& world, const DeploymentId& id, const Trigger& trigger, Second from) {
+  const Second oldest = world.windows.oldest();
+  const auto count_in = [&](Second at) {
+    return at < oldest ? 0 : static_cast<std::int64_t>(world.windows.count_in(id, at));
+  };
+  const Second held = std::chrono::ceil<seconds>(trigger.held_for).count();
+  const Second first = from - limits::unhealthy_before_window + 1;
+  const Second begin = std::max(first - held, oldest);
+  std::int64_t count = 0;
+  for (Second at = begin - trigger.window; at < begin; ++at) {
+    count += count_in(at);
+  }
+  Second above_for = -1;
+  for (Second at = begin; at <= from; ++at) {
+    count += count_in(at) - count_in(at - trigger.window);
+    const auto events = static_cast<double>(count);
+    const double measured = trigger.signal == Signal::errors
+                                ? events
+                                : events * 60.0 / static_cast<double>(trigger.window);
+    above_for = measured > trigger.above ? above_for + 1 : -1;
+    if (at >= first && above_for >= held) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
 
 bool is_latched(const World& world, const Latch& latch, const Deployment& current) {
   if (current.id == latch.deployment || current.rollback_from) {
@@ -12,22 +66,94 @@ bool is_latched(const World& world, const Latch& latch, const Deployment& curren
   return bad != nullptr && !deployed_before(*bad, current);
 }
 
+bool is_paused(const World& world) { return world.control && world.control->pause.on; }
+
+bool is_breaker_open(const World& world, const std::string& environment) {
+  if (world.breakers_opened.contains(environment)) {
+    return true;
+  }
+  return world.control &&
+         std::any_of(world.control->breakers.begin(), world.control->breakers.end(),
+                     [&](const Breaker& breaker) { return breaker.environment == environment; });
+}
+
+std::size_t other_rollbacks(const World& world, const Service& service, Instant now) {
+  const std::optional<EventId> own = standing_of(world, service).rolling_back;
+  const auto& in_progress = world.environments.of(service.environment).automatic;
+  std::size_t others = in_progress.size() - (own && in_progress.contains(*own) ? 1 : 0);
+  for (const Claim& claim : world.claims) {
+    if (claim.environment == service.environment && claim.event != own &&
+        now < claim.at + limits::cap_window && !in_progress.contains(claim.event)) {
+      ++others;
+    }
+  }
+  return others;
+}
+
+void note_claim(World& world, const Rollback& rollback, Instant now) {
+  std::erase_if(world.claims, [&](const Claim& claim) {
+    return claim.event == rollback.id || claim.at + limits::cap_window <= now;
+  });
+  if (rollback.type == TriggerType::automatic && rollback.claimed_at) {
+    world.claims.push_back({rollback.id, rollback.service.environment, *rollback.claimed_at});
+  }
+}
+
+bool are_others_bad(const World& world, const Service& service) {
+  const Environments::Tally& all = world.environments.of(service.environment);
+  const Standing& own = standing_of(world, service);
+  const std::size_t others = all.services - (own.has_current ? 1 : 0);
+  const std::size_t bad = all.bad - (own.is_bad() ? 1 : 0);
+  return bad >= limits::others_bad_min && 2 * bad >= others;
+}
+
+std::optional<bool> was_unhealthy_before(const World& world, const Deployment& deployment) {
+  if (!world.complete || !deployment.deployed_at) {
+    return std::nullopt;
+  }
+  // Of the second it was deployed in nobody knows which events were before.
+  const Second last = second_of(*deployment.deployed_at) - 1;
+  if (last > world.windows.now() ||
+      last - limits::unhealthy_before_window + 1 < world.windows.oldest()) {
+    return std::nullopt;
+  }
+  const Deployment* before = world.deployments.at(
+      deployment.service, *deployment.deployed_at - Duration{1}, deployment.id);
+  if (before == nullptr) {
+    return false;
+  }
+  const TriggerTable& table = world.book.of(deployment.service).triggers;
+  return std::any_of(table.begin(), table.end(), [&](const Trigger& trigger) {
+    return trigger.action == TriggerAction::rollback && is_of_events(trigger.signal) &&
+           fired_before(world, before->id, trigger, last);
+  });
+}
+
 std::vector<Reason> holds(const World& world, const Deployment& deployment, Instant now) {
-  std::vector<Reason> found;
-  const auto state = world.services.find(deployment.service);
   const Policy& policy = world.book.of(deployment.service);
-  if (state != world.services.end()) {
-    const ServiceState& past = state->second;
-    if (past.latch && is_latched(world, *past.latch, deployment)) {
-      found.push_back(Reason::latched);
+  const Service& service = deployment.service;
+  const auto state = world.services.find(service);
+  const ServiceState* past = state == world.services.end() ? nullptr : &state->second;
+  std::vector<Reason> found;
+  const auto look = [&found](bool applies, Reason reason) {
+    if (applies) {
+      found.push_back(reason);
     }
-    if (past.automatic_ended_at && now < *past.automatic_ended_at + policy.cooldown) {
-      found.push_back(Reason::cooldown);
-    }
-  }
-  if (world.deployments.newer_failure(deployment, now - limits::failed_deploy_hold) != nullptr) {
-    found.push_back(Reason::failed_deploy);
-  }
+  };
+  look(past != nullptr && past->latch && is_latched(world, *past->latch, deployment),
+       Reason::latched);
+  look(is_paused(world), Reason::paused);
+  look(is_breaker_open(world, service.environment), Reason::breaker_open);
+  look(other_rollbacks(world, service, now) >= static_cast<std::size_t>(policy.max_per_hour),
+       Reason::capped);
+  look(past != nullptr && past->automatic_ended_at &&
+           now < *past->automatic_ended_at + policy.cooldown,
+       Reason::cooldown);
+  look(world.deployments.newer_failure(deployment, now - limits::failed_deploy_hold) != nullptr,
+       Reason::failed_deploy);
+  look(are_others_bad(world, service), Reason::others_bad);
+  look(is_unhealthy_before(world, deployment), Reason::unhealthy_before);
+  look(is_stale(world, policy, now), Reason::stale);
   return found;
 }
 

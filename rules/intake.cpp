@@ -157,6 +157,11 @@ Intake take_in(World& world, const FeedRebuilt& rebuilt) {
     state.rebuilding.reset();
     state.above_since.clear();  // whether it held through the gap is not known
     state.firing.clear();
+    // Whoever is not looked at again has no deployment any more.
+    Standing standing = state.standing;
+    standing.has_current = false;
+    standing.fires = false;
+    world.environments.change(service.environment, state.standing, standing);
   }
   for (const Deployment& deployment : rebuilt.deployments) {
     world.deployments.put(deployment);

@@ -5,6 +5,26 @@
 #include "rules/preconditions.hpp"
 
 namespace rollbackd::rules {
+namespace {
+
+// Why it is told, or proposed, and not done; empty: it is done.
+std::vector<Reason> instead_of_rollback(const World& world, const Deployment& current,
+                                        Instant now) {
+  const Policy& policy = world.book.of(current.service);
+  if (policy.mode == Mode::shadow) {
+    return {Reason::shadow};
+  }
+  std::vector<Reason> reasons;
+  if (policy.mode == Mode::ask) {
+    reasons.push_back(Reason::ask);
+  }
+  if (now - *current.deployed_at > policy.max_age) {
+    reasons.push_back(Reason::too_old);
+  }
+  return reasons;
+}
+
+}  // namespace
 
 Second silence_of(const Trigger& trigger) {
   return trigger.window > 0 ? trigger.window : limits::rate_window;
@@ -62,6 +82,11 @@ Verdict judge(const World& world, const Deployment& current, const std::vector<R
   if (!verdict.validation.compliant()) {
     verdict.ruling = Ruling::rejected;
     verdict.reasons = verdict.validation.violated();
+    return verdict;
+  }
+  if (auto instead = instead_of_rollback(world, current, now); !instead.empty()) {
+    verdict.ruling = instead.front() == Reason::shadow ? Ruling::shadowed : Ruling::proposed;
+    verdict.reasons = std::move(instead);
   }
   return verdict;
 }

@@ -21,7 +21,7 @@ std::vector<Reading> firing_rows(const World& world, const Deployment& current, 
                                  Instant now);
 
 // The order of judgement (DESIGN.md section 4) for a current deployment of which these rows fire.
-// `active`: a rollback of the service is under way.
+// `active`: a rollback or proposal of the service is under way.
 Verdict judge(const World& world, const Deployment& current, const std::vector<Reading>& firing,
               bool active, Instant now);
 

@@ -50,6 +50,20 @@ inline constexpr Second response_time_window = 5 * 60;
 // A failed deployment newer than the current one holds automatic rollbacks this long.
 inline constexpr Duration failed_deploy_hold = minutes{10};
 
+// Others are bad when so many of them are, and half of them: then it is not the deployment's fault.
+inline constexpr std::size_t others_bad_min = 3;
+
+// A deployment that follows one which fired in its last minute is not to blame for what it met.
+inline constexpr Second unhealthy_before_window = 60;
+
+// A breaker that was opened counts as open until it is read back, for this long at the most.
+inline constexpr Duration breaker_settles = seconds{5};
+
+// What GitHub takes of all inputs of a workflow together, in characters; and what we put beside the
+// values of the database: two uuids, a reason and a time.
+inline constexpr std::size_t inputs_max = 65'535;
+inline constexpr std::size_t inputs_of_ours_max = 2 * 36 + 2000 + 40;
+
 // Verification gives up its search for a quiet window after this many windows.
 inline constexpr int verify_windows_max = 5;
 
@@ -76,6 +90,9 @@ inline constexpr std::size_t migrations_max = 10'000;
 
 // A certain no of the dispatch is asked again for this long.
 inline constexpr Duration refused_patience = minutes{2};
+
+// It is asked again at once when the first no says so, and from then on no sooner than after this.
+inline constexpr Duration refused_pause = seconds{1};
 
 // A run that was given up is cancelled and followed for this long.
 inline constexpr Duration follow_late = minutes{30};

@@ -23,4 +23,12 @@ constexpr auto alert_kinds = names_of<AlertKind>({
 
 std::string_view name_of(AlertKind kind) { return alert_kinds.name_of(kind); }
 
+std::vector<AlertKind> all_alert_kinds() {
+  std::vector<AlertKind> all;
+  for (const auto& [kind, name] : alert_kinds.rows) {
+    all.push_back(kind);
+  }
+  return all;
+}
+
 }  // namespace rollbackd::rules

@@ -28,7 +28,8 @@ struct MarkRolledBack {
   Instant at;
 };
 
-// Nothing was rolled back: the bad row is as it was, the replacement failed.
+// The replacement failed. Nothing was rolled back: the bad row is as it was. Or, with the status
+// rolled_back: another deployment has taken over, and the bad row stays what it is.
 struct RestoreDeployment {
   DeploymentId deployment;
   DeploymentStatus status = DeploymentStatus::success;
@@ -100,11 +101,12 @@ enum class AlertKind {
 };
 
 std::string_view name_of(AlertKind kind);
+std::vector<AlertKind> all_alert_kinds();
 
 // A message to people about a rollback; it waits in the outbox until it is delivered.
 struct Alert {
   AlertKind kind = AlertKind::initiated;
-  Rollback rollback;  // of a hold, breaker or redeployment: as it would be, with what is known
+  Rollback rollback;   // of a hold, breaker or redeployment: as it would be, with what is known
   std::string text{};  // what there is to say beyond the rollback
 };
 

@@ -74,4 +74,11 @@ RomanEvent story_of_arrival(const Deployment& deployment) {
                          deployment.service.name);
 }
 
+RomanEvent story_of_redeployment(const Deployment& deployment) {
+  RomanEvent event = story_about(deployment, "warning",
+                                 deployment.version + " was rolled back before, and serves again");
+  event.severity = "warning";
+  return event;
+}
+
 }  // namespace rollbackd::rules

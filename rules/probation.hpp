@@ -22,4 +22,7 @@ std::optional<TakeSnapshot> due_snapshot(const World& world, const Deployment& d
 // deployment_seen: a deployment began to serve.
 RomanEvent story_of_arrival(const Deployment& deployment);
 
+// warning: its version was rolled back before.
+RomanEvent story_of_redeployment(const Deployment& deployment);
+
 }  // namespace rollbackd::rules

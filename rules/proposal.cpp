@@ -38,11 +38,22 @@ Rollback propose(const World& world, const Deployment& deployment, Instant now,
   rollback.executor = world.book.of(deployment.service).executor;
   rollback.old_status = deployment.status;
   rollback.old_health_check_passed = deployment.health_check_passed;
-  if (const Deployment* target = world.deployments.target_of(deployment)) {
-    rollback.target = Target{target->id, target->version, target->git_commit, target->deployed_at,
-                             target->health_check_passed};
-  }
+  rollback.target = target_from(world, deployment);
   return rollback;
+}
+
+std::optional<Target> target_from(const World& world, const Deployment& deployment) {
+  const Deployment* target = world.deployments.target_of(deployment);
+  return target == nullptr
+             ? std::nullopt
+             : std::optional{Target{target->id, target->version, target->git_commit,
+                                    target->deployed_at, target->health_check_passed}};
+}
+
+void wait_for_person(Rollback& rollback, const Policy& policy, Instant now) {
+  rollback.status = RollbackStatus::pending;
+  rollback.asked = true;
+  rollback.expires_at = now + policy.ask_expires;
 }
 
 void cite(Rollback& rollback, const Reading& reading) {

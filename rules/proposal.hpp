@@ -11,6 +11,12 @@ namespace rollbackd::rules {
 Rollback propose(const World& world, const Deployment& deployment, Instant now,
                  std::uint64_t number);
 
+// Where it would go back to at this moment; nothing: there is no such deployment.
+std::optional<Target> target_from(const World& world, const Deployment& deployment);
+
+// Makes it one that waits for a person.
+void wait_for_person(Rollback& rollback, const Policy& policy, Instant now);
+
 // Notes in the evidence which row asked for it.
 void cite(Rollback& rollback, const Reading& reading);
 

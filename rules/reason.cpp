@@ -49,6 +49,14 @@ static_assert(reasons.rows.size() == reason_count);
 std::string_view name_of(Reason reason) { return reasons.name_of(reason); }
 std::optional<Reason> reason_named(std::string_view name) { return reasons.named(name); }
 
+std::string joined(const std::vector<Reason>& all) {
+  std::string text;
+  for (const Reason reason : all) {
+    text += (text.empty() ? "" : ", ") + std::string{name_of(reason)};
+  }
+  return text;
+}
+
 std::vector<Reason> all_reasons() {
   std::vector<Reason> all;
   for (const auto& [reason, name] : reasons.rows) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -57,7 +58,14 @@ inline constexpr std::size_t reason_count = 35;
 // In the order of judgement.
 std::vector<Reason> all_reasons();
 
+// Whether it is what a trigger that fires can meet instead of its rollback; the others are how a
+// rollback ends. (Some of these end one, too: what was met right before its dispatch.)
+constexpr bool is_suppression(Reason reason) { return reason < Reason::rollback; }
+
 std::string_view name_of(Reason reason);
 std::optional<Reason> reason_named(std::string_view name);
+
+// "cooldown, others_bad"
+std::string joined(const std::vector<Reason>& reasons);
 
 }  // namespace rollbackd::rules

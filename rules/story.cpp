@@ -14,6 +14,9 @@ RomanEvent story_of(const Rollback& rollback, std::string event_type, std::strin
                     {"version", rollback.version},
                     {"trigger_type", std::string{name_of(rollback.type)}},
                     {"trigger_reason", rollback.reason}};
+  if (!rollback.overrides.empty()) {
+    event.metadata.push_back({"overrides", joined(rollback.overrides)});
+  }
   if (rollback.ended_by) {
     event.metadata.push_back({"reason", std::string{name_of(*rollback.ended_by)}});
   }
@@ -22,9 +25,8 @@ RomanEvent story_of(const Rollback& rollback, std::string event_type, std::strin
 
 RomanEvent story_of_step(const Rollback& rollback, StepName name) {
   const Step& step = rollback.step(name);
-  const bool failed = step.status == StepStatus::failed;
   RomanEvent event =
-      story_of(rollback, "rollback_step", failed ? "warning" : "info",
+      story_of(rollback, "rollback_step", step.error.empty() ? "info" : "warning",
                std::string{name_of(name)} + ": " + std::string{name_of(step.status)} +
                    (step.error.empty() ? "" : ": " + step.error));
   event.metadata.push_back({"step", std::string{name_of(name)}});

@@ -199,4 +199,15 @@ std::uint64_t Windows::count(const DeploymentId& deployment, Second length) cons
              : rings_[known->second].sums[static_cast<std::size_t>(place - lengths_.begin())];
 }
 
+std::uint64_t Windows::count_in(const DeploymentId& deployment, Second at) const {
+  INVARIANT(at >= oldest() && at <= now_ + limits::ahead_max);
+  const auto known = numbers_.find(deployment);
+  if (known == numbers_.end()) {
+    return 0;
+  }
+  const std::size_t slot = slot_of(at);
+  const auto& page = rings_[known->second].pages[slot / page_seconds];
+  return page ? (*page)[slot % page_seconds] : 0;
+}
+
 }  // namespace rollbackd::rules

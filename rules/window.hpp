@@ -40,6 +40,11 @@ class Windows {
   // Events of the deployment in the window of this length, which must be one of the constructor's.
   [[nodiscard]] std::uint64_t count(const DeploymentId& deployment, Second length) const;
 
+  // Events of the deployment in this one second, which must be in the longest window.
+  [[nodiscard]] std::uint64_t count_in(const DeploymentId& deployment, Second at) const;
+  // The first second of the longest window.
+  [[nodiscard]] Second oldest() const { return now_ - longest_ + 1; }
+
   [[nodiscard]] Second now() const { return now_; }
   [[nodiscard]] std::size_t deployments() const { return numbers_.size(); }
   // Events that wait for their time, and those for which the calendar had no room.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "rules/deployments.hpp"
+#include "rules/environments.hpp"
 #include "rules/input.hpp"
 #include "rules/policy.hpp"
 #include "rules/window.hpp"
@@ -19,6 +20,8 @@ enum class Ruling {
   suppressed,  // it fires, and another matter is under way, or it is nobody's fault
   held,        // it has to wait
   rejected,    // a law or a precondition forbids it
+  shadowed,    // it would be rolled back, and is only told
+  proposed,    // a person has to say yes
   roll_back,
 };
 
@@ -38,14 +41,16 @@ struct AuditBaseline {
 
 // What is remembered about one service between two judgements.
 struct ServiceState {
-  DeploymentId judged;                         // the current deployment that the next six are about
+  DeploymentId judged;  // the current deployment that the next seven are about
   std::map<std::string, Instant> above_since;  // by trigger name
   std::set<std::string> firing;                // trigger names, when it was last looked at
   std::map<std::string, Second> warned;        // by trigger name: when it last fired
+  std::optional<EventId> active_told;          // it fires while this one is under way
   std::vector<Reason> told;                    // of the firing trigger; empty: nothing yet
   Ruling told_as = Ruling::quiet;
   Second last_fired = 0;
 
+  Standing standing;
   std::optional<Latch> latch;
   std::optional<Instant> automatic_ended_at;
   std::optional<Recounting> rebuilding;  // nothing is judged by its windows until it is over
@@ -63,7 +68,11 @@ struct World {
   Windows windows;
   std::optional<Sampled> samples;
   std::optional<ControlRead> control;  // nothing: not read yet
-  std::vector<Claim> claims;           // of automatic rollbacks, oldest first
+  std::uint64_t controls_asked = 0;    // the number of the last ReadControl
+  std::vector<Claim> claims;           // of automatic rollbacks, within limits::cap_window
+  // Opened by us, and not read back yet; by environment.
+  std::map<std::string, Instant> breakers_opened;
+  Environments environments;
   std::map<Service, ServiceState> services;
   std::optional<AuditBaseline> audit;
   std::uint64_t recounts = 0;       // asked for so far

@@ -73,6 +73,9 @@ std::optional<rules::Deployment> deployment_of(const pqxx::row& row) {
   if (!row[15].is_null()) {
     d.utilisation_at_arrival = row[15].as<double>();
   }
+  if (!row[16].is_null()) {
+    d.previous_unhealthy = row[16].as<bool>();
+  }
   return d;
 }
 

@@ -15,9 +15,9 @@ string replaced(string text, const string& what, const string& with) {
   return text;
 }
 
-// A row of the common shape: what is given, and nulls up to sixteen columns.
+// A row of the common shape: what is given, and nulls up to seventeen columns.
 string columns(const string& given, int count) {
-  constexpr int shape = 16;
+  constexpr int shape = 17;
   string text = "select " + given;
   for (int i = count; i < shape; ++i) {
     text += ", null";
@@ -138,6 +138,9 @@ string deployments(const string& source) {
           "'claimed_at')::text,"
           " (select case when jsonb_typeof(s.key_metrics->'connection_utilisation') = 'number'"
           "         then s.key_metrics->>'connection_utilisation' end"
+          "  SNAPSHOT and s.snapshot_type = 'post_deployment' order by s.id limit 1),"
+          " (select case when jsonb_typeof(s.key_metrics->'previous_unhealthy') = 'boolean'"
+          "         then s.key_metrics->>'previous_unhealthy' end"
           "  SNAPSHOT and s.snapshot_type = 'post_deployment' order by s.id limit 1) from ",
       "SNAPSHOT", "from ops.system_snapshots s where s.deployment_id = d.deployment_id");
   return given + source;

@@ -7,7 +7,7 @@
 namespace rollbackd::engine {
 
 // The feed's statements. Each sees one snapshot, so its rows belong together. All give rows of
-// one shape, sixteen columns of text:
+// one shape, seventeen columns of text:
 //   's' | snapshot | | | at_us | version of the watched logs                      exactly one
 //   'e' | deployment_id or null | environment | service | first_us | seconds     events
 //   'r' | as 'e' | environment and service of whose windows they are             recounted
@@ -15,7 +15,7 @@ namespace rollbackd::engine {
 //         those far ahead, in us                                                 rows told apart
 //   'd' | deployment_id | environment | service | deployed_us | row id | version | git_commit |
 //         status | completed_us | rollback_from | health_check_passed | seen | announced |
-//         rollback_dispatched | utilisation_at_arrival                           a deployment
+//         rollback_dispatched | utilisation_at_arrival | previous_unhealthy      a deployment
 //   'n'                                                                          some of those
 //   changed 'a' | as 'e', instead of seconds: seen | odd | foreign                       audited
 //   'f' | log | rows                                                             with a foreign xid

@@ -86,7 +86,8 @@ std::vector<Definition> about_deployments() {
       {restore_deployment, "restore_deployment", 3,
        one_row("restoring the deployment",
                "update ops.deployments set status = $2, health_check_passed = $3::boolean,"
-               " rolled_back_at = null where deployment_id = $1::uuid")},
+               " rolled_back_at = case $2 when 'rolled_back' then rolled_back_at end"
+               " where deployment_id = $1::uuid")},
       {fail_replacement, "fail_replacement", 1,
        one_row("the replacement",
                "update ops.deployments set status = 'failed' where deployment_id = $1::uuid")},

@@ -24,17 +24,8 @@ using Counters = std::map<std::string, prometheus::Counter*, std::less<>>;
 
 constexpr std::array outcomes{rules::RollbackStatus::success, rules::RollbackStatus::failed,
                               rules::RollbackStatus::aborted};
-constexpr std::array alert_kinds{rules::AlertKind::initiated, rules::AlertKind::completed,
-                                 rules::AlertKind::failed, rules::AlertKind::aborted,
-                                 rules::AlertKind::rejected};
 
 std::string text(std::string_view view) { return std::string{view}; }
-
-// What can become of a trigger that fires, other than a rollback.
-bool is_suppression(rules::Reason reason) {
-  return reason != rules::Reason::rollback && reason != rules::Reason::still_unhealthy &&
-         reason != rules::Reason::deploy_failed && reason != rules::Reason::outcome_unknown;
-}
 
 template <class Value>
 std::vector<Value> all_with_a_row() {
@@ -111,7 +102,7 @@ Metrics::Series::Series() {
   for (const rules::Reason reason : rules::all_reasons()) {
     const std::string name = text(name_of(reason));
     decisions.emplace(name, &decisions_by.Add({{"reason", name}}));
-    if (is_suppression(reason)) {
+    if (rules::is_suppression(reason)) {
       suppressed.emplace(name, &suppressed_by.Add({{"reason", name}}));
     }
     for (const rules::RollbackStatus outcome : outcomes) {
@@ -127,7 +118,7 @@ Metrics::Series::Series() {
     roman_events.emplace(text(type), &events_by.Add({{"event_type", text(type)}}));
   }
   auto& alerts_by = counters(row_of(Told::alerts));
-  for (const rules::AlertKind kind : alert_kinds) {
+  for (const rules::AlertKind kind : rules::all_alert_kinds()) {
     alerts.emplace(text(name_of(kind)), &alerts_by.Add({{"kind", text(name_of(kind))}}));
   }
   started = &counters(row_of(Told::rollbacks_started)).Add({});

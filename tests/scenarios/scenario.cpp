@@ -1,10 +1,12 @@
 #include "tests/scenarios/scenario.hpp"
 
+#include <array>
 #include <cstdio>
 #include <map>
 #include <sstream>
 #include <stdexcept>
 
+#include "tests/scenarios/scenario_policy.hpp"
 #include "tests/support/sim_world.hpp"
 
 namespace rollbackd::tests {
@@ -37,10 +39,6 @@ Instant clock_of(const std::string& text) {
   return midnight + rules::seconds{h * 3600 + m * 60 + s};
 }
 
-rules::Duration seconds_of(const std::string& text) {
-  return rules::Duration{static_cast<std::int64_t>(std::stod(text) * 1e6)};
-}
-
 std::vector<std::string> words_of(const std::string& line) {
   std::istringstream in{line};
   std::vector<std::string> words;
@@ -48,46 +46,6 @@ std::vector<std::string> words_of(const std::string& line) {
     words.push_back(word);
   }
   return words;
-}
-
-rules::Trigger trigger_of(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream in{text};
-  for (std::string part; std::getline(in, part, ':');) {
-    parts.push_back(part);
-  }
-  return {parts.at(0),
-          rules::signal_named(parts.at(1)).value(),
-          std::stoll(parts.at(2)),
-          std::stod(parts.at(3)),
-          seconds_of(parts.at(4)),
-          parts.at(5) == "warn" ? rules::TriggerAction::warn : rules::TriggerAction::rollback};
-}
-
-void set_policy(rules::Policy& policy, const std::string& setting) {
-  const auto equals = setting.find('=');
-  const std::string key = setting.substr(0, equals);
-  const std::string value = equals == std::string::npos ? "" : setting.substr(equals + 1);
-  const std::map<std::string, rules::Duration rules::Policy::*> durations{
-      {"confirm", &rules::Policy::confirm},         {"settle", &rules::Policy::settle},
-      {"cooldown", &rules::Policy::cooldown},       {"probation", &rules::Policy::probation},
-      {"stale_after", &rules::Policy::stale_after}, {"blame_window", &rules::Policy::blame_window},
-  };
-  if (const auto known = durations.find(key); known != durations.end()) {
-    policy.*(known->second) = seconds_of(value);
-  } else if (key == "verify_window") {
-    policy.verify_window = std::stoll(value);
-  } else if (key == "healthy_below") {
-    policy.verify_healthy_below = std::stod(value);
-  } else if (key == "no_triggers") {
-    policy.triggers.clear();
-  } else if (key == "trigger") {
-    policy.triggers.push_back(trigger_of(value));
-  } else if (key == "health_url") {
-    policy.verify_health_url = true;
-  } else {
-    throw std::runtime_error{"unknown policy '" + key + "'"};
-  }
 }
 
 // The words behind the verb, with `in ENV/SERVICE` and the like taken out.
@@ -114,12 +72,23 @@ struct Arguments {
   }
 };
 
+// Who is told what they asked for, in a word.
+std::string word_of(rules::Answer::Kind kind) {
+  constexpr std::array words{"accepted",    "dry_run",    "rejected",           "no_target",
+                             "under_way",   "paused",     "unknown_deployment", "unknown_event",
+                             "not_waiting", "dispatched", "no_breaker",         "unavailable"};
+  return words.at(static_cast<std::size_t>(kind));
+}
+
 class Teller {
  public:
   explicit Teller(const rules::Policy& policy)
       : world_{rules::PolicyBook{policy}, midnight + rules::seconds{13 * 3600}} {
     world_.witness.on_entry = [this](const rules::JournalEntry& entry) { tell_entry(entry); };
     world_.witness.on_action = [this](const rules::Action& action) { tell_action(action); };
+    world_.witness.on_answer = [this](const rules::Answer& answer) {
+      say("answered " + word_of(answer.kind));
+    };
     world_.witness.on_explanation = [this](const rules::Explanation& e) {
       if (e.reason != rules::Reason::rollback) {
         say("decided " + std::string{name_of(e.reason)} + ": " + e.trigger + " " +
@@ -136,6 +105,8 @@ class Teller {
   void tell_entry(const rules::JournalEntry& entry);
   void tell_action(const rules::Action& action);
   void errors(const Arguments& arguments);
+  bool people(const std::string& verb, const std::vector<std::string>& words);
+  void next(const Arguments& arguments);
   void check(const std::string& version);
   void sum_up();
   [[nodiscard]] rules::DeploymentId newest(const std::string& version) const;
@@ -182,6 +153,12 @@ void Teller::tell_entry(const rules::JournalEntry& entry) {
   } else if (const auto* serving = std::get_if<rules::PutInService>(&entry)) {
     say("in service " + name_of_row(serving->replacement) + " from " +
         clock_text(serving->deployed_at));
+  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+    say("settled: " + name_of_row(settled->deployment) + " rolled_back, " +
+        name_of_row(settled->replacement) + " in service from " + clock_text(settled->deployed_at));
+  } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
+    say("late outcome: " +
+        (amended->rollback.late_outcome.empty() ? "none yet" : amended->rollback.late_outcome));
   }
 }
 
@@ -189,6 +166,17 @@ void Teller::tell_action(const rules::Action& action) {
   if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
     say("DEPLOY " + deploy->version + " " + deploy->git_commit + " to " +
         deploy->service.environment + "/" + deploy->service.name);
+  } else if (const auto* followed = std::get_if<rules::FollowDeploy>(&action)) {
+    say("FOLLOW " + (followed->run.empty() ? "what was claimed" : followed->run) +
+        (followed->late ? ", late" : ""));
+  } else if (const auto* cancelled = std::get_if<rules::CancelDeploy>(&action)) {
+    say("CANCEL " + cancelled->run);
+  } else if (const auto* reverted = std::get_if<rules::RevertMigrations>(&action)) {
+    std::string names;
+    for (const std::string& name : reverted->migrations) {
+      names += " " + name;
+    }
+    say("REVERT" + names);
   } else if (const auto* snapshot = std::get_if<rules::TakeSnapshot>(&action)) {
     say("snapshot " + std::string{rules::name_of(snapshot->type)} + " of " +
         name_of_row(snapshot->deployment));
@@ -215,6 +203,28 @@ void Teller::errors(const Arguments& arguments) {
     world_.log_error(arguments.service, stamp ? clock_of(*stamp) : world_.now(),
                      version ? std::optional{newest(*version)} : std::nullopt);
   }
+}
+
+void Teller::next(const Arguments& arguments) {
+  const std::string& how = arguments.words.at(1);
+  if (arguments.words.at(0) == "migration") {
+    world_.migrations_fail(how == "fails");
+    return;
+  }
+  using enum rules::DeployOutcome;
+  const std::map<std::string, rules::DeployOutcome> outcomes{
+      {"succeeds", succeeded},   {"stuck", succeeded}, {"fails", failed}, {"refused", not_started},
+      {"rate_limited", refused}, {"unknown", unknown}, {"lost", unknown}, {"hidden", unknown}};
+  behaviour_.outcome = outcomes.at(how);
+  behaviour_.retry_after = rules::seconds{20};
+  behaviour_.listed_after = rules::seconds{how == "hidden" ? 90 : 8};
+  behaviour_.heeds_cancel = how != "hidden" && how != "stuck";
+  behaviour_.deadline = how == "stuck" ? rules::seconds{60} : rules::minutes{15};
+  if (const auto after = arguments.options.find("after"); after != arguments.options.end()) {
+    behaviour_.takes = seconds_of(after->second);
+  }
+  behaviour_.detail = how;
+  world_.next_deploys(behaviour_);
 }
 
 void Teller::check(const std::string& version) {
@@ -255,6 +265,39 @@ void Teller::sum_up() {
   }
 }
 
+// `approve`, `abort`, `pause`, `resume`, `close_breaker`, `pause_by_sql` and `resume_by_sql`.
+bool Teller::people(const std::string& verb, const std::vector<std::string>& words) {
+  const auto because = [&words](std::size_t from) {
+    std::string reason;
+    for (std::size_t i = from; i < words.size(); ++i) {
+      reason += (reason.empty() ? "" : " ") + words[i];
+    }
+    return reason;
+  };
+  if (verb == "approve" || verb == "abort") {
+    rules::EventId event;
+    for (const auto& [id, rollback] : world_.rollbacks()) {
+      if (!rollback.is_over() && rollback.version == words.at(2)) {
+        event = id;
+      }
+    }
+    if (verb == "approve") {
+      world_.ask(rules::ApproveRequest{1, event, because(3), "ann"});
+    } else {
+      world_.ask(rules::AbortRequest{1, event, because(3), "ann"});
+    }
+  } else if (verb == "pause" || verb == "resume") {
+    world_.ask(rules::PauseRequest{1, verb == "pause", because(2), "ann"});
+  } else if (verb == "pause_by_sql" || verb == "resume_by_sql") {
+    world_.set_pause(verb == "pause_by_sql", because(2));
+  } else if (verb == "close_breaker") {
+    world_.ask(rules::CloseBreakerRequest{1, words.at(2), because(3), "ann"});
+  } else {
+    return false;
+  }
+  return true;
+}
+
 void Teller::line(const std::vector<std::string>& words) {
   world_.run_until(clock_of(words.at(0)));
   const std::string& verb = words.at(1);
@@ -276,24 +319,19 @@ void Teller::line(const std::vector<std::string>& words) {
     (verb == "memory" ? *samples_.memory_utilisation : samples_.connection_utilisation) = percent;
     world_.set_samples(samples_);
   } else if (verb == "next") {
-    const std::string& how = arguments.words.at(1);
-    behaviour_.outcome = how == "succeeds"  ? rules::DeployOutcome::succeeded
-                         : how == "refused" ? rules::DeployOutcome::not_started
-                         : how == "unknown" ? rules::DeployOutcome::unknown
-                                            : rules::DeployOutcome::failed;
-    if (const auto after = arguments.options.find("after"); after != arguments.options.end()) {
-      behaviour_.takes = seconds_of(after->second);
-    }
-    behaviour_.detail = how;
-    world_.next_deploys(behaviour_);
+    next(arguments);
   } else if (verb == "health_url") {
     world_.health_url_answers(arguments.words.at(0) == "ok");
-  } else if (verb == "request") {
+  } else if (verb == "migrate") {
+    world_.add_migration(arguments.words.at(0), newest(arguments.words.at(1)));
+  } else if (verb == "request" || verb == "request_reverting") {
     std::string reason;
     for (std::size_t i = 3; i < words.size(); ++i) {
       reason += (reason.empty() ? "" : " ") + words[i];
     }
-    world_.request_rollback(newest(words.at(2)), reason);
+    world_.request_rollback(newest(words.at(2)), reason, verb == "request_reverting");
+  } else if (people(verb, words)) {
+    return;
   } else if (verb == "restart") {
     say("-- the daemon is killed and started again");
     world_.restart();

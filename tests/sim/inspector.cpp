@@ -76,10 +76,18 @@ Inspector::Inspector(SimWorld& world, const rules::PolicyBook& policies)
   world_.witness.on_write = [this](const auto& commit) { on_write(commit); };
   world_.witness.on_commit = [this](const auto& commit) { on_commit(commit); };
   world_.witness.on_entry = [this](const auto& entry) { on_entry(entry); };
+  world_.witness.on_answer = [this](const rules::Answer& answer) {
+    tell("answer " + std::to_string(static_cast<int>(answer.kind)));
+  };
   world_.witness.on_action = [this](const auto& action) { on_action(action); };
   world_.witness.on_explanation = [this](const auto& e) { on_explanation(e); };
   world_.witness.on_fault = [this] { note_fault(); };
   world_.witness.on_moment = [this] { on_moment(); };
+  world_.witness.on_control = [this](const auto& control, rules::Instant read_at) {
+    const auto asked = control_asked_.find(control.number);
+    control_handed_over_ = world_.time();
+    control_was_fresh_ = asked != control_asked_.end() && asked->second <= read_at;
+  };
   world_.witness.on_audit = [this](const rules::AuditFinding& found) {
     if (found.drift != 0 || found.removed != 0 || found.foreign_rows != 0) {
       find("an audit found " + std::to_string(found.drift) + " drifted and " +
@@ -129,6 +137,11 @@ void Inspector::on_write(const rules::Commit& commit) {
       find("a second rollback is begun of " + name_of_row(put->rollback.deployment));
     }
   }
+  for (const rules::JournalEntry& entry : commit.entries) {
+    if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
+      look_at_claim(put->rollback);
+    }
+  }
   if (world_.has_feed()) {
     return;
   }
@@ -160,6 +173,23 @@ void Inspector::on_commit(const rules::Commit& commit) {
   }
 }
 
+// A claim follows a look at what can forbid to act, taken after it was asked for, in one moment.
+void Inspector::look_at_claim(const Rollback& rollback) {
+  int& claims = watched_[rollback.id].claims;
+  const auto known = world_.rollbacks().find(rollback.id);
+  if (known != world_.rollbacks().end()) {
+    claims = std::max(claims, known->second.claims);
+  }
+  if (!rollback.claimed_at || rollback.claims <= claims) {
+    return;
+  }
+  claims = rollback.claims;
+  look_at_guards(rollback);
+  if (control_handed_over_ != world_.time() || !control_was_fresh_) {
+    find("a claim of " + name_of_row(rollback.deployment) + " without a look at ops.control");
+  }
+}
+
 void Inspector::look_at_decision(const Rollback& rollback) {
   services_.insert(rollback.service);
   if (rollback.is_over()) {
@@ -172,7 +202,16 @@ void Inspector::look_at_decision(const Rollback& rollback) {
   if (rollback.type != TriggerType::automatic) {
     return;
   }
+  const rules::Policy& policy = policies_.of(rollback.service);
+  if (policy.mode == rules::Mode::shadow) {
+    find("a rollback in the shadow, of " + name_of_row(rollback.deployment));
+  }
   const Deployment& bad = world_.deployments().at(rollback.deployment);
+  const bool asks =
+      policy.mode == rules::Mode::ask || rollback.decided_at - *bad.deployed_at > policy.max_age;
+  if (asks != (rollback.status == RollbackStatus::pending)) {
+    find("nobody is asked about " + name_of_row(bad.id) + ", or somebody without need");
+  }
   if (bad.rollback_from) {
     find("an automatic rollback of the replacement " + name_of_row(bad.id));
   }
@@ -189,8 +228,9 @@ void Inspector::look_at_decision(const Rollback& rollback) {
 std::optional<Rollback> Inspector::last_failed(const rules::Service& service) const {
   std::optional<Rollback> last;
   for (const auto& [id, r] : world_.rollbacks()) {
-    if (r.service == service && r.status == RollbackStatus::failed &&
-        (!last || *last->completed_at < *r.completed_at)) {
+    const bool latches = r.status == RollbackStatus::failed ||
+                         (r.type == TriggerType::automatic && r.is_over() && r.aborted);
+    if (r.service == service && latches && (!last || *last->completed_at < *r.completed_at)) {
       last = r;
     }
   }
@@ -212,7 +252,14 @@ void Inspector::on_entry(const rules::JournalEntry& entry) {
   tell(text_of(entry));
   if (const auto* alert = std::get_if<rules::Alert>(&entry)) {
     Watched& watched = watched_[alert->rollback.id];
-    ++(alert->kind == rules::AlertKind::initiated ? watched.initiated : watched.ended);
+    using enum rules::AlertKind;
+    const bool ends = alert->kind == completed || alert->kind == failed || alert->kind == aborted ||
+                      alert->kind == rejected;
+    watched.initiated += alert->kind == initiated ? 1 : 0;
+    watched.proposed += alert->kind == proposed ? 1 : 0;
+    watched.ended += ends ? 1 : 0;
+  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+    look_at_settling(*settled);
   }
 }
 
@@ -220,6 +267,8 @@ void Inspector::on_action(const rules::Action& action) {
   tell("action " + std::to_string(action.index()));
   if (const auto* deploy = std::get_if<rules::Deploy>(&action)) {
     look_at_dispatch(*deploy);
+  } else if (const auto* asked = std::get_if<rules::ReadControl>(&action)) {
+    control_asked_[asked->number] = world_.time();
   }
 }
 
@@ -229,10 +278,18 @@ void Inspector::look_at_dispatch(const rules::Deploy& deploy) {
     find("a deploy of " + deploy.version + " whose claim is not in the journal");
     return;
   }
-  if (++watched_[deploy.event].dispatches > 1) {
+  // The runs so far are those of the dispatches before this one.
+  const std::vector<SimRun>& before = world_.runs_of(deploy.event);
+  if (static_cast<std::size_t>(++watched_[deploy.event].dispatches) > before.size() + 1 ||
+      std::any_of(before.begin(), before.end(), [&](const SimRun& run) {
+        return !run.certain_no || run.deploy.claimed_at == deploy.claimed_at;
+      })) {
     find("a second deploy of one rollback, to " + deploy.version);
   }
   const Rollback& r = known->second;
+  if (r.claimed_at != deploy.claimed_at) {
+    find("a deploy of " + deploy.version + " of another claim than the journal's");
+  }
   if (r.service != deploy.service || r.target->version != deploy.version ||
       r.target->git_commit != deploy.git_commit || r.replacement != deploy.replacement) {
     find("a deploy that is not what its row says");
@@ -307,7 +364,9 @@ void Inspector::look_at_open_rollbacks() {
       it = open_.erase(it);
       continue;
     }
-    if (world_.time() - r.decided_at > rollback_max) {
+    const rules::Duration waiting =
+        r.asked ? policies_.of(r.service).ask_expires : rules::Duration{0};
+    if (world_.time() - r.decided_at > rollback_max + waiting) {
       find("the rollback of " + name_of_row(r.deployment) + " does not end");
       it = open_.erase(it);
       continue;

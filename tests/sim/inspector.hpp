@@ -33,6 +33,8 @@ class Inspector {
     rules::DeploymentStatus old_status{};
     bool old_health_check_passed = false;
     int dispatches = 0;
+    int claims = 0;  // each with a look of its own
+    int proposed = 0;
     int initiated = 0;
     int ended = 0;
   };
@@ -57,6 +59,10 @@ class Inspector {
   void look_at_decision(const rules::Rollback& rollback);
   void look_at_mark(const rules::MarkRolledBack& mark);
   void look_at_dispatch(const rules::Deploy& deploy);
+  void look_at_claim(const rules::Rollback& rollback);
+  void look_at_guards(const rules::Rollback& rollback);
+  void look_at_settling(const rules::SettleLate& settled);
+  void look_at_followed(const rules::Rollback& rollback);
   void look_at_sayings(const rules::Service& service);
   [[nodiscard]] bool deployed_between(const rules::Service& service, rules::Instant since) const;
   void look_at_open_rollbacks();
@@ -66,6 +72,13 @@ class Inspector {
   void look_at_neglect(const std::map<rules::DeploymentId, std::uint64_t>& minute,
                        const std::map<rules::DeploymentId, std::uint64_t>& five);
   [[nodiscard]] bool must_be_rolled_back(const rules::Deployment& current) const;
+  [[nodiscard]] std::size_t other_rollbacks(const rules::Service& service,
+                                            const rules::EventId& own) const;
+  void look_at_neighbours(const std::map<rules::DeploymentId, std::uint64_t>& minute,
+                          const std::map<rules::DeploymentId, std::uint64_t>& five);
+  [[nodiscard]] bool is_guarded(const rules::Deployment& current) const;
+  [[nodiscard]] bool was_bad_before(const rules::Deployment& current) const;
+  [[nodiscard]] bool meets_migrations(const rules::Deployment& current) const;
   [[nodiscard]] std::optional<rules::Rollback> last_failed(const rules::Service& service) const;
   [[nodiscard]] bool is_held(const rules::Deployment& current) const;
   [[nodiscard]] std::string name_of_row(const rules::DeploymentId& id) const;
@@ -79,8 +92,12 @@ class Inspector {
   rules::Instant last_fault_{};
   std::map<rules::EventId, Watched> watched_;
   std::set<rules::EventId> open_;
+  std::map<std::uint64_t, rules::Instant> control_asked_;  // by the ReadControl's number
+  rules::Instant control_handed_over_{};
+  bool control_was_fresh_ = false;
   std::map<rules::Service, std::vector<Said>> said_;  // the last two
   std::map<rules::Service, rules::Instant> neglected_since_;
+  std::map<rules::Service, rules::Instant> others_bad_since_;
   std::set<rules::Service> services_;
   rules::Second second_ = 0;
   std::uint64_t moments_ = 0;

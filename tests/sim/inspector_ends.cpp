@@ -38,12 +38,16 @@ void Inspector::look_at_end_of(const Rollback& rollback) {
   if (!rollback.completed_at || *rollback.completed_at < rollback.decided_at) {
     find(name + " ended before it began");
   }
-  if (watched.initiated != 1 || watched.ended != 1) {
+  const bool only_asked = rollback.asked && !rollback.approved;
+  if (watched.initiated != (only_asked ? 0 : 1) || watched.ended != 1 ||
+      watched.proposed != (rollback.asked ? 1 : 0)) {
     find(name + " had " + std::to_string(watched.initiated) + " alerts of its beginning and " +
          std::to_string(watched.ended) + " of its end");
   }
-  if (!rollback.claimed_at && watched.dispatches != 0) {
-    find(name + " was dispatched without a claim");
+  const auto& runs = world_.runs_of(rollback.id);
+  if (!rollback.claimed_at &&
+      std::any_of(runs.begin(), runs.end(), [](const SimRun& run) { return !run.certain_no; })) {
+    find(name + " was dispatched, and its claim taken back");
   }
   if (rollback.claimed_at && !watched.marked) {
     find(name + " was claimed and its row never marked");
@@ -65,9 +69,11 @@ void Inspector::look_at_rows_of(const Rollback& rollback, const Watched& watched
   const bool serves = rollback.serving_from.has_value();
   const std::string name = "after the rollback of " + name_of_row(rollback.deployment) + ", " +
                            std::string{rules::name_of(rollback.status)} + ", ";
+  const bool gave_way = rollback.status == RollbackStatus::aborted && rollback.claimed_at;
+  const bool deployed =
+      rollback.step(rules::StepName::await_deploy).status == rules::StepStatus::success;
   if (serves != (rollback.status == RollbackStatus::success ||
-                 rollback.ended_by == rules::Reason::still_unhealthy ||
-                 (rollback.status == RollbackStatus::aborted && rollback.claimed_at))) {
+                 rollback.ended_by == rules::Reason::still_unhealthy || (gave_way && deployed))) {
     find(name + "its end does not fit whether the replacement serves");
   }
   if (serves) {
@@ -80,9 +86,10 @@ void Inspector::look_at_rows_of(const Rollback& rollback, const Watched& watched
     }
     return;
   }
-  if (bad.status != watched.old_status ||
-      bad.health_check_passed != watched.old_health_check_passed) {
-    find(name + "the bad row does not have its status back");
+  const bool is_back = bad.status == watched.old_status &&
+                       bad.health_check_passed == watched.old_health_check_passed;
+  if (gave_way ? bad.status != DeploymentStatus::rolled_back : !is_back) {
+    find(name + "the bad row does not have the status it should have");
   }
   if (replacement.status != DeploymentStatus::failed) {
     find(name + "the replacement is not failed");
@@ -104,6 +111,7 @@ void Inspector::look_at_counts() {
            " events in five minutes, the table " + std::to_string(count_of(five, id)));
     }
   }
+  look_at_neighbours(minute, five);
   look_at_neglect(minute, five);
 }
 
@@ -111,6 +119,9 @@ void Inspector::look_at_counts() {
 bool Inspector::is_held(const Deployment& current) const {
   const rules::Instant now = world_.time();
   const rules::Policy& policy = policies_.of(current.service);
+  if (is_guarded(current)) {
+    return true;
+  }
   for (const auto& [id, r] : world_.rollbacks()) {
     const bool ours = r.service == current.service;
     if (ours && !r.is_over()) {
@@ -145,9 +156,6 @@ bool Inspector::must_be_rolled_back(const Deployment& current) const {
 
 void Inspector::look_at_neglect(const std::map<rules::DeploymentId, std::uint64_t>& minute,
                                 const std::map<rules::DeploymentId, std::uint64_t>& five) {
-  for (const auto& [id, row] : world_.deployments()) {
-    services_.insert(row.service);
-  }
   for (const rules::Service& service : services_) {
     const Deployment* current = world_.database().at(service, world_.time());
     const bool plain = policies_.of(service).triggers == rules::default_triggers();
@@ -165,6 +173,35 @@ void Inspector::look_at_neglect(const std::map<rules::DeploymentId, std::uint64_
   }
 }
 
+// Only of a run that really succeeded late the rows may be changed, and then they have to be.
+void Inspector::look_at_settling(const rules::SettleLate& settled) {
+  for (const auto& [id, r] : world_.rollbacks()) {
+    const auto& runs = world_.runs_of(id);
+    const bool succeeded = !runs.empty() && runs.back().ended &&
+                           runs.back().ends_with == rules::DeployOutcome::succeeded;
+    if (r.replacement == settled.replacement && (!r.is_over() || !succeeded)) {
+      find("the rows of " + name_of_row(r.deployment) + " are settled, and nothing succeeded");
+    }
+  }
+}
+
+void Inspector::look_at_followed(const Rollback& rollback) {
+  const std::string name = "the run of the rollback of " + name_of_row(rollback.deployment);
+  if (rollback.late_outcome.empty()) {
+    find(name + " is followed for ever");
+    return;
+  }
+  const auto& runs = world_.runs_of(rollback.id);
+  const bool succeeded = !runs.empty() && runs.back().ended &&
+                         runs.back().ends_with == rules::DeployOutcome::succeeded &&
+                         runs.back().ends_at < *rollback.followed_until - rules::minutes{5};
+  const auto replacement = world_.deployments().find(rollback.replacement);
+  if (succeeded && (rollback.late_outcome != "succeeded" ||
+                    replacement->second.status != DeploymentStatus::success)) {
+    find(name + " succeeded late, and the rows do not say so");
+  }
+}
+
 void Inspector::look_at_the_end() {
   if (!open_.empty() || world_.loop().active_rollbacks() != 0) {
     find("a rollback is still active at the end");
@@ -174,6 +211,11 @@ void Inspector::look_at_the_end() {
     return;
   }
   look_at_counts();
+  for (const auto& [id, rollback] : world_.rollbacks()) {
+    if (rollback.followed_until) {
+      look_at_followed(rollback);
+    }
+  }
   for (const rules::Service& service : services_) {
     const Deployment* current = world_.database().at(service, world_.time());
     if (current == nullptr || !rules::is_watched(*current)) {

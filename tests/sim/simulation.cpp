@@ -17,16 +17,24 @@ using rules::seconds;
 
 const Instant begin = rules::instant_of(1'765'756'800);  // 2025-12-15 00:00 UTC
 constexpr Duration busy = rules::minutes{120};
-constexpr Duration rest = rules::minutes{30};
+constexpr Duration rest = rules::minutes{45};  // nothing is followed for longer than that
 
 rules::Policy some_policy(Random& random) {
   rules::Policy policy;
   policy.settle = seconds{random.between(0, 10)};
+  policy.executor = random.one_in(3) ? "command" : "github";
   policy.confirm = seconds{random.between(0, 4)};
   policy.cooldown = seconds{random.between(0, 300)};
   policy.verify_window = random.between(5, 60);
   policy.verify_health_url = random.one_in(4);
   policy.probation = seconds{random.between(20, 300)};
+  policy.mode = random.one_in(6)   ? rules::Mode::ask
+                : random.one_in(8) ? rules::Mode::shadow
+                                   : rules::Mode::automatic;
+  policy.max_per_hour = static_cast<int>(random.between(1, 6));
+  policy.max_age = random.one_in(6) ? rules::minutes{10} : policy.max_age;
+  policy.ask_expires = seconds{random.between(10, 1200)};
+  policy.may_revert_migrations = random.one_in(2);
   if (random.one_in(4)) {
     policy.triggers.insert(policy.triggers.begin(),
                            {"burn", rules::Signal::errors, random.between(1, 900), 3,
@@ -47,8 +55,9 @@ rules::PolicyBook some_policies(Random& random, const std::vector<rules::Service
 
 std::vector<rules::Service> some_services(Random& random) {
   const std::vector<rules::Service> all{
-      {"production", "api"}, {"production", "web"}, {"staging", "api"}, {"staging", "mail"}};
-  return {all.begin(), all.begin() + random.between(1, 4)};
+      {"production", "api"},  {"production", "web"}, {"staging", "api"},   {"staging", "mail"},
+      {"production", "shop"}, {"production", "pay"}, {"production", "cdn"}};
+  return {all.begin(), all.begin() + (random.one_in(3) ? 7 : random.between(1, 4))};
 }
 
 // All that happens to a world, and when.
@@ -69,6 +78,7 @@ class Director {
   void schedule(Duration mean, std::function<void()> what);
   void later(Duration delay, std::function<void()> what);
   void schedule_people();
+  void schedule_control();
   void schedule_faults();
   void run_until(Instant until);
   Duration about(Duration mean) {
@@ -79,7 +89,7 @@ class Director {
     const auto most = random_.one_in(4) ? longest.count() : longest.count() / 20;
     return Duration{random_.between(0, most)};
   }
-  SimDeploy some_deploy(const rules::Deploy& deploy);
+  SimDeploy some_deploy();
 
   Random random_;
   bool is_calm_;
@@ -110,6 +120,7 @@ Director::Director(std::uint64_t seed, SimBug bug)
     traffic_.push_back(std::make_unique<Traffic>(world_, random_, service, is_calm_));
   }
   schedule_people();
+  schedule_control();
   schedule_faults();
 }
 
@@ -130,16 +141,30 @@ SimChance Director::chance() {
     return random_.one_in(2) ? SimCommit::lost : SimCommit::confirmation_lost;
   };
   chance.lands = [this] { return random_.one_in(2); };
-  chance.deploy = [this](const rules::Deploy& deploy) { return some_deploy(deploy); };
+  chance.deploy = [this](const rules::Deploy& /*deploy*/) { return some_deploy(); };
+  chance.deployed = [this](const rules::Deploy& deploy) {
+    for (const auto& traffic : traffic_) {
+      if (traffic->service() == deploy.service) {
+        traffic->run(deploy.version);
+      }
+    }
+  };
   return chance;
 }
 
-SimDeploy Director::some_deploy(const rules::Deploy& deploy) {
+// What the executor says is one thing, what runs another.
+SimDeploy Director::some_deploy() {
   using enum rules::DeployOutcome;
   ++dispatched_;
   SimDeploy how;
   how.takes = up_to(seconds{120}) + Duration{1'000};
-  switch (random_.between(0, 9)) {
+  how.listed_after = up_to(seconds{150});
+  how.runs = !random_.one_in(3);
+  how.heeds_cancel = !random_.one_in(3);
+  how.run_ends = random_.one_in(4) ? failed : succeeded;
+  how.retry_after = random_.one_in(2) ? Duration{0} : up_to(seconds{150});
+  how.deadline = random_.one_in(6) ? seconds{20} : seconds{300};
+  switch (random_.between(0, 11)) {
     case 0:
       how.outcome = failed;
       break;
@@ -147,21 +172,18 @@ SimDeploy Director::some_deploy(const rules::Deploy& deploy) {
       how.outcome = not_started;
       break;
     case 2:
+    case 3:
       how.outcome = unknown;
+      break;
+    case 4:
+      how.outcome = refused;
+      how.takes = up_to(seconds{5});
+      break;
+    case 5:
+      how.outcome = cancelled;
       break;
     default:
       how.outcome = succeeded;
-  }
-  // What the executor says is one thing, what runs afterwards another: nobody knows of `unknown`.
-  const bool runs = how.outcome == succeeded || (how.outcome == unknown && random_.one_in(2));
-  if (runs) {
-    later(how.takes, [this, service = deploy.service, version = deploy.version] {
-      for (const auto& traffic : traffic_) {
-        if (traffic->service() == service) {
-          traffic->run(version);
-        }
-      }
-    });
   }
   return how;
 }
@@ -205,6 +227,58 @@ void Director::schedule_people() {
         {jump, static_cast<std::int64_t>(jump), 80, random_.one_in(2) ? 97.0 : 30.0});
   });
   schedule(rules::minutes{3}, [this] { world_.health_url_answers(!random_.one_in(4)); });
+}
+
+// The emergency stop, and what people say to what waits for them.
+void Director::schedule_control() {
+  schedule(rules::minutes{40}, [this] {
+    const bool by_hand = random_.one_in(2);
+    if (by_hand) {
+      world_.set_pause(true, "a look by hand");
+    } else {
+      world_.ask(rules::PauseRequest{1, true, "a look", "somebody"});
+    }
+    later(up_to(rules::minutes{5}), [this, by_hand] {
+      if (by_hand || !world_.is_leading()) {
+        world_.set_pause(false, "");
+      } else {
+        world_.ask(rules::PauseRequest{2, false, "", "somebody"});
+      }
+    });
+  });
+  schedule(rules::minutes{25}, [this] {
+    world_.ask(rules::CloseBreakerRequest{3, "production", "looked at", "somebody"});
+  });
+  schedule(rules::minutes{4}, [this] {
+    for (const auto& [id, rollback] : world_.rollbacks()) {
+      if (rollback.is_over()) {
+        continue;
+      }
+      if (rollback.status == rules::RollbackStatus::pending && random_.one_in(2)) {
+        world_.ask(rules::ApproveRequest{4, id, "yes", "somebody"});
+      } else if (random_.one_in(6)) {
+        world_.ask(rules::AbortRequest{5, id, "no", "somebody"});
+      }
+    }
+  });
+  schedule(rules::minutes{20}, [this] {
+    const auto& traffic = *traffic_[static_cast<std::size_t>(
+        random_.between(0, static_cast<std::int64_t>(traffic_.size()) - 1))];
+    world_.add_migration("migration " + std::to_string(world_.time().time_since_epoch().count()),
+                         traffic.rows().back(), !random_.one_in(6));
+  });
+  // One cause for all of them.
+  schedule(rules::minutes{60}, [this] {
+    const auto errors = static_cast<double>(random_.between(10, 60));
+    for (const auto& traffic : traffic_) {
+      traffic->set_weather(errors);
+    }
+    later(up_to(rules::minutes{8}), [this] {
+      for (const auto& traffic : traffic_) {
+        traffic->set_weather(0);
+      }
+    });
+  });
 }
 
 void Director::schedule_faults() {
@@ -274,6 +348,7 @@ SimResult Director::run() {
     traffic->calm_down();
   }
   world_.set_samples({20, 20, 3, 40.0});
+  world_.set_pause(false, "");
   world_.set_skew(Duration{0});
   world_.health_url_answers(true);
   inspector_.note_fault();

@@ -24,6 +24,6 @@ struct SimResult {
 // all.
 SimResult simulate(std::uint64_t seed, SimBug bug = SimBug::none);
 
-inline constexpr double simulated_hours = 2.5;
+inline constexpr double simulated_hours = 2.75;
 
 }  // namespace rollbackd::tests

@@ -16,6 +16,7 @@ Bench::Bench(rules::Policy policy) : decider{rules::PolicyBook{std::move(policy)
   }
   take(rebuilt);
   take(rules::JournalRead{});
+  take(rules::ControlRead{});
   forget();
 }
 
@@ -24,7 +25,20 @@ rules::Output Bench::step(const rules::Input& input) {
   on_their_way.insert(on_their_way.end(), output.commits.begin(), output.commits.end());
   actions.insert(actions.end(), output.actions.begin(), output.actions.end());
   explanations.insert(explanations.end(), output.explanations.begin(), output.explanations.end());
+  answer(output.actions);
   return output;
+}
+
+void Bench::answer(const std::vector<rules::Action>& asked) {
+  for (const rules::Action& action : asked) {
+    if (const auto* read = std::get_if<rules::ReadControl>(&action); read && answers_control) {
+      control.number = read->number;
+      step(control);
+    } else if (const auto* follow = std::get_if<rules::FollowDeploy>(&action);
+               follow && follow->executor != "github") {
+      step(rules::DeployEnded{follow->event, rules::DeployOutcome::unknown, "nobody knows"});
+    }
+  }
 }
 
 void Bench::take(const rules::Input& input) {
@@ -108,6 +122,14 @@ void Bench::feed_back_rows() {
       replacement.status = rules::DeploymentStatus::success;
       replacement.deployed_at = serve->deployed_at;
       take(batch({replacement}));
+    } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+      rules::Deployment bad = *world().deployments.find(settled->deployment);
+      bad.status = rules::DeploymentStatus::rolled_back;
+      bad.health_check_passed = false;
+      rules::Deployment replacement = *world().deployments.find(settled->replacement);
+      replacement.status = rules::DeploymentStatus::success;
+      replacement.deployed_at = settled->deployed_at;
+      take(batch({bad, replacement}));
     } else if (const auto* restore = std::get_if<rules::RestoreDeployment>(&entry)) {
       rules::Deployment bad = *world().deployments.find(restore->deployment);
       bad.status = restore->status;

@@ -12,7 +12,8 @@ namespace rollbackd::tests {
 
 // The decider on a bench: the test is its feed, its journal and its executor. v1 is good, v2 serves
 // since ten minutes ago and has passed its probation, the windows are complete and the journal is
-// read.
+// read. A ReadControl is answered at once by what `control` says, and a FollowDeploy of an executor
+// that cannot follow as such a one does.
 class Bench {
  public:
   explicit Bench(rules::Policy policy = {});
@@ -73,12 +74,15 @@ class Bench {
 
   rules::Decider decider;
   rules::Instant now = noon;
+  rules::ControlRead control;
+  bool answers_control = true;
   std::deque<rules::Commit> on_their_way;
   std::vector<rules::JournalEntry> entries;
   std::vector<rules::Action> actions;
   std::vector<rules::Explanation> explanations;
 
  private:
+  void answer(const std::vector<rules::Action>& asked);
   void recount(const rules::Service& service);
 
   rules::Look look_ = 0;

@@ -9,20 +9,24 @@ namespace rollbackd::tests {
 // are noticed. A check that notices none of them checks nothing.
 enum class SimBug {
   none,
-  journal_lies,             // a transaction is confirmed and was never written
-  acts_before_commit,       // what waits for a commit is started when the commit is handed over
-  dispatches_again,         // a new daemon deploys once more what its journal says was claimed
-  dispatches_twice,         // each deploy is started two times
-  loses_an_event,           // the feed forgets some
-  counts_an_event_twice,    // the feed tells some twice
-  hides_a_gap,              // the loop is not told that the feed has one
-  restores_nothing,         // a row that was marked is not put back
-  forgets_active,           // the journal's answer leaves out what is under way
-  forgets_the_latch,        // the journal's answer leaves out what failed
-  hides_replacements,       // replacements look like anybody's deployments
-  loses_the_deploys_end,    // the executor never says how it ended
-  acts_without_leadership,  // the loop is not told that another daemon may lead
-  tells_time_differently,   // each run of the same story takes its own time
+  journal_lies,               // a transaction is confirmed and was never written
+  acts_before_commit,         // what waits for a commit is started when the commit is handed over
+  dispatches_again,           // a new daemon deploys once more what its journal says was claimed
+  dispatches_twice,           // each deploy is started two times
+  loses_an_event,             // the feed forgets some
+  counts_an_event_twice,      // the feed tells some twice
+  hides_a_gap,                // the loop is not told that the feed has one
+  restores_nothing,           // a row that was marked is not put back
+  forgets_active,             // the journal's answer leaves out what is under way
+  forgets_the_latch,          // the journal's answer leaves out what failed
+  hides_replacements,         // replacements look like anybody's deployments
+  loses_the_deploys_end,      // the executor never says how it ended
+  dispatches_to_follow,       // what is only to be followed is dispatched once more
+  control_from_memory,        // what can forbid to act is not read anew before a claim
+  forgets_the_follower,       // the journal's answer leaves out the runs that are still followed
+  calls_the_unknown_refused,  // a dispatch that may have happened is told as one that did not
+  acts_without_leadership,    // the loop is not told that another daemon may lead
+  tells_time_differently,     // each run of the same story takes its own time
 };
 
 inline constexpr std::array all_bugs{SimBug::journal_lies,
@@ -37,6 +41,10 @@ inline constexpr std::array all_bugs{SimBug::journal_lies,
                                      SimBug::forgets_the_latch,
                                      SimBug::hides_replacements,
                                      SimBug::loses_the_deploys_end,
+                                     SimBug::dispatches_to_follow,
+                                     SimBug::control_from_memory,
+                                     SimBug::forgets_the_follower,
+                                     SimBug::calls_the_unknown_refused,
                                      SimBug::acts_without_leadership};
 
 constexpr std::string_view name_of(SimBug bug) {
@@ -67,6 +75,14 @@ constexpr std::string_view name_of(SimBug bug) {
       return "hides_replacements";
     case SimBug::loses_the_deploys_end:
       return "loses_the_deploys_end";
+    case SimBug::dispatches_to_follow:
+      return "dispatches_to_follow";
+    case SimBug::control_from_memory:
+      return "control_from_memory";
+    case SimBug::forgets_the_follower:
+      return "forgets_the_follower";
+    case SimBug::calls_the_unknown_refused:
+      return "calls_the_unknown_refused";
     case SimBug::acts_without_leadership:
       return "acts_without_leadership";
     case SimBug::tells_time_differently:

@@ -49,7 +49,8 @@ void SimDatabase::set_status(Instant now, const rules::DeploymentId& id, Deploym
   const Deployment& known = deployments_.at(id);
   const Rollback* active = active_of(known.service);
   if (known.status == status || known.status == DeploymentStatus::rolled_back ||
-      (active != nullptr && active->deployment == id)) {
+      (active != nullptr && active->deployment == id &&
+       active->status == rules::RollbackStatus::in_progress)) {
     return;
   }
   Deployment& d = changed(id);
@@ -65,7 +66,8 @@ void SimDatabase::set_status(Instant now, const rules::DeploymentId& id, Deploym
 // A snapshot is a row of its own: it rings no bell, and the deployment's row says so when it is
 // next looked at.
 void SimDatabase::keep_snapshot(const rules::SnapshotTaken& taken,
-                                std::optional<double> utilisation) {
+                                std::optional<double> utilisation,
+                                std::optional<bool> previous_unhealthy) {
   const auto row = deployments_.find(taken.deployment);
   if (row == deployments_.end()) {
     return;
@@ -75,6 +77,7 @@ void SimDatabase::keep_snapshot(const rules::SnapshotTaken& taken,
   } else if (taken.type == rules::SnapshotType::post_deployment && !row->second.seen) {
     row->second.seen = true;
     row->second.utilisation_at_arrival = utilisation;
+    row->second.previous_unhealthy = previous_unhealthy;
   }
 }
 
@@ -102,6 +105,11 @@ bool SimDatabase::accepts(const rules::Commit& commit) const {
       if (!fits) {
         return false;
       }
+    } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
+      const auto known = rollbacks_.find(amended->rollback.id);
+      if (known == rollbacks_.end() || !known->second.is_over()) {
+        return false;
+      }
     } else if (const auto* mark = std::get_if<rules::MarkRolledBack>(&entry)) {
       if (deployments_.at(mark->deployment).status != mark->from ||
           deployments_.contains(mark->replacement) || !deployments_.contains(mark->target)) {
@@ -125,20 +133,21 @@ void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
     if (rollbacks_.insert_or_assign(put->rollback.id, put->rollback).second) {
       in_order_.push_back(put->rollback.id);
     }
-    if (put->rollback.claimed_at) {
-      deployments_.at(put->rollback.deployment).rollback_dispatched = true;
-    }
+    deployments_.at(put->rollback.deployment).rollback_dispatched =
+        was_dispatched(put->rollback.deployment);
+  } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
+    rollbacks_.at(amended->rollback.id) = amended->rollback;
+  } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
+    Deployment& bad = changed(settled->deployment);
+    bad.status = DeploymentStatus::rolled_back;
+    bad.health_check_passed = false;
+    serve(settled->replacement, settled->deployed_at, now);
   } else if (const auto* marked = std::get_if<rules::MarkRolledBack>(&entry)) {
     mark(*marked, now);
   } else if (const auto* restored = std::get_if<rules::RestoreDeployment>(&entry)) {
     restore(*restored, now);
-  } else if (const auto* serve = std::get_if<rules::PutInService>(&entry)) {
-    Deployment& replacement = changed(serve->replacement);
-    if (replacement.status != DeploymentStatus::success) {
-      replacement.completed_at = now;
-    }
-    replacement.status = DeploymentStatus::success;
-    replacement.deployed_at = serve->deployed_at;
+  } else if (const auto* served = std::get_if<rules::PutInService>(&entry)) {
+    serve(served->replacement, served->deployed_at, now);
   } else if (const auto* passed = std::get_if<rules::PassProbation>(&entry)) {
     const auto& known = deployments_.at(passed->deployment);
     if (rules::is_watched(known)) {
@@ -149,7 +158,39 @@ void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
         row.completed_at = now;
       }
     }
+  } else {
+    apply_control(entry);
   }
+}
+
+void SimDatabase::apply_control(const rules::JournalEntry& entry) {
+  const auto close = [this](const std::string& environment) {
+    std::erase_if(breakers_,
+                  [&](const rules::Breaker& open) { return open.environment == environment; });
+  };
+  if (const auto* set = std::get_if<rules::SetPause>(&entry)) {
+    pause_ = set->pause;
+  } else if (const auto* opened = std::get_if<rules::OpenBreaker>(&entry)) {
+    close(opened->environment);
+    breakers_.push_back({opened->environment, opened->reason, opened->at});
+  } else if (const auto* closed = std::get_if<rules::CloseBreaker>(&entry)) {
+    close(closed->environment);
+  }
+}
+
+void SimDatabase::serve(const rules::DeploymentId& id, Instant deployed_at, Instant now) {
+  Deployment& replacement = changed(id);
+  if (replacement.status != DeploymentStatus::success) {
+    replacement.completed_at = now;
+  }
+  replacement.status = DeploymentStatus::success;
+  replacement.deployed_at = deployed_at;
+}
+
+bool SimDatabase::was_dispatched(const rules::DeploymentId& id) const {
+  return std::any_of(rollbacks_.begin(), rollbacks_.end(), [&](const auto& known) {
+    return known.second.deployment == id && known.second.claimed_at;
+  });
 }
 
 void SimDatabase::mark(const rules::MarkRolledBack& mark, Instant now) {
@@ -183,7 +224,7 @@ void SimDatabase::restore(const rules::RestoreDeployment& restore, Instant now) 
   replacement.completed_at = now;
 }
 
-rules::JournalRead SimDatabase::journal_read() const {
+rules::JournalRead SimDatabase::journal_read(Instant now) const {
   rules::JournalRead journal;
   std::map<rules::Service, rules::ServiceHistory> histories;
   for (const rules::EventId& id : in_order_) {
@@ -195,11 +236,18 @@ rules::JournalRead SimDatabase::journal_read() const {
     } else if (rollback.type == rules::TriggerType::constitutional_violation) {
       history.rejection = rules::Rejection{rollback.deployment, rollback.validation.violated()};
     }
-    if (rollback.status == rules::RollbackStatus::failed) {
+    if (rollback.followed_until && rollback.late_outcome.empty()) {
+      journal.followed.push_back(rollback);
+    }
+    const bool automatic = rollback.type == rules::TriggerType::automatic;
+    if (automatic && rollback.claimed_at && now < *rollback.claimed_at + rules::minutes{60}) {
+      journal.claims.push_back({id, rollback.service.environment, *rollback.claimed_at});
+    }
+    if (rollback.status == rules::RollbackStatus::failed ||
+        (rollback.is_over() && automatic && rollback.aborted)) {
       history.latch = rules::Latch{rollback.id, rollback.deployment};
     }
-    if (rollback.is_over() && rollback.claimed_at &&
-        rollback.type == rules::TriggerType::automatic) {
+    if (rollback.is_over() && rollback.claimed_at && automatic) {
       history.automatic_ended_at = std::max(history.automatic_ended_at, rollback.completed_at);
     }
   }

@@ -32,12 +32,15 @@ class SimDatabase {
   void set_status(rules::Instant now, const rules::DeploymentId& id,
                   rules::DeploymentStatus status);
   void log_error(const SimEvent& event) { events_.push_back(event); }
-  void keep_snapshot(const rules::SnapshotTaken& taken, std::optional<double> utilisation);
+  void keep_snapshot(const rules::SnapshotTaken& taken, std::optional<double> utilisation,
+                     std::optional<bool> previous_unhealthy);
+  // As plain SQL would do it.
+  void set_pause(const rules::Pause& pause) { pause_ = pause; }
 
   // The journal. Whether the transaction can be committed: the constraints hold.
   [[nodiscard]] bool accepts(const rules::Commit& commit) const;
   void apply(const rules::JournalEntry& entry, rules::Instant now);
-  [[nodiscard]] rules::JournalRead journal_read() const;
+  [[nodiscard]] rules::JournalRead journal_read(rules::Instant now) const;
 
   // The feed. What is new since the last look; or everything; or, of what the looks so far have
   // seen, all of one service, or all of the longest window of seconds that ends with second t.
@@ -57,6 +60,8 @@ class SimDatabase {
     return rollbacks_;
   }
   [[nodiscard]] const std::vector<SimEvent>& events() const { return events_; }
+  [[nodiscard]] const rules::Pause& pause() const { return pause_; }
+  [[nodiscard]] const std::vector<rules::Breaker>& breakers() const { return breakers_; }
   [[nodiscard]] const rules::Rollback* active_of(const rules::Service& service) const;
 
   // The definitions, by looking at every row, as SQL would: the current deployment of a moment,
@@ -70,13 +75,18 @@ class SimDatabase {
 
  private:
   rules::Deployment& changed(const rules::DeploymentId& id);
+  void serve(const rules::DeploymentId& id, rules::Instant deployed_at, rules::Instant now);
+  [[nodiscard]] bool was_dispatched(const rules::DeploymentId& id) const;
   void mark(const rules::MarkRolledBack& mark, rules::Instant now);
   void restore(const rules::RestoreDeployment& restore, rules::Instant now);
+  void apply_control(const rules::JournalEntry& entry);
   [[nodiscard]] bool belongs_to(const SimEvent& event, const rules::Service& service) const;
 
   std::map<rules::DeploymentId, rules::Deployment> deployments_;
   std::map<rules::EventId, rules::Rollback> rollbacks_;
   std::vector<rules::EventId> in_order_;  // of their rows
+  rules::Pause pause_;
+  std::vector<rules::Breaker> breakers_;
   std::vector<SimEvent> events_;
   std::size_t events_told_ = 0;
   rules::Look look_ = 0;

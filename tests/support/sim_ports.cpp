@@ -1,4 +1,4 @@
-// The journal and the executor of the simulated world.
+// The journal of the simulated world, and what the daemon starts in it.
 
 #include <algorithm>
 #include <utility>
@@ -9,10 +9,9 @@ namespace rollbackd::tests {
 namespace {
 
 constexpr rules::Duration at_once{0};
-constexpr rules::Duration bell_takes{1'000};
 constexpr rules::Duration commit_takes{1'000};
 constexpr rules::Duration snapshot_takes{40'000};
-constexpr rules::Duration spawn_takes{5'000};
+constexpr rules::Duration probe_takes{5'000};
 
 }  // namespace
 
@@ -99,9 +98,12 @@ void SimWorld::read() {
 void SimWorld::answer_journal() {
   ++writes_;
   journal_broken_ = false;
-  rules::JournalRead journal = database_.journal_read();
+  rules::JournalRead journal = database_.journal_read(time_);
   if (bug_ == SimBug::forgets_active) {
     journal.active.clear();
+  }
+  if (bug_ == SimBug::forgets_the_follower) {
+    journal.followed.clear();
   }
   if (bug_ == SimBug::forgets_the_latch) {
     for (rules::ServiceHistory& history : journal.histories) {
@@ -156,8 +158,17 @@ void SimWorld::start(const rules::Action& action) {
     if (bug_ == SimBug::dispatches_twice) {
       witness.on_action(action);
     }
+  } else if (const auto* followed = std::get_if<rules::FollowDeploy>(&action)) {
+    follow(*followed);
+  } else if (const auto* cancelled = std::get_if<rules::CancelDeploy>(&action)) {
+    cancel_run(cancelled->event);
+  } else if (const auto* reverted = std::get_if<rules::RevertMigrations>(&action)) {
+    revert(*reverted);
+  } else if (const auto* asked = std::get_if<rules::ReadControl>(&action)) {
+    control_asked_ = asked->number;
+    read_control();
   } else if (const auto* probe = std::get_if<rules::ProbeHealth>(&action)) {
-    while_alive(chance_.takes(spawn_takes), [this, event = probe->event] {
+    while_alive(chance_.takes(probe_takes), [this, event = probe->event] {
       take(rules::HealthUrlAnswered{event, health_url_ok_, ""});
     });
   } else if (const auto* rebuild = std::get_if<rules::RebuildWindows>(&action)) {
@@ -167,33 +178,21 @@ void SimWorld::start(const rules::Action& action) {
 
 void SimWorld::start_snapshot(const rules::TakeSnapshot& snapshot) {
   std::optional<double> utilisation;
+  std::optional<bool> unhealthy;
   for (const rules::Field& sample : snapshot.samples) {
+    if (sample.key == "previous_unhealthy") {
+      unhealthy = std::get<bool>(sample.value);
+    }
     if (sample.key == "connection_utilisation") {
       utilisation = std::get<double>(sample.value);
     }
   }
   const rules::SnapshotTaken taken{snapshot.deployment, snapshot.type, "snapshot", {}};
   while_alive(std::min<rules::Duration>(chance_.takes(snapshot_takes), rules::seconds{2}),
-              [this, taken, utilisation] {
-                database_.keep_snapshot(taken, utilisation);
+              [this, taken, utilisation, unhealthy] {
+                database_.keep_snapshot(taken, utilisation, unhealthy);
                 take(taken);
               });
-}
-
-void SimWorld::start_deploy(const rules::Deploy& deploy) {
-  const SimDeploy how = chance_.deploy ? chance_.deploy(deploy) : deploy_behaviour_;
-  running_.insert(deploy.event);
-  if (how.outcome != rules::DeployOutcome::not_started) {
-    while_alive(chance_.takes(spawn_takes), [this, event = deploy.event] {
-      take(rules::DeployStarted{event, "started"});
-    });
-  }
-  while_alive(how.takes, [this, event = deploy.event, how] {
-    running_.erase(event);
-    if (bug_ != SimBug::loses_the_deploys_end) {
-      take(rules::DeployEnded{event, how.outcome, how.detail});
-    }
-  });
 }
 
 std::vector<rules::EventId> SimWorld::running() const { return {running_.begin(), running_.end()}; }
@@ -204,6 +203,9 @@ void SimWorld::decided(const rules::Output& output) {
   }
   if (output.audit) {
     witness.on_audit(*output.audit);
+  }
+  for (const rules::Answer& answer : output.answers) {
+    witness.on_answer(answer);
   }
 }
 

@@ -58,6 +58,7 @@ void SimWorld::every_second() {
                    poll(chance_.audits && rules::second_of(time_) % 60 == 30);
                  }
                  take(samples_);
+                 read_control();
                }
                every_second();
              }});
@@ -76,6 +77,8 @@ void SimWorld::boot() {
   writes_ = 0;
   wake_.reset();
   running_.clear();  // children of the old process are nobody's
+  late_.clear();
+  control_asked_ = 0;
   loop_ = std::make_unique<engine::Loop>(policies_, *this, *this, *this, *this);
   while_alive(commit_takes, [this] {
     looks_ = 0;
@@ -85,6 +88,7 @@ void SimWorld::boot() {
     if (leads_) {
       read();
     }
+    read_control();
     take(samples_);
     if (bug_ == SimBug::dispatches_again) {
       for (const auto& [id, r] : database_.rollbacks()) {
@@ -143,10 +147,26 @@ void SimWorld::log_error(const rules::Service& service, rules::Instant timestamp
   ring();
 }
 
-void SimWorld::request_rollback(const rules::DeploymentId& id, const std::string& reason) {
+void SimWorld::request_rollback(const rules::DeploymentId& id, const std::string& reason,
+                                bool revert_migrations) {
+  rules::ManualRequest request{id, reason, {}};
+  request.revert_migrations = revert_migrations;
+  ask(request);
+}
+
+void SimWorld::ask(const rules::Input& request) {
   if (is_leading()) {
-    take(rules::ManualRequest{id, reason, {}});
+    take(request);
   }
+}
+
+void SimWorld::set_pause(bool on, const std::string& reason) {
+  database_.set_pause({on, "somebody", reason, time_});
+}
+
+void SimWorld::add_migration(const std::string& name, const rules::DeploymentId& deployment,
+                             bool backward_compatible) {
+  migrations_.push_back({name, deployment, time_, backward_compatible, true, false});
 }
 
 // --- The feed

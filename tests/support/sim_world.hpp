@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -22,6 +23,29 @@ struct SimDeploy {
   rules::DeployOutcome outcome = rules::DeployOutcome::succeeded;
   rules::Duration takes = rules::seconds{2};
   std::string detail = "exit status 0";
+  rules::Duration retry_after{0};  // of a refused one
+
+  // Of an executor that can be followed. Of `unknown`, which is an answer that got lost: whether a
+  // run was made all the same. When it is first listed, and what it ends with, after `takes`.
+  bool runs = true;
+  rules::Duration listed_after{0};
+  rules::DeployOutcome run_ends = rules::DeployOutcome::succeeded;
+  bool heeds_cancel = true;
+  rules::Duration deadline = rules::minutes{15};
+};
+
+// A dispatch as the executor remembers it, whatever the daemon knows of it.
+struct SimRun {
+  rules::Deploy deploy;
+  bool certain_no = false;  // and so it was answered
+  bool made = false;        // something runs
+  std::string id;
+  rules::Instant listed_at;
+  rules::Instant ends_at;
+  rules::Instant deadline;
+  rules::DeployOutcome ends_with = rules::DeployOutcome::succeeded;
+  bool heeds_cancel = true;
+  bool ended = false;
 };
 
 // What becomes of a transaction: lost ones are not written, and a confirmation can be lost as well.
@@ -33,6 +57,8 @@ struct SimChance {
     return usual;
   };
   std::function<SimDeploy(const rules::Deploy&)> deploy;
+  // What a deploy that succeeds changes.
+  std::function<void(const rules::Deploy&)> deployed = [](const auto&) {};
   std::function<SimCommit()> commit = [] { return SimCommit::done; };
   // Whether a transaction that a killed daemon had sent is written all the same.
   std::function<bool()> lands = [] { return false; };
@@ -45,9 +71,13 @@ struct SimWitness {
   std::function<void(const rules::Commit&)> on_commit = [](const auto&) {};  // before it is applied
   std::function<void(const rules::JournalEntry&)> on_entry = [](const auto&) {};
   std::function<void(const rules::Action&)> on_action = [](const auto&) {};
+  std::function<void(const rules::Answer&)> on_answer = [](const auto&) {};
   std::function<void(const rules::Explanation&)> on_explanation = [](const auto&) {};
   std::function<void(const rules::Commit&)> on_write = [](const auto&) {};  // as it is handed over
   std::function<void(const rules::AuditFinding&)> on_audit = [](const auto&) {};
+  // A ControlRead is about to be handed over, which was read at that moment.
+  std::function<void(const rules::ControlRead&, rules::Instant)> on_control = [](const auto&,
+                                                                                 auto) {};
   std::function<void()> on_fault = [] {};   // a transaction failed, by chance or by a constraint
   std::function<void()> on_moment = [] {};  // something happened
 };
@@ -73,7 +103,15 @@ class SimWorld final : public engine::Clock,
   void set_status(const rules::DeploymentId& id, rules::DeploymentStatus status);
   void log_error(const rules::Service& service, rules::Instant timestamp,
                  std::optional<rules::DeploymentId> deployment = std::nullopt);
-  void request_rollback(const rules::DeploymentId& id, const std::string& reason);
+  void request_rollback(const rules::DeploymentId& id, const std::string& reason,
+                        bool revert_migrations = false);
+  // Whoever leads gets it; nobody leads: it gets lost.
+  void ask(const rules::Input& request);
+  void set_pause(bool on, const std::string& reason);  // with plain SQL
+  [[nodiscard]] const std::vector<rules::Migration>& migrations() const { return migrations_; }
+  void add_migration(const std::string& name, const rules::DeploymentId& deployment,
+                     bool backward_compatible = false);
+  void migrations_fail(bool fail) { migrations_fail_ = fail; }
   void set_samples(rules::Sampled samples) { samples_ = samples; }
   void next_deploys(SimDeploy behaviour) { deploy_behaviour_ = std::move(behaviour); }
   void health_url_answers(bool ok) { health_url_ok_ = ok; }
@@ -100,6 +138,8 @@ class SimWorld final : public engine::Clock,
   [[nodiscard]] const std::map<rules::EventId, rules::Rollback>& rollbacks() const {
     return database_.rollbacks();
   }
+  // All dispatches of a rollback, in their order.
+  [[nodiscard]] const std::vector<SimRun>& runs_of(const rules::EventId& event) const;
   [[nodiscard]] bool is_up() const { return is_up_; }
   [[nodiscard]] bool is_leading() const { return is_up_ && leads_; }
   [[nodiscard]] bool has_feed() const { return is_up_ && !feed_lost_; }
@@ -146,6 +186,18 @@ class SimWorld final : public engine::Clock,
   void confirm(rules::CommitDone done);
   void answer_journal();
   void start_deploy(const rules::Deploy& deploy);
+  void follow(const rules::FollowDeploy& wanted);
+  void look_up(const rules::EventId& event);
+  void find_run(const rules::EventId& event, bool cancel);
+  void watch_run(const rules::EventId& event);
+  void look_at_run(const rules::EventId& event);
+  void finish_run(const rules::EventId& event);
+  void cancel_run(const rules::EventId& event);
+  void say_ended(const rules::DeployEnded& ended);
+  void revert(const rules::RevertMigrations& wanted);
+  [[nodiscard]] rules::ControlRead control() const;
+  void read_control();
+  void hand_over_control(rules::ControlRead read, rules::Instant read_at);
   void start_snapshot(const rules::TakeSnapshot& snapshot);
 
   rules::PolicyBook policies_;
@@ -164,7 +216,13 @@ class SimWorld final : public engine::Clock,
 
   SimDatabase database_;
   rules::Sampled samples_{10, 10, 1, 20.0};
-  std::set<rules::EventId> running_;
+  std::set<rules::EventId> running_;  // whose end the daemon waits for
+  std::set<rules::EventId> late_;     // of these, those that it follows after their end
+  std::map<rules::EventId, std::vector<SimRun>> runs_;
+  std::vector<rules::Migration> migrations_;
+  bool migrations_fail_ = false;
+  std::uint64_t control_asked_ = 0;
+  rules::Instant control_read_at_{};
   SimDeploy deploy_behaviour_;
   bool health_url_ok_ = true;
 
@@ -175,6 +233,8 @@ class SimWorld final : public engine::Clock,
   Queue feed_queue_{};
   Queue journal_queue_{};
   Queue journal_answers_{};
+  Queue control_queue_{};
+  Queue control_answers_{};
   bool journal_broken_ = false;
   bool is_database_up_ = true;
   std::size_t writes_ = 0;

@@ -225,7 +225,7 @@ TEST_CASE("deployments: what we did about a row outlives an older copy of it") {
   deployments.put(d);
   deployments.mark_snapshot(d.id, true, 42.0);
   deployments.mark_snapshot(d.id, false, std::nullopt);
-  deployments.mark_rollback_dispatched(d.id);
+  deployments.mark_rollback_dispatched(d.id, true);
   d.version = "corrected";
   deployments.put(d);
   const Deployment& known = *deployments.find(d.id);
@@ -252,7 +252,7 @@ TEST_CASE("deployments: utilisation at arrival is kept once, and only for a row 
 TEST_CASE("deployments: marks of a row that is not known are nobody's") {
   Deployments deployments;
   deployments.mark_snapshot(numbered_id(1), true, 1.0);
-  deployments.mark_rollback_dispatched(numbered_id(1));
+  deployments.mark_rollback_dispatched(numbered_id(1), true);
   CHECK(deployments.size() == 0);
   CHECK(deployments.find(numbered_id(1)) == nullptr);
 }

@@ -103,7 +103,13 @@ TEST_CASE("metrics: every series is there at zero from the start") {
   }
   CHECK(has_line(text, "rollbackd_rollbacks_total{outcome=\"success\",reason=\"rollback\"} 0"));
   CHECK(has_line(text, "rollbackd_rollbacks_total{outcome=\"failed\",reason=\"deploy_failed\"} 0"));
-  CHECK(has_line(text, "rollbackd_suppressed_total{reason=\"cooldown\"} 0"));
+  for (const rules::Reason reason : rules::all_reasons()) {
+    CHECK(has_line(text, "rollbackd_suppressed_total{reason=\"" + std::string{name_of(reason)} +
+                             "\"} 0") == rules::is_suppression(reason));
+  }
+  for (const rules::AlertKind kind : rules::all_alert_kinds()) {
+    CHECK(has_line(text, "rollbackd_alerts_total{kind=\"" + std::string{name_of(kind)} + "\"} 0"));
+  }
   CHECK(text.find("rollbackd_suppressed_total{reason=\"rollback\"}") == std::string::npos);
   CHECK(has_line(text, "rollbackd_roman_events_total{event_type=\"leadership\"} 0"));
   CHECK(has_line(text, "rollbackd_alerts_total{kind=\"rejected\"} 0"));

@@ -66,7 +66,9 @@ TEST_CASE("names: outcomes and signals lead there and back") {
 
 TEST_CASE("names: snapshots, alerts and states are said in the API's words") {
   check_names<SnapshotType>({"pre_deployment", "post_deployment", "pre_rollback"});
-  check_names<AlertKind>({"initiated", "completed", "failed", "aborted", "rejected"});
+  check_names<AlertKind>({"initiated", "completed", "failed", "aborted", "rejected", "proposed",
+                          "held", "breaker_opened", "late_success", "redeployed", "paused"});
+  CHECK(all_alert_kinds().size() == 11);
   check_names<State>({"healthy", "watched", "firing", "held", "proposed", "rolling_back",
                       "rolled_back", "rejected"});
 }
@@ -89,7 +91,10 @@ TEST_CASE("names: reasons are listed in the order of judgement") {
   for (std::size_t i = 1; i < all.size(); ++i) {
     CHECK(all[i - 1] < all[i]);
   }
-  CHECK(all.front() == Reason::active);
+  CHECK(all.front() == Reason::not_leader);
+  CHECK(is_suppression(Reason::too_old));
+  CHECK_FALSE(is_suppression(Reason::rollback));
+  CHECK_FALSE(is_suppression(Reason::expired));
 }
 
 }  // namespace rollbackd::rules

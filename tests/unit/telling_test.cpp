@@ -229,7 +229,7 @@ TEST_CASE("telling: when everybody goes bad at once, the journal is not buried, 
   rules::FeedRebuilt rebuilt{bench.now, "started", {}, {}};
   for (std::int64_t i = 1; i <= services; ++i) {
     rules::Deployment d = row(i, at(-7200));  // too long ago for a story of its arrival
-    d.service.name = "s" + std::to_string(i);
+    d.service.environment = "e" + std::to_string(i);  // nobody has neighbours
     rebuilt.events.push_back(logged(bench.now, 9, d.service));
     rebuilt.deployments.push_back(std::move(d));
   }
