@@ -1,6 +1,7 @@
 #include "engine/store/leadership.hpp"
 
 #include "engine/database/doorbell_names.hpp"
+#include "engine/fail_point.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -34,6 +35,7 @@ Leadership::Leadership(asio::io_context& reactor, const ConnectionInfo& info, Ha
 }
 
 void Leadership::lead() {
+  fail_point("leadership_taken");
   leading_ = true;
   waiting_told_ = false;
   meter_.set(Level::leader, 1);
@@ -56,6 +58,7 @@ void Leadership::lose(const std::string& why) {
     return;
   }
   leading_ = false;
+  fail_point("leadership_lost");
   meter_.set(Level::leader, 0);
   log_.warning("leadership_lost", {{"why", why}});
   handlers_.on_lost();
