@@ -20,8 +20,10 @@ constexpr std::size_t value_bytes_max = 1000;
 // How much earlier than the claim a run may seem to have been created.
 constexpr rules::Duration clock_margin = rules::minutes{5};
 
-// No request takes longer, whatever the server does.
+// No request takes longer, whatever the server does; a question at most this part of `lookup`, so
+// that one without an answer leaves time for the next.
 constexpr rules::Duration deadline_max = rules::seconds{10};
+constexpr int question_part = 4;
 
 // As a part of a path or of a query.
 std::string encoded(std::string_view text) {
@@ -57,8 +59,8 @@ HttpRequest request_of(const GithubSettings& settings, std::string method,
   // The second type is what GitHub's own description of its API names.
   request.headers = {{"Accept", "application/vnd.github+json, application/json;q=0.9"},
                      {"X-GitHub-Api-Version", "2022-11-28"}};
-  request.deadline =
-      std::chrono::ceil<std::chrono::milliseconds>(std::min(deadline_max, settings.lookup));
+  const auto patience = request.method == "GET" ? settings.lookup / question_part : settings.lookup;
+  request.deadline = std::chrono::ceil<std::chrono::milliseconds>(std::min(deadline_max, patience));
   return request;
 }
 
