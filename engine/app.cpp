@@ -7,6 +7,7 @@
 #include "engine/actions/executors.hpp"
 #include "engine/actions/github.hpp"
 #include "engine/actions/health_probe.hpp"
+#include "engine/actions/webhook.hpp"
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/feed/response_times.hpp"
@@ -66,7 +67,7 @@ struct App::Parts final : Inbox, Actions {
   [[nodiscard]] std::vector<rules::EventId> running() const override { return executors.running(); }
 
   Status begin();
-  void lead();
+  void lead(std::int64_t epoch);
   void follow();
   [[nodiscard]] Readiness readiness() const;
   std::string scrape();
@@ -95,8 +96,9 @@ struct App::Parts final : Inbox, Actions {
   Loop loop;
   Command command;
   Github github;
+  Webhook webhook;
   OpenGate gate{reactor};
-  Executors executors{{&command, &github}, gate, *this, log};
+  Executors executors{{&command, &github, &webhook}, gate, *this, log};
   HealthProbe health_probe;
   Snapshots snapshots;
   Sampler sampler;
@@ -114,8 +116,16 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       board{telemetry.board},
       outbox{connection_info(settings), log},
       notifier{reactor, outgoing, outbox, metrics, log, notifier_settings(settings)},
-      journal{connection_info(settings),  time, commit_latency, *this, log, metrics, board,
-              [this] { notifier.wake(); }},
+      journal{
+          connection_info(settings),
+          time,
+          commit_latency,
+          *this,
+          log,
+          metrics,
+          board,
+          {[this] { notifier.wake(); },
+           [this] { asio::post(reactor, [this] { leadership.give_up("the epoch is over"); }); }}},
       loop{settings.policies, time, journal, *this, telemetry.observer},
       command{reactor, *this, log,
               [this](const rules::Service& service) {
@@ -131,6 +141,9 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
              *this,
              log,
              [this](const rules::Service& service) { return settings.execution_of(service).github; }},
+      webhook{
+          outgoing, time, *this, log,
+          [this](const rules::Service& service) { return settings.execution_of(service).webhook; }},
       health_probe{outgoing, *this,
                    [this](const rules::Service& service) {
                      return settings.execution_of(service).health_url;
@@ -149,7 +162,7 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                      metrics},
       leadership{reactor,
                  connection_info(settings),
-                 {[this] { lead(); }, [this] { follow(); }},
+                 {[this](std::int64_t epoch) { lead(epoch); }, [this] { follow(); }},
                  log,
                  metrics,
                  board},
@@ -250,13 +263,15 @@ Status App::Parts::begin() {
   return Done{};
 }
 
-void App::Parts::lead() {
+void App::Parts::lead(std::int64_t epoch) {
+  journal.lead(epoch);
   feed.lead();
   journal.read();
   notifier.start();
 }
 
 void App::Parts::follow() {
+  journal.follow();
   feed.follow();
   notifier.stop();
   post(rules::LeadershipLost{});

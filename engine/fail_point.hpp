@@ -29,6 +29,8 @@ inline constexpr std::array fail_points = {
     std::string_view{"after_commit_late"},
     std::string_view{"before_commit_other"},
     std::string_view{"after_commit_other"},
+    std::string_view{"before_commit_migration"},
+    std::string_view{"after_commit_migration"},
     std::string_view{"journal_read"},      // and nobody has been told
     std::string_view{"before_gate"},       // the claim is committed
     std::string_view{"after_gate"},        // nothing forbids the dispatch

@@ -126,6 +126,7 @@ enum class Part {
   windows,
   journal,
   sampler,
+  control,
   canary
 };
 

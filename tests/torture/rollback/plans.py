@@ -27,6 +27,8 @@ RARE_POINTS = {
     "follow_late": ("hangs_without_accepting",),
     "cancel": ("hangs_without_accepting",),
     "leadership_lost": (),
+    "before_commit_migration": (),
+    "after_commit_migration": (),
 }
 LOSES_ANSWER = ("request_answered",) + tuple(f"{when}_commit_{what}" for what in COMMITS for when in ("before", "after"))
 ACTIONS = ("crash", "stop", "lose_database", "lose_answer", "pause")
