@@ -16,10 +16,14 @@
 #include "engine/notify/notifier.hpp"
 #include "engine/notify/outbox.hpp"
 #include "engine/outgoing/http_client.hpp"
+#include "engine/store/control_reader.hpp"
+#include "engine/store/dispatch_gate.hpp"
 #include "engine/store/journal.hpp"
 #include "engine/store/leadership.hpp"
+#include "engine/store/migrations.hpp"
 #include "engine/store/sampler.hpp"
 #include "engine/store/snapshots.hpp"
+#include "engine/telemetry/pause_alarm.hpp"
 #include "engine/telemetry/supervisor.hpp"
 
 namespace rollbackd::engine {
@@ -47,16 +51,6 @@ NotifierSettings notifier_settings(const Settings& settings) {
 }
 
 }  // namespace
-
-struct OpenGate final : Gate {
-  explicit OpenGate(asio::io_context& on) : reactor{on} {}
-  void ask(std::function<void(const GateAnswer&)> on_answer) override {
-    asio::post(reactor, [on_answer = std::move(on_answer)] {
-      on_answer({GateAnswer::Verdict::open, {}});
-    });
-  }
-  asio::io_context& reactor;
-};
 
 // In the order of construction: what is below is destroyed before what it uses.
 struct App::Parts final : Inbox, Actions {
@@ -97,10 +91,13 @@ struct App::Parts final : Inbox, Actions {
   Command command;
   Github github;
   Webhook webhook;
-  OpenGate gate{reactor};
+  DispatchGate gate;
   Executors executors{{&command, &github, &webhook}, gate, *this, log};
   HealthProbe health_probe;
   Snapshots snapshots;
+  ControlReader control;
+  MigrationReverter migrations;
+  PauseAlarm pause_alarm;
   Sampler sampler;
   Feed feed;
   ResponseTimesFeed response_times;
@@ -148,7 +145,15 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                    [this](const rules::Service& service) {
                      return settings.execution_of(service).health_url;
                    }},
+      gate{reactor, connection_info(settings), log},
       snapshots{connection_info(settings), *this, log, metrics},
+      control{reactor, connection_info(settings), *this, log, board},
+      migrations{connection_info(settings),
+                 [this](const rules::Service& service) {
+                   return settings.execution_of(service).migration_role;
+                 },
+                 *this, log},
+      pause_alarm{log, metrics},
       sampler{reactor, connection_info(settings), *this, log, metrics, board},
       feed{reactor,
            connection_info(settings),
@@ -176,6 +181,9 @@ void App::Parts::post(rules::Input input) {
 }
 
 void App::Parts::take(const rules::Input& input) {
+  if (const auto* read = std::get_if<rules::ControlRead>(&input)) {
+    pause_alarm.see(*read, steady_now());
+  }
   loop.take(input);
   arm();
 }
@@ -187,8 +195,10 @@ void App::Parts::start(const rules::Action& action) {
     void operator()(const rules::Deploy& wanted) const { parts.executors.deploy(wanted); }
     void operator()(const rules::FollowDeploy& wanted) const { parts.executors.follow(wanted); }
     void operator()(const rules::CancelDeploy& wanted) const { parts.executors.cancel(wanted); }
-    void operator()(const rules::RevertMigrations& /*wanted*/) const {}
-    void operator()(const rules::ReadControl& /*wanted*/) const {}
+    void operator()(const rules::RevertMigrations& wanted) const {
+      parts.migrations.revert(wanted, parts.leadership.epoch());
+    }
+    void operator()(const rules::ReadControl& wanted) const { parts.control.read(wanted.number); }
     void operator()(const rules::RebuildWindows& wanted) const { parts.feed.rebuild(wanted); }
     void operator()(const rules::RecountResponseTimes& wanted) const {
       parts.response_times.recount(wanted.number);
@@ -257,6 +267,7 @@ Status App::Parts::begin() {
   });
   watch();
   sampler.start();
+  control.start();
   feed.start();
   leadership.start();
   supervisor.ready("watching");
@@ -265,6 +276,7 @@ Status App::Parts::begin() {
 
 void App::Parts::lead(std::int64_t epoch) {
   journal.lead(epoch);
+  gate.lead(epoch);
   feed.lead();
   journal.read();
   notifier.start();
@@ -282,6 +294,9 @@ void App::Parts::watch() {
   journal.end_if_stuck(now);
   outbox.end_if_stuck(now);
   snapshots.end_if_stuck(now);
+  gate.end_if_stuck(now);
+  control.end_if_stuck(now);
+  migrations.end_if_stuck(now);
   sampler.end_if_stuck(now);
   feed.end_if_stuck(now);
   response_times.end_if_stuck(now);
@@ -338,6 +353,8 @@ Status App::run() {
   parts_->feed.stop();
   parts_->response_times.stop();
   parts_->sampler.stop();
+  parts_->control.stop();
+  parts_->migrations.stop();
   parts_->leadership.stop();
   return Done{};
 }

@@ -1,8 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <string>
 
 #include "engine/asio.hpp"
 
@@ -13,32 +11,21 @@ namespace rollbackd::engine {
 
 // The last look before a dispatch: the pause and the leader's epoch, as they are in the database at
 // this moment, on a session of its own. Reactor thread.
-class DispatchGate {
+class DispatchGate final : public Gate {
  public:
-  enum class State {
-    open,
-    paused,
-    not_leading,  // the epoch is over, whatever the pause says
-    unreadable,   // not within gate_limit
-  };
-  struct Reading {
-    State state = State::unreadable;
-    rules::Pause pause;  // of paused
-    std::string why;     // of unreadable
-  };
-  using OnRead = std::function<void(const Reading&)>;
-
   // An answer that is older is none: this process may have been stopped since.
   static constexpr rules::Duration gate_limit = rules::seconds{2};
 
   DispatchGate(asio::io_context& reactor, const ConnectionInfo& info, Log& log);
 
-  // Calls back once, on the reactor, after gate_limit at the latest. `epoch`: of this leader.
-  void ask(std::int64_t epoch, OnRead on_read);
+  // From now on it is open to this leader.
+  void lead(std::int64_t epoch) { epoch_ = epoch; }
+  void ask(OnAnswer on_answer) override;
   void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
 
  private:
   asio::io_context& reactor_;
+  std::int64_t epoch_ = 0;
   Session session_;
 };
 

@@ -26,6 +26,8 @@ class Leadership {
   void start() { lock_.start(); }
   void stop() { lock_.stop(); }
   [[nodiscard]] bool is_leading() const { return leading_; }
+  // Of the last lead.
+  [[nodiscard]] std::int64_t epoch() const { return epoch_; }
   // Another daemon leads, and this one is ready to take over.
   [[nodiscard]] bool is_standby() const { return !leading_ && waiting_told_; }
   // The epoch turned out to be over. The lock is had again, if nobody else has it by now, and the

@@ -120,13 +120,14 @@ void record_failure(Connection& connection, std::int64_t epoch, const std::strin
 struct MigrationReverter::Run {
   rules::RevertMigrations wanted;
   std::int64_t epoch = 0;
+  std::string role;
   std::vector<std::string> reverted{};
   int losses = 0;
 };
 
-MigrationReverter::MigrationReverter(const ConnectionInfo& info, std::string role, Inbox& inbox,
+MigrationReverter::MigrationReverter(const ConnectionInfo& info, RoleOf role_of, Inbox& inbox,
                                      Log& log)
-    : role_{std::move(role)},
+    : role_of_{std::move(role_of)},
       inbox_{inbox},
       log_{log},
       // One script may wait for another daemon's to end.
@@ -138,7 +139,7 @@ void MigrationReverter::stop() {
 }
 
 void MigrationReverter::revert(const rules::RevertMigrations& wanted, std::int64_t epoch) {
-  next(std::make_shared<Run>(Run{wanted, epoch}));
+  next(std::make_shared<Run>(Run{wanted, epoch, role_of_(wanted.service)}));
 }
 
 void MigrationReverter::next(const std::shared_ptr<Run>& run) {
@@ -167,7 +168,7 @@ void MigrationReverter::revert_next(Connection& connection, const std::shared_pt
     if (run_script(connection, *run, migration)) {
       log_.info(
           "migration_reverted",
-          {{"event_id", run->wanted.event.text()}, {"migration", migration}, {"role", role_}});
+          {{"event_id", run->wanted.event.text()}, {"migration", migration}, {"role", run->role}});
     }
     run->reverted.push_back(migration);
     next(run);
@@ -191,7 +192,7 @@ void MigrationReverter::revert_next(Connection& connection, const std::shared_pt
 
 // False: it was reverted before.
 bool MigrationReverter::run_script(Connection& connection, Run& run, const std::string& migration) {
-  if (role_.empty()) {
+  if (run.role.empty()) {
     throw Refused{"rollback.migration_role is not set: no script is run without it"};
   }
   const Transaction work = begin(connection);
@@ -213,7 +214,7 @@ bool MigrationReverter::run_script(Connection& connection, Run& run, const std::
   if (!statements) {
     throw Refused{statements.error().what + "; " + statements.error().remedy};
   }
-  become(*work, role_);
+  become(*work, run.role);
   const SteadyTime begun = steady_now();
   run_statements(*work, *statements, begun + script_limit);
   check_epoch(*work, run.epoch, true);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -21,8 +22,10 @@ class MigrationReverter {
   // One statement of it may wait so long for a lock: everybody else waits behind it.
   static constexpr rules::Duration lock_limit = rules::seconds{5};
 
-  // `role`: rollback.migration_role; empty: every migration is refused.
-  MigrationReverter(const ConnectionInfo& info, std::string role, Inbox& inbox, Log& log);
+  // The rollback.migration_role of a service; empty: its migrations are refused.
+  using RoleOf = std::function<std::string(const rules::Service&)>;
+
+  MigrationReverter(const ConnectionInfo& info, RoleOf role_of, Inbox& inbox, Log& log);
 
   // Posts MigrationsReverted, with all that are reverted then, earlier ones too. Posts nothing when
   // the leader's epoch is another one than this by then: nothing more was done.
@@ -40,7 +43,7 @@ class MigrationReverter {
   void failed(const std::shared_ptr<Run>& run, const SessionFailure& failure);
   void finish(const Run& run, const std::string& failed, const std::string& error);
 
-  std::string role_;
+  RoleOf role_of_;
   Inbox& inbox_;
   Log& log_;
   std::atomic<bool> stopping_{false};

@@ -9,12 +9,14 @@ namespace rollbackd::tests {
 namespace {
 
 using engine::DispatchGate;
-using State = DispatchGate::State;
+using engine::GateAnswer;
+using Verdict = engine::GateAnswer::Verdict;
 
 struct Gate : InstalledPostgres {
-  DispatchGate::Reading ask(std::int64_t of) {
-    std::vector<DispatchGate::Reading> answers;
-    gate.ask(of, [&](const DispatchGate::Reading& reading) { answers.push_back(reading); });
+  GateAnswer ask(std::int64_t of) {
+    std::vector<GateAnswer> answers;
+    gate.lead(of);
+    gate.ask([&](const GateAnswer& reading) { answers.push_back(reading); });
     CHECK(run_until(reactor, [&] { return !answers.empty(); }));
     CHECK(answers.size() == 1);
     return answers.at(0);
@@ -22,7 +24,7 @@ struct Gate : InstalledPostgres {
   void run(const std::string& sql) const { rows(conninfo(), sql); }
   // Once its session is connected.
   void wait_until_open() {
-    CHECK(run_until(reactor, [&] { return ask(epoch).state == State::open; }));
+    CHECK(run_until(reactor, [&] { return ask(epoch).verdict == Verdict::open; }));
   }
 
   engine::asio::io_context reactor;
@@ -37,15 +39,14 @@ TEST_CASE("the gate is open, or says who paused, or that another leads") {
   Gate f;
   f.wait_until_open();
   f.run("update ops.control set paused = true, paused_by = 'alice', reason = 'r', since = now()");
-  const DispatchGate::Reading paused = f.ask(f.epoch);
-  CHECK(paused.state == State::paused);
-  CHECK(paused.pause.by == "alice");
-  CHECK(paused.pause.since.has_value());
+  const GateAnswer paused = f.ask(f.epoch);
+  CHECK(paused.verdict == Verdict::paused);
+  CHECK(paused.detail == "paused by alice: r");
   f.run("update ops.leader set epoch = epoch + 1");
-  CHECK(f.ask(f.epoch).state == State::not_leading);
-  CHECK(f.ask(f.epoch + 1).state == State::paused);
+  CHECK(f.ask(f.epoch).verdict == Verdict::not_leading);
+  CHECK(f.ask(f.epoch + 1).verdict == Verdict::paused);
   f.run("update ops.control set paused = false");
-  CHECK(f.ask(f.epoch + 1).state == State::open);
+  CHECK(f.ask(f.epoch + 1).verdict == Verdict::open);
 }
 
 TEST_CASE("a gate that cannot be read in time is told as such, once, and read again later") {
@@ -56,26 +57,27 @@ TEST_CASE("a gate that cannot be read in time is told as such, once, and read ag
     pqxx::work locking{*blocking};
     locking.exec("lock table ops.control in access exclusive mode");
     const engine::SteadyTime begun = engine::steady_now();
-    CHECK(f.ask(f.epoch).state == State::unreadable);
+    CHECK(f.ask(f.epoch).verdict == Verdict::unreadable);
     CHECK(engine::steady_now() - begun < DispatchGate::gate_limit + rules::seconds{1});
   }
   f.wait_until_open();
   f.stop();
-  const DispatchGate::Reading gone = f.ask(f.epoch);
-  CHECK(gone.state == State::unreadable);
-  CHECK_FALSE(gone.why.empty());
+  const GateAnswer gone = f.ask(f.epoch);
+  CHECK(gone.verdict == Verdict::unreadable);
+  CHECK_FALSE(gone.detail.empty());
 }
 
 TEST_CASE("an answer that waited for this process is too old") {
   Gate f;
   f.wait_until_open();
-  std::vector<DispatchGate::Reading> answers;
-  f.gate.ask(f.epoch, [&](const DispatchGate::Reading& reading) { answers.push_back(reading); });
+  std::vector<GateAnswer> answers;
+  f.gate.lead(f.epoch);
+  f.gate.ask([&](const GateAnswer& reading) { answers.push_back(reading); });
   // The reactor does not run for so long, as if the process were stopped.
   query(f.conninfo(), "select pg_sleep(2.2)");
   CHECK(run_until(f.reactor, [&] { return !answers.empty(); }));
   REQUIRE(answers.size() == 1);
-  CHECK(answers[0].state == State::unreadable);
+  CHECK(answers[0].verdict == Verdict::unreadable);
 }
 
 }  // namespace rollbackd::tests

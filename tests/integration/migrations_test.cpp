@@ -45,7 +45,11 @@ struct Migrated : InstalledPostgres {
 
 struct Reverter {
   explicit Reverter(const Migrated& database, const std::string& role = "migrator")
-      : reverter{{database.conninfo("rollbackd"), {}}, role, inbox, log}, epoch{database.epoch()} {}
+      : reverter{{database.conninfo("rollbackd"), {}},
+                 [role](const rules::Service&) { return role; },
+                 inbox,
+                 log},
+        epoch{database.epoch()} {}
 
   void start() {
     rules::RevertMigrations wanted;
