@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/actions/deploy_values.hpp"
+#include "engine/fail_point.hpp"
 #include "engine/utf8.hpp"
 #include "rules/limits.hpp"
 #include "rules/value.hpp"
@@ -181,12 +182,14 @@ void Command::deploy(const rules::Deploy& deploy) {
     return refuse(deploy, *unsafe);
   }
   const Program program = program_of(settings.argv, values);
+  fail_point("command_starts");
   auto child = Child::start(reactor_, program, {settings.timeout, settings.grace, settings.pidfd},
                             [this, event = deploy.event, timeout = settings.timeout](
                                 const ChildEnd& end) { ended(event, end, timeout); });
   if (!child) {
     return refuse(deploy, child.error());
   }
+  fail_point("command_started");
   const auto pid = static_cast<std::int64_t>((*child)->pid());
   children_.emplace(deploy.event, *child);
   log_.info("command_started",

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "engine/fail_point.hpp"
 #include "rules/invariant.hpp"
 
 namespace rollbackd::engine {
@@ -35,6 +36,7 @@ void Executors::deploy(const rules::Deploy& deploy) {
     log_.error("deploy_asked_twice", {{"event_id", deploy.event.text()}});
     return;
   }
+  fail_point("before_gate");
   gate_.ask([this, event = deploy.event](const GateAnswer& answer) { passed(event, answer); });
 }
 
@@ -66,6 +68,7 @@ void Executors::passed(const rules::EventId& event, const GateAnswer& answered) 
     answer(event, rules::DeployOutcome::refused, "rollbackd is stopping and starts nothing new");
     return;
   }
+  fail_point("after_gate");
   executor_named(deploy.executor)->deploy(deploy);
 }
 

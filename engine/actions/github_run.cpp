@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/fail_point.hpp"
 #include "engine/utf8.hpp"
 #include "rules/limits.hpp"
 
@@ -117,8 +118,13 @@ void GithubRun::dispatch(const rules::Deploy& deploy) {
   send(std::move(*request), &GithubRun::dispatched);
 }
 
-void GithubRun::dispatched(const HttpOutcome& outcome) {
+void GithubRun::dispatched(const HttpOutcome& answered) {
   dispatching_ = false;
+  HttpOutcome outcome = answered;
+  if (fail_point("request_answered")) {
+    outcome = {};
+    outcome.failure = {HttpFailure::Certainty::unknown, "a fail point took the answer away", 0};
+  }
   const GithubDispatch dispatch = dispatch_of(
       outcome, {settings_, asked_for_details_, parts_.clock.now(), server_->unreachable});
   const bool not_sent =
@@ -165,6 +171,7 @@ void GithubRun::look_up(std::string why, rules::Duration first) {
 }
 
 void GithubRun::look() {
+  fail_point("look_up");
   page_ = 1;
   if (steady_now() < not_before_) {
     return look_again();
@@ -251,6 +258,7 @@ void GithubRun::become_late() {
   if (late_) {
     return;
   }
+  fail_point("follow_late");
   late_ = true;
   give_up_at_ = steady_now() + rules::limits::follow_late;
   look_until_ = give_up_at_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/actions/github_run.hpp"
+#include "engine/fail_point.hpp"
 #include "rules/limits.hpp"
 
 namespace rollbackd::engine {
@@ -20,6 +21,7 @@ bool is_lower(const std::string& a, const std::string& b) {
 }  // namespace
 
 void GithubRun::poll() {
+  fail_point("poll");
   if (steady_now() < not_before_) {
     return poll_again(not_before_ - steady_now());
   }
@@ -150,6 +152,7 @@ void GithubRun::cancel_next() {
     return;
   }
   cancelling_ = true;
+  fail_point("cancel");
   send(github_cancel_request(settings_, to_cancel_.front()), &GithubRun::cancelled);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/fail_point.hpp"
 #include "engine/utf8.hpp"
 #include "engine/version.hpp"
 #include "rules/invariant.hpp"
@@ -179,6 +180,9 @@ int Transfer::about_to_send(void* self, char* address, char*, int, int) {
   if (transfer.sent_) {
     transfer.sent_again_ = true;
     return CURL_PREREQFUNC_ABORT;
+  }
+  if (transfer.request_.once) {
+    fail_point("request_leaves");
   }
   transfer.sent_ = true;
   return CURL_PREREQFUNC_OK;

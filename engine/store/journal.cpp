@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "engine/database/statement.hpp"
+#include "engine/fail_point.hpp"
+#include "engine/store/commit_kind.hpp"
 #include "engine/store/journal_sql.hpp"
 #include "engine/store/journal_statements.hpp"
 
@@ -67,7 +69,14 @@ void PostgresJournal::write_now(Connection& connection, std::int64_t epoch,
     return;  // decided on a belief that has been dropped
   }
   const SteadyTime begun = steady_now();
+  const std::string kind{commit_kind(commit)};
+  if (fail_point("before_commit_" + kind)) {
+    throw pqxx::broken_connection{"a fail point before a commit"};
+  }
   write_entries(connection, epoch, commit.entries);
+  if (fail_point("after_commit_" + kind)) {
+    throw pqxx::broken_connection{"a fail point after a commit"};
+  }
   inbox_.post(rules::CommitDone{commit.id, true, {}});
   meter_.count(Count::journal_commits);
   const rules::Duration took = steady_now() - begun;
@@ -118,6 +127,7 @@ void PostgresJournal::read_now(Connection& connection, std::int64_t epoch) {
   for (const std::string& problem : problems) {
     log_.error("rollback_unreadable", {{"what", problem}});
   }
+  fail_point("journal_read");
   const std::lock_guard lock{mutex_};
   if (epoch != epoch_) {
     return;  // asked by a leader that was

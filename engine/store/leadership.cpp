@@ -6,6 +6,7 @@
 
 #include "engine/database/doorbell_names.hpp"
 #include "engine/database/statement.hpp"
+#include "engine/fail_point.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -89,6 +90,7 @@ void Leadership::raise_epoch(Connection& connection) {
 }
 
 void Leadership::lead() {
+  fail_point("leadership_taken");
   leading_ = true;
   waiting_told_ = false;
   meter_.set(Level::leader, 1);
@@ -111,6 +113,7 @@ void Leadership::lose(const std::string& why) {
     return;
   }
   leading_ = false;
+  fail_point("leadership_lost");
   meter_.set(Level::leader, 0);
   log_.warning("leadership_lost", {{"why", why}});
   handlers_.on_lost();

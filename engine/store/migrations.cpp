@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/database/statement.hpp"
+#include "engine/fail_point.hpp"
 #include "engine/store/journal_statements.hpp"
 #include "engine/store/migration_script.hpp"
 #include "engine/utf8.hpp"
@@ -218,7 +219,11 @@ bool MigrationReverter::run_script(Connection& connection, Run& run, const std::
   run_statements(*work, *statements, begun + script_limit);
   check_epoch(*work, run.epoch, true);
   record_success(*work, migration, steady_now() - begun);
+  fail_point("before_commit_migration");
   work->commit();
+  if (fail_point("after_commit_migration")) {
+    throw pqxx::broken_connection{"a fail point after a commit"};
+  }
   return true;
 }
 

@@ -58,7 +58,8 @@ def account():
 
 
 class Postgres:
-    def __init__(self, stage, with_tcp):
+    def __init__(self, stage, with_tcp, more=""):
+        """`more`: lines for postgresql.conf."""
         self.programs = programs()
         self.port = free_port()
         self.password = secrets.token_urlsafe(12)
@@ -74,7 +75,7 @@ class Postgres:
             "making a PostgreSQL cluster", server)
         with open(data / "postgresql.conf", "a") as settings:
             settings.write(SETTINGS.format(
-                sockets=self.folder, port=self.port, addresses="127.0.0.1" if with_tcp else ""))
+                sockets=self.folder, port=self.port, addresses="127.0.0.1" if with_tcp else "") + more)
         (data / "pg_hba.conf").write_text(HBA)
         self.process = stage.start(
             "postgres", [self.programs / "postgres", "-D", data], signal.SIGQUIT, server)

@@ -1,0 +1,247 @@
+"""One run: a database of its own, one or two daemons, a good and a bad deployment, errors, and faults."""
+
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import urllib.request
+
+from postgres import Session
+from stage import environment
+
+GOOD = "11111111-1111-4111-8111-111111111111"
+BAD = "22222222-2222-4222-8222-222222222222"
+SECONDS_MAX = 60  # for a rollback to end, whatever happened
+LOOK_EVERY = 0.1
+STOPPED_FOR = 3.0  # a stopped daemon with nobody to take over
+STOPPED_WITH_STANDBY = 8.0  # longer than the lease: it wakes up when another one leads
+AFTER_THE_END = 0.6  # in which what is late would show itself
+
+CONFIGURATION = """database:
+  conninfo: {conninfo}
+http: {{listen: 127.0.0.1:0}}
+probation: 5m
+rollback:
+  executor: github
+  github:
+    {{api_url: {github}, repository: torture/{name}, workflow: rollback.yml, ref: main, token: t,
+     timeout: 5s, poll: 100ms, lookup: 2s}}
+  verify: {{window: 1s}}
+  confirm: 200ms
+  settle: 0s
+  cooldown: 0s
+"""
+
+DEPLOYMENTS = f"""
+insert into ops.deployments (deployment_id, environment, service, version, git_commit, git_branch, deployed_at,
+  status, health_check_passed) values
+  ('{GOOD}', 'production', 'api', 'v1', 'c1', 'main', now() - interval '1 hour', 'success', true),
+  ('{BAD}', 'production', 'api', 'v2', 'c2', 'main', now() - interval '1 second', 'in_progress', false);
+insert into ops.system_logs (severity, source, message, environment, service, deployment_id)
+  select 'error', 'api', 'boom', 'production', 'api', '{BAD}' from generate_series(1, 8)"""
+
+
+class Failed(Exception):
+    """The run could not be carried out; no verdict about the daemon."""
+
+
+class Daemon:
+    """A process of rollbackd_torture. Its fault is armed in it alone; what follows it has the next."""
+
+    def __init__(self, folder, name, program, fault, bug):
+        self.log = folder / f"{name}.log"
+        self.arrivals = folder / f"{name}.arrivals"
+        self.fault = fault
+        self.woken_at = None
+        self.stopped_at = None
+        told = {"ROLLBACKD_FAIL_LOG": str(self.arrivals), "ROLLBACKD_PLANTED_BUG": bug}
+        if fault and fault.action != "pause":
+            told["ROLLBACKD_FAIL_POINT"] = str(fault)
+        with open(self.log, "ab") as output:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", str(program), "run", "--config", str(folder / "rollbackd.yaml")],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+                env={**environment(), **told},
+            )
+
+    def reached(self, point, nth):
+        with contextlib.suppress(FileNotFoundError):
+            return f"{point} {nth}\n" in self.arrivals.read_text()
+        return False
+
+    def said(self, word):
+        return word in self.log.read_text(errors="replace")
+
+    def is_dead(self):
+        return self.process.poll() is not None
+
+    def is_stopped(self):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, IndexError):
+            return pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+        return False
+
+    def wake(self):
+        self.process.send_signal(signal.SIGCONT)
+        self.stopped_at, self.woken_at = None, time.time()
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+class Run:
+    def __init__(self, world, number, plan):
+        self.world = world
+        self.plan = plan
+        self.name = f"run{number}"
+        self.folder = world.folder / self.name
+        self.faults = list(plan.faults)
+        self.daemons = []
+        self.paused_at = None
+        self.reached = 0  # faults that came about
+        self.hits = set()  # points that were arrived at
+        self.rows = {}
+        self.ledger = {}
+        self.session = None
+
+    # --- Its parts --------------------------------------------------------------------------------------
+
+    def github(self, method, body=None):
+        request = urllib.request.Request(
+            f"{self.world.github}/_standin/repos/torture/{self.name}", method=method,
+            data=None if body is None else json.dumps(body).encode(), headers={"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def start(self):
+        fault = self.faults.pop(0) if self.faults else None
+        daemon = Daemon(self.folder, f"daemon{len(self.daemons) + 1}", self.world.program, fault, self.world.bug)
+        self.daemons.append(daemon)
+        return daemon
+
+    def prepare(self):
+        self.folder.mkdir()
+        with self.world.making_databases:
+            self.world.admin.run(f"create database {self.name} template app")
+        self.session = Session(self.world.postgres, "postgres", self.name)
+        conninfo = self.world.postgres.conninfo("rollbackd", self.name)
+        (self.folder / "rollbackd.yaml").write_text(CONFIGURATION.format(
+            conninfo=json.dumps(conninfo), github=self.world.github, name=self.name))
+        late = {"run_ms": 60, "retry_after_s": 1, "list_delay_ms": 600}
+        times = {"times": 2} if self.plan.behaviour in ("rate_limits", "nonsense") else {}
+        self.github("PUT", {"behaviour": self.plan.behaviour, **late, **times})
+
+    # --- Its course -------------------------------------------------------------------------------------
+
+    def carry_out(self):
+        try:
+            self.prepare()
+            first = self.start()
+            if self.plan.mode == "standby":
+                self.wait_for("a leader", lambda: first.said("event=leading") or first.is_dead() or first.is_stopped())
+                self.start()
+            self.session.run(DEPLOYMENTS)
+            self.drive()
+            self.collect()
+        except (OSError, http.client.HTTPException) as e:
+            raise Failed(f"{type(e).__name__}: {e}") from e
+        finally:
+            for daemon in self.daemons:
+                daemon.end()
+            if self.session:
+                self.session.close()
+            with self.world.making_databases:
+                self.world.admin.run(f"drop database if exists {self.name} with (force)")
+
+    def wait_for(self, what, condition, seconds=30):
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                raise Failed(f"no {what} within {seconds} s")
+            time.sleep(LOOK_EVERY)
+
+    def drive(self):
+        """Until the rollback has ended and nothing can happen any more, or the time is over."""
+        end = time.monotonic() + SECONDS_MAX
+        settled_at = None
+        while time.monotonic() < end:
+            for daemon in list(self.daemons):
+                self.look_after(daemon)
+            settled = self.is_settled()
+            settled_at = (settled_at or time.monotonic()) if settled else None
+            if settled and time.monotonic() - settled_at > AFTER_THE_END:
+                return
+            time.sleep(LOOK_EVERY)
+
+    def look_after(self, daemon):
+        """Notices what the fault did, and brings somebody who goes on."""
+        fault = daemon.fault
+        if fault and daemon.reached(fault.point, fault.nth):
+            daemon.fault = None
+            self.reached += 1
+            if fault.action == "pause":
+                self.session.run("update ops.control set paused = true, paused_by = 'torture', reason = 'torture',"
+                                 " since = now()")
+                self.paused_at = time.time()
+            if fault.action in ("lose_database", "lose_answer", "pause") and self.faults:
+                daemon.fault = None  # the rest comes with the next process
+        if daemon.is_dead() and not getattr(daemon, "replaced", False):
+            daemon.replaced = True
+            if self.plan.mode == "restart" or all(d.is_dead() for d in self.daemons):
+                self.start()
+        elif daemon.is_stopped():
+            daemon.stopped_at = daemon.stopped_at or time.monotonic()
+            alone = self.plan.mode == "restart"
+            if time.monotonic() - daemon.stopped_at > (STOPPED_FOR if alone else STOPPED_WITH_STANDBY):
+                daemon.wake()
+
+    def is_settled(self):
+        """The rollback is over, or held and told so; GitHub has nothing under way; nobody is stopped or owed a fault."""
+        if any(d.is_stopped() for d in self.daemons):
+            return False
+        row = self.session.row(
+            "select count(*) filter (where status in ('pending', 'in_progress')) as active, count(*) as all_,"
+            " coalesce(bool_or(metadata ? 'followed_until' and not metadata ? 'late_outcome'), false) as followed"
+            f" from ops.rollback_events where deployment_id = '{BAD}'")
+        if row["active"] > 0 or (row["all_"] == 0 and not self.held()):
+            return False
+        runs = self.github("GET")["runs"]
+        if any(r["status"] != "completed" for r in runs):
+            return False
+        return not (row["followed"] and any(r["effect"] == "deployed" for r in runs))
+
+    def held(self):
+        return self.session.row("select 1 as held from ops.outbox where kind = 'held'") is not None
+
+    def collect(self):
+        for daemon in self.daemons:
+            with contextlib.suppress(FileNotFoundError):
+                self.hits |= {line.split()[0] for line in daemon.arrivals.read_text().splitlines()}
+        self.ledger = self.github("GET")
+        self.github("DELETE")
+        self.rows = {
+            "rollbacks": self.session.rows(
+                "select event_id, status, trigger_type, metadata, rollback_plan->>'replacement_id' as replacement,"
+                f" rollback_steps[5] as dispatch from ops.rollback_events where deployment_id = '{BAD}' order by id"),
+            "deployments": self.session.rows("select deployment_id, status, rollback_from from ops.deployments"),
+            "claims": self.session.rows(
+                "select metadata->>'event_id' as event_id, extract(epoch from pg_xact_commit_timestamp(xmin)) as at"
+                " from ops.roman_events where event_type = 'rollback_step' and metadata->>'step' = 'trigger_deploy'"
+                " and metadata->>'status' = 'in_progress'"
+                " order by id"),
+            "alerts": self.session.rows("select kind, event_id from ops.outbox order by id"),
+            "held": self.held(),
+        }
+
+    def logs(self):
+        return "\n".join(f"--- {d.log.name}\n{d.log.read_text(errors='replace')[-4000:]}" for d in self.daemons)
+
+    def forget(self):
+        for entry in self.folder.iterdir():
+            os.unlink(entry)
+        self.folder.rmdir()

@@ -1,0 +1,90 @@
+"""What must hold after a run: the ledger of the stand-in, the journal and the rows of deployments agree."""
+
+from one_run import BAD
+
+PAUSE_EFFECTIVE = 2.0  # seconds
+CLOCKS = 0.005  # the server's commit time and the stand-in's are of one machine
+# Ends of which the journal says that nothing was dispatched.
+NOT_DISPATCHED = ("aborted",)
+
+
+def violations(run):
+    """One line for each rule that was broken; none: all held."""
+    found = []
+    rollbacks = [r for r in run.rows["rollbacks"] if r["trigger_type"] == "automatic"]
+    posts = run.ledger["posts"]
+    runs = run.ledger["runs"]
+    if not rollbacks and not run.rows["held"]:
+        found.append("lost: no rollback of the bad deployment, and no alerted hold")
+    known = {r["event_id"] for r in rollbacks}
+    for post in posts:
+        if post["body"]["inputs"]["rollback_id"] not in known:
+            found.append(f"a dispatch of a rollback that the journal does not know: {post['body']['inputs']}")
+    for rollback in rollbacks:
+        found += about_one(run, rollback, posts, runs)
+    active = [r for r in rollbacks if r["status"] in ("pending", "in_progress")]
+    if active:
+        found.append(f"no end: {active[0]['status']}, dispatch {active[0]['dispatch']['status']}")
+    if run.paused_at:
+        found += [f"dispatched {p['at'] - run.paused_at:.1f} s after the pause"
+                  for p in posts if p["at"] > run.paused_at + PAUSE_EFFECTIVE]
+    return found
+
+
+def about_one(run, rollback, posts, runs):
+    found = []
+    event = rollback["event_id"]
+    own_posts = [p for p in posts if p["body"]["inputs"]["rollback_id"] == event]
+    own_runs = [r for r in runs if r["rollback_id"] == event]
+    effects = [r for r in own_runs if r["effect"] == "deployed"]
+    claims = [float(c["at"]) for c in run.rows["claims"] if c["event_id"] == event]
+
+    accepted = [p for p in own_posts if p["runs"]]
+    if len(accepted) > 1:
+        found.append(f"double dispatch: {len(accepted)} requests made runs")
+    if len(effects) > 1:
+        found.append(f"deployed {len(effects)} times")
+    for earlier, later in zip(own_posts, own_posts[1:]):
+        if not is_certain_no(earlier):
+            found.append(f"asked again after an answer that was no certain no: {earlier['status']}, then {later['status']}")
+    for post in own_posts:
+        if not any(claim <= post["at"] + CLOCKS for claim in claims):
+            found.append("dispatched before the claim was committed")
+    if len(own_posts) > len(claims):
+        found.append(f"{len(own_posts)} requests of {len(claims)} claims")
+    return found + about_end(run, rollback, effects)
+
+
+def is_certain_no(post):
+    return isinstance(post["status"], int) and 400 <= post["status"] < 500 and not post["runs"]
+
+
+def about_end(run, rollback, effects):
+    """The rows of deployments are consistent with how it ended, and people were told."""
+    found = []
+    status, ended_by = rollback["status"], rollback["metadata"].get("ended_by")
+    bad = next(d["status"] for d in run.rows["deployments"] if d["deployment_id"] == BAD)
+    replacement = next((d["status"] for d in run.rows["deployments"] if d["deployment_id"] == rollback["replacement"]), None)
+    end = f"{status} ({ended_by}), deployed {len(effects)} times: "
+    if status in ("pending", "in_progress"):
+        return found
+    served = bad == "rolled_back"
+    if status == "success" and not (served and replacement == "success" and len(effects) == 1):
+        found.append(f"{end}the bad deployment is {bad}, the replacement {replacement}")
+    if status == "failed" and ended_by == "still_unhealthy" and not (served and replacement == "success"):
+        found.append(f"{end}the bad deployment is {bad}, the replacement {replacement}")
+    if status == "aborted" and ended_by != "superseded" and (effects or served or replacement not in (None, "failed")):
+        found.append(f"{end}the bad deployment is {bad}, the replacement {replacement}")
+    late = rollback["metadata"].get("late_outcome")
+    if status == "failed" and ended_by in ("deploy_failed", "outcome_unknown"):
+        if late and effects and not (served and replacement == "success"):
+            found.append(f"{end}late {late}, and the bad deployment is {bad}, the replacement {replacement}")
+        if not late and (served or replacement == "success"):
+            found.append(f"{end}the bad deployment is {bad}, the replacement {replacement}")
+        if effects and not late:
+            found.append(f"{end}it was not followed to its late success")
+    kinds = [a["kind"] for a in run.rows["alerts"] if a["event_id"] == rollback["event_id"]]
+    wanted = {"success": "completed"}.get(status, status)
+    if kinds.count(wanted) != 1:
+        found.append(f"{end}{kinds.count(wanted)} alerts of the kind {wanted}")
+    return found
