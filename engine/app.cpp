@@ -7,6 +7,7 @@
 #include "engine/actions/executors.hpp"
 #include "engine/actions/github.hpp"
 #include "engine/actions/health_probe.hpp"
+#include "engine/actions/webhook.hpp"
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/feed/response_times.hpp"
@@ -15,10 +16,14 @@
 #include "engine/notify/notifier.hpp"
 #include "engine/notify/outbox.hpp"
 #include "engine/outgoing/http_client.hpp"
+#include "engine/store/control_reader.hpp"
+#include "engine/store/dispatch_gate.hpp"
 #include "engine/store/journal.hpp"
 #include "engine/store/leadership.hpp"
+#include "engine/store/migrations.hpp"
 #include "engine/store/sampler.hpp"
 #include "engine/store/snapshots.hpp"
+#include "engine/telemetry/pause_alarm.hpp"
 #include "engine/telemetry/supervisor.hpp"
 
 namespace rollbackd::engine {
@@ -47,16 +52,6 @@ NotifierSettings notifier_settings(const Settings& settings) {
 
 }  // namespace
 
-struct OpenGate final : Gate {
-  explicit OpenGate(asio::io_context& on) : reactor{on} {}
-  void ask(std::function<void(const GateAnswer&)> on_answer) override {
-    asio::post(reactor, [on_answer = std::move(on_answer)] {
-      on_answer({GateAnswer::Verdict::open, {}});
-    });
-  }
-  asio::io_context& reactor;
-};
-
 // In the order of construction: what is below is destroyed before what it uses.
 struct App::Parts final : Inbox, Actions {
   Parts(const Settings& chosen, const Telemetry& telemetry);
@@ -66,7 +61,7 @@ struct App::Parts final : Inbox, Actions {
   [[nodiscard]] std::vector<rules::EventId> running() const override { return executors.running(); }
 
   Status begin();
-  void lead();
+  void lead(std::int64_t epoch);
   void follow();
   [[nodiscard]] Readiness readiness() const;
   std::string scrape();
@@ -95,10 +90,14 @@ struct App::Parts final : Inbox, Actions {
   Loop loop;
   Command command;
   Github github;
-  OpenGate gate{reactor};
-  Executors executors{{&command, &github}, gate, *this, log};
+  Webhook webhook;
+  DispatchGate gate;
+  Executors executors{{&command, &github, &webhook}, gate, *this, log};
   HealthProbe health_probe;
   Snapshots snapshots;
+  ControlReader control;
+  MigrationReverter migrations;
+  PauseAlarm pause_alarm;
   Sampler sampler;
   Feed feed;
   ResponseTimesFeed response_times;
@@ -114,8 +113,16 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       board{telemetry.board},
       outbox{connection_info(settings), log},
       notifier{reactor, outgoing, outbox, metrics, log, notifier_settings(settings)},
-      journal{connection_info(settings),  time, commit_latency, *this, log, metrics, board,
-              [this] { notifier.wake(); }},
+      journal{
+          connection_info(settings),
+          time,
+          commit_latency,
+          *this,
+          log,
+          metrics,
+          board,
+          {[this] { notifier.wake(); },
+           [this] { asio::post(reactor, [this] { leadership.give_up("the epoch is over"); }); }}},
       loop{settings.policies, time, journal, *this, telemetry.observer},
       command{reactor, *this, log,
               [this](const rules::Service& service) {
@@ -131,11 +138,22 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
              *this,
              log,
              [this](const rules::Service& service) { return settings.execution_of(service).github; }},
+      webhook{
+          outgoing, time, *this, log,
+          [this](const rules::Service& service) { return settings.execution_of(service).webhook; }},
       health_probe{outgoing, *this,
                    [this](const rules::Service& service) {
                      return settings.execution_of(service).health_url;
                    }},
+      gate{reactor, connection_info(settings), log},
       snapshots{connection_info(settings), *this, log, metrics},
+      control{reactor, connection_info(settings), *this, log, board},
+      migrations{connection_info(settings),
+                 [this](const rules::Service& service) {
+                   return settings.execution_of(service).migration_role;
+                 },
+                 *this, log},
+      pause_alarm{log, metrics},
       sampler{reactor, connection_info(settings), *this, log, metrics, board},
       feed{reactor,
            connection_info(settings),
@@ -149,7 +167,7 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                      metrics},
       leadership{reactor,
                  connection_info(settings),
-                 {[this] { lead(); }, [this] { follow(); }},
+                 {[this](std::int64_t epoch) { lead(epoch); }, [this] { follow(); }},
                  log,
                  metrics,
                  board},
@@ -163,6 +181,9 @@ void App::Parts::post(rules::Input input) {
 }
 
 void App::Parts::take(const rules::Input& input) {
+  if (const auto* read = std::get_if<rules::ControlRead>(&input)) {
+    pause_alarm.see(*read, steady_now());
+  }
   loop.take(input);
   arm();
 }
@@ -174,8 +195,10 @@ void App::Parts::start(const rules::Action& action) {
     void operator()(const rules::Deploy& wanted) const { parts.executors.deploy(wanted); }
     void operator()(const rules::FollowDeploy& wanted) const { parts.executors.follow(wanted); }
     void operator()(const rules::CancelDeploy& wanted) const { parts.executors.cancel(wanted); }
-    void operator()(const rules::RevertMigrations& /*wanted*/) const {}
-    void operator()(const rules::ReadControl& /*wanted*/) const {}
+    void operator()(const rules::RevertMigrations& wanted) const {
+      parts.migrations.revert(wanted, parts.leadership.epoch());
+    }
+    void operator()(const rules::ReadControl& wanted) const { parts.control.read(wanted.number); }
     void operator()(const rules::RebuildWindows& wanted) const { parts.feed.rebuild(wanted); }
     void operator()(const rules::RecountResponseTimes& wanted) const {
       parts.response_times.recount(wanted.number);
@@ -244,19 +267,23 @@ Status App::Parts::begin() {
   });
   watch();
   sampler.start();
+  control.start();
   feed.start();
   leadership.start();
   supervisor.ready("watching");
   return Done{};
 }
 
-void App::Parts::lead() {
+void App::Parts::lead(std::int64_t epoch) {
+  journal.lead(epoch);
+  gate.lead(epoch);
   feed.lead();
   journal.read();
   notifier.start();
 }
 
 void App::Parts::follow() {
+  journal.follow();
   feed.follow();
   notifier.stop();
   post(rules::LeadershipLost{});
@@ -267,6 +294,9 @@ void App::Parts::watch() {
   journal.end_if_stuck(now);
   outbox.end_if_stuck(now);
   snapshots.end_if_stuck(now);
+  gate.end_if_stuck(now);
+  control.end_if_stuck(now);
+  migrations.end_if_stuck(now);
   sampler.end_if_stuck(now);
   feed.end_if_stuck(now);
   response_times.end_if_stuck(now);
@@ -323,6 +353,8 @@ Status App::run() {
   parts_->feed.stop();
   parts_->response_times.stop();
   parts_->sampler.stop();
+  parts_->control.stop();
+  parts_->migrations.stop();
   parts_->leadership.stop();
   return Done{};
 }

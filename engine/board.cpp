@@ -15,6 +15,7 @@ constexpr auto parts = rules::names_of<Part>({{Part::database, "database"},
                                               {Part::windows, "windows"},
                                               {Part::journal, "journal"},
                                               {Part::sampler, "sampler"},
+                                              {Part::control, "control"},
                                               {Part::canary, "canary"}});
 
 }  // namespace

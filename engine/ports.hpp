@@ -59,7 +59,8 @@ class Gate {
  public:
   virtual ~Gate() = default;
   // Answers exactly once, on the reactor thread and never from within ask(), within 2 seconds.
-  virtual void ask(std::function<void(const GateAnswer&)> on_answer) = 0;
+  using OnAnswer = std::function<void(const GateAnswer&)>;
+  virtual void ask(OnAnswer on_answer) = 0;
 };
 
 // Sees what went in and what came out, to log and count it; changes nothing.
@@ -126,6 +127,7 @@ enum class Part {
   windows,
   journal,
   sampler,
+  control,
   canary
 };
 
@@ -189,6 +191,8 @@ enum class Level {
   memory_utilisation_percent,
   outbox_waiting,
   leader,
+  paused,
+  breakers_open,
   response_times_complete,
 };
 

@@ -95,12 +95,12 @@ struct GithubSettings {
   friend bool operator==(const GithubSettings&, const GithubSettings&) = default;
 };
 
-struct WebhookExecution {
+struct WebhookSettings {
   Secret url;     // empty: none is configured; a path may be a secret
   Secret secret;  // whsec_ and base64
   rules::Duration timeout = rules::seconds{30};
 
-  friend bool operator==(const WebhookExecution&, const WebhookExecution&) = default;
+  friend bool operator==(const WebhookSettings&, const WebhookSettings&) = default;
 };
 
 // How the executors and the verification act for one service. What the rules need to know of a
@@ -108,7 +108,7 @@ struct WebhookExecution {
 struct ExecutionSettings {
   CommandExecution command;
   GithubSettings github;
-  WebhookExecution webhook;
+  WebhookSettings webhook;
   std::string migration_role;  // runs the scripts of migrations; empty: they are not run
   std::string health_url;      // empty: none
 

@@ -139,7 +139,7 @@ void read_github(const Value& value, GithubSettings& github) {
   read_duration(section, "lookup", github.lookup, from_a_second);
 }
 
-void read_webhook(const Value& value, WebhookExecution& webhook) {
+void read_webhook(const Value& value, WebhookSettings& webhook) {
   const Section section{value, {"url", "url_file", "secret", "secret_file", "timeout"}};
   if (const auto url = section.secret("url")) {
     const auto objection = objection_to_url(url->reveal());

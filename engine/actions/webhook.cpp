@@ -60,7 +60,7 @@ std::string words_of(const HttpResponse& response) {
 }
 
 // A receiver may say back what it was sent, and the path of a URL is often a secret, too.
-bool tells_secret(const std::string& text, const WebhookExecution& settings) {
+bool tells_secret(const std::string& text, const WebhookSettings& settings) {
   const auto url = parse_url(settings.url.reveal());
   return text.find(settings.secret.reveal()) != std::string::npos ||
          (url && url->path.size() > 1 && text.find(url->path) != std::string::npos);
@@ -85,7 +85,7 @@ void Webhook::deploy(const rules::Deploy& deploy) {
     log_.error("webhook_asked_twice", {{"event_id", deploy.event.text()}});
     return;
   }
-  const WebhookExecution settings = settings_of_(deploy.service);
+  const WebhookSettings settings = settings_of_(deploy.service);
   const DeployValues values = values_of(deploy);
   using rules::DeployOutcome;
   if (settings.url.empty()) {

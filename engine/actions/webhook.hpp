@@ -19,7 +19,7 @@ namespace rollbackd::engine {
 // timeout says that it is deployed. Never repeated. Reactor thread only; posts DeployEnded once.
 class Webhook final : public Executor {
  public:
-  using SettingsOf = std::function<WebhookExecution(const rules::Service&)>;
+  using SettingsOf = std::function<WebhookSettings(const rules::Service&)>;
 
   Webhook(HttpClient& http, const Clock& clock, Inbox& inbox, Log& log, SettingsOf settings_of);
   // Leaves what is under way to itself, as a crash would. The HttpClient may outlive it.

@@ -95,9 +95,13 @@ void HeldLock::take() {
   session_.run_when_connected(
       [this](Connection& connection) {
         std::string why;
+        const SteadyTime asked = steady_now();
         const Attempt attempt = try_once(connection, why);
+        if (attempt == Attempt::taken) {
+          options_.once_taken(connection);
+        }
         held_on_ = attempt == Attempt::taken ? connection_ : 0;
-        proven_ = steady_now();
+        proven_ = options_.waits > rules::Duration{0} ? steady_now() : asked;
         asio::post(reactor_, [this, attempt, why] { tried(attempt, why); });
       },
       [this](const SessionFailure& failure) {
@@ -235,14 +239,21 @@ void HeldLock::lost(const std::string& why) {
 }
 
 // The heartbeat, which is under way or due, finds the connection gone and takes the lock again.
-void HeldLock::end_if_stuck(SteadyTime now) {
-  session_.end_if_stuck(now);
-  if (held_ && now - proven_.load() > options_.lease) {
+void HeldLock::give_up(const std::string& why) {
+  if (held_) {
     held_ = false;
     lapsed_ = true;
     session_.drop();
-    handlers_.on_lost(
-        "no heartbeat for as long as the lease: the daemon was stopped, or the link is");
+    handlers_.on_lost(why);
+  }
+}
+
+// The server counts the lease from the end of the last heartbeat, we from its beginning and a tenth
+// less, which is longer than the time between two looks: it is over here before it is over there.
+void HeldLock::end_if_stuck(SteadyTime now) {
+  session_.end_if_stuck(now);
+  if (now - proven_.load() > options_.lease - options_.lease / 10) {
+    give_up("no heartbeat for as long as the lease: the daemon was stopped, or the link is");
   }
 }
 

@@ -30,6 +30,9 @@ class HeldLock {
     // Whether it may be held by an open transaction; otherwise it is forbidden behind a transaction
     // pooler.
     bool in_transaction_if_pooled = false;
+    // Runs on the session as soon as the lock is had and before that is told. If it throws, the
+    // lock is given up and had again later.
+    Session::Job once_taken = [](Connection&) {};
     // Runs on the session with every heartbeat.
     Session::Job on_heartbeat = [](Connection&) {};
     // Asked before each attempt, on the session's thread: why it must not be taken; nothing: it
@@ -59,6 +62,8 @@ class HeldLock {
   void let_go();
   void stop();
   [[nodiscard]] bool is_held() const { return held_; }
+  // Makes the session end and says that the lock is lost; then it is had again like any lost one.
+  void give_up(const std::string& why);
   // Runs a job on the lock's session; failures are dropped.
   void run(Session::Job job) {
     session_.run(std::move(job), [](const SessionFailure&) {});

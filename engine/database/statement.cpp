@@ -21,6 +21,12 @@ std::string setting_text(rules::Duration duration) {
   return std::to_string(duration.count() / 1000);
 }
 
+// greatest() and least() leave nulls out.
+std::string microseconds_of(const std::string& moment) {
+  return "(extract(epoch from case when " + moment + " is not null then least(greatest(" + moment +
+         ", '0001-01-01'), '9999-12-31') end) * 1000000)::bigint";
+}
+
 void set_for_session(Connection& connection) {
   pqxx::nontransaction{connection}.exec(settings("set"));
 }

@@ -20,6 +20,10 @@ struct Statement {
 // A duration as the server's settings take it, in whole milliseconds.
 std::string setting_text(rules::Duration duration);
 
+// SQL for a timestamptz as microseconds since 1970, null for null. People write these columns: what
+// rules::Instant cannot hold, infinity for instance, is the nearest that it can.
+std::string microseconds_of(const std::string& moment);
+
 using Transaction = std::unique_ptr<pqxx::transaction_base>;
 
 // What every session of ours has set: no query may hang on a lock or hold one, times are UTC, and

@@ -8,10 +8,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/notify/alert_text.hpp"
 #include "engine/notify/markdown.hpp"
 #include "engine/time_text.hpp"
 #include "engine/utf8.hpp"
-#include "rules/ids.hpp"
 #include "rules/value.hpp"
 
 namespace rollbackd::engine {
@@ -30,13 +30,14 @@ constexpr std::size_t name = 128;
 constexpr std::size_t version = 256;
 constexpr std::size_t line = 300;
 constexpr std::size_t text = 1024;
-constexpr std::size_t advice = 600;
+constexpr std::size_t details = 600;
+constexpr std::size_t url = 200;
 constexpr std::size_t footer = 128;
-constexpr std::size_t field_names = 128;  // together
+constexpr std::size_t field_names = 144;  // together
 
 // Deployment and Target; Environment and Service; Trigger and Duration; Reason, Status and Error.
-static_assert(title + description + 2 * version + 2 * name + 2 * word + 3 * text + advice + footer +
-                  field_names <=
+static_assert(title + description + 2 * version + 2 * name + 2 * word + 3 * text + details + url +
+                  advice_max + footer + field_names <=
               6000);
 }  // namespace most
 
@@ -45,23 +46,28 @@ struct Look {
   std::string_view title;
   int color;
   std::string_view description;
+  bool has_error = false;
+  bool is_decided = true;  // there is a rollback, or was nearly one
 };
 
-constexpr std::array<Look, 5> looks{{
+constexpr std::array<Look, 11> looks{{
     {"initiated", "🚨 ROLLBACK INITIATED", 0xE67E22, "rollbackd is executing the rollback…"},
     {"completed", "✅ ROLLBACK COMPLETED", 0x2ECC71, "The target serves, and it is healthy."},
-    {"failed", "❌ ROLLBACK FAILED", 0xE74C3C, "Manual intervention is required."},
-    {"aborted", "⏹️ ROLLBACK ABORTED", 0x95A5A6, "It ended early; the error says why."},
-    {"rejected", "⛔ ROLLBACK REJECTED", 0x992D22, "It was refused; nothing was changed."},
+    {"failed", "❌ ROLLBACK FAILED", 0xE74C3C, "Manual intervention is required.", true},
+    {"aborted", "⏹️ ROLLBACK ABORTED", 0x95A5A6, "It ended early; the error says why.", true},
+    {"rejected", "⛔ ROLLBACK REJECTED", 0x992D22, "It was refused; nothing was changed.", true},
+    {"proposed", "🗳️ ROLLBACK PROPOSED", 0x3498DB, "It happens only if a person approves it."},
+    {"held", "✋ ROLLBACK HELD", 0xF1C40F, "It would happen now, and something holds it.", false,
+     false},
+    {"breaker_opened", "🧯 BREAKER OPENED", 0xE74C3C,
+     "Automatic rollbacks of this environment stop until a person closes it.", false, false},
+    {"late_success", "⚠️ ROLLBACK SUCCEEDED LATE", 0xE67E22,
+     "A deploy that had been given up happened after all: the target serves."},
+    {"redeployed", "🔁 ROLLED BACK VERSION DEPLOYED AGAIN", 0xF1C40F,
+     "This version was rolled back before, and it serves again.", false, false},
+    {"paused", "⏸️ ROLLBACKS PAUSED", 0xF1C40F,
+     "No rollback is dispatched until a person ends the pause.", false, false},
 }};
-
-std::string text_of(const json& object, std::string_view key) {
-  const auto found = object.find(key);
-  if (found == object.end()) {
-    return {};
-  }
-  return found->is_string() ? found->get<std::string>() : "";
-}
 
 std::vector<std::string> texts_of(const json& object, std::string_view key) {
   std::vector<std::string> texts;
@@ -73,12 +79,6 @@ std::vector<std::string> texts_of(const json& object, std::string_view key) {
     }
   }
   return texts;
-}
-
-// A uuid, or nothing: what is put into a command to be copied must be nothing else.
-std::string id_of(const json& alert, std::string_view key) {
-  const auto id = rules::EventId::parse(text_of(alert, key));
-  return id ? id->text() : "";
 }
 
 struct Embed {
@@ -177,39 +177,6 @@ std::string error_of(const json& alert) {
   return escaped(error, most::text);
 }
 
-std::string advice_for_failure(const std::string& ended_by) {
-  if (ended_by == "outcome_unknown") {
-    return "Nobody knows whether the deploy happened. Look at what serves now, deploy what should "
-           "serve, and record it.";
-  }
-  if (ended_by == "deploy_failed") {
-    return "The target was not deployed: the bad version still serves. Deploy a good one by hand.";
-  }
-  if (ended_by == "still_unhealthy") {
-    return "The target serves and is not healthy either: look for a cause outside this deployment.";
-  }
-  return "Look at what serves now, and deploy what should serve.";
-}
-
-std::string advice_for(const json& alert) {
-  const std::string kind = text_of(alert, "kind");
-  const std::string event = id_of(alert, "event_id");
-  const std::string deployment = id_of(alert, "deployment_id");
-  const std::string story =
-      event.empty() ? "" : "\n`rollbackctl show " + event + "` tells every step.";
-  if (kind == "failed") {
-    return advice_for_failure(text_of(alert, "ended_by")) +
-           " No automatic rollback of this service happens before a later deployment." + story;
-  }
-  if (kind == "rejected") {
-    return "A person decides: mend what is named above, or look closer." + story +
-           (deployment.empty()
-                ? ""
-                : "\n`rollbackctl rollback " + deployment + " --reason …` asks again.");
-  }
-  return kind == "aborted" ? "Look at why it ended." + story : "";
-}
-
 std::optional<std::string> moment_of(const json& alert) {
   for (const char* key : {"completed_at", "decided_at"}) {
     if (const auto moment = parse_instant(text_of(alert, key))) {
@@ -231,14 +198,20 @@ json embed_of(const json& alert) {
   embed.add("Environment", escaped_line(text_of(alert, "environment"), most::name), true);
   embed.add("Service", escaped_line(text_of(alert, "service"), most::name), true);
   embed.add("Reason", escaped(text_of(alert, "reason"), most::text));
-  embed.add("Trigger", trigger_of(alert), true);
-  embed.add("Target", target_of(alert), true);
-  embed.add("Duration", duration_of(alert), true);
-  embed.add("Constitutional Status", status_of(alert));
-  if (known && look->kind != "initiated" && look->kind != "completed") {
-    embed.add("Error", error_of(alert));
-    embed.add("What to do", advice_for(alert));
+  if (!known || look->is_decided) {
+    embed.add("Trigger", trigger_of(alert), true);
+    embed.add("Target", target_of(alert), true);
+    embed.add("Duration", duration_of(alert), true);
+    embed.add("Constitutional Status", status_of(alert));
   }
+  if (known && look->has_error) {
+    embed.add("Error", error_of(alert));
+  }
+  embed.add("Details", escaped(text_of(alert, "text"), most::details));
+  if (const std::string url = text_of(alert, "run_url"); utf16_length(url) <= most::url / 2) {
+    embed.add("Run", escaped_line(url, most::url));
+  }
+  embed.add("What to do", advice_for(alert));
   json body{{"title", look_title(alert, known ? look : nullptr)}, {"fields", embed.fields}};
   if (known) {
     body["color"] = look->color;

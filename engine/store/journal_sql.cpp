@@ -7,6 +7,7 @@
 #include "engine/store/journal_statements.hpp"
 #include "engine/store/rollback_json.hpp"
 #include "engine/time_text.hpp"
+#include "rules/limits.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -32,19 +33,29 @@ struct Writer {
 
   void operator()(const rules::PutRollback& put) const {
     const rules::Rollback& r = put.rollback;
-    const std::string steps = dumped(steps_json(r));
-    const std::string metadata = dumped(metadata_json(r));
-    const std::string status{rules::name_of(r.status)};
     if (put.is_new) {
       add(JournalStatement::insert_rollback,
           {r.id.text(), r.deployment.text(), std::string{rules::name_of(r.type)}, r.reason,
-           instant_text(r.decided_at), status, dumped(plan_json(r)), steps,
-           dumped(validation_json(r.validation)), text_or_null(r.completed_at), metadata,
-           r.service.environment, r.service.name});
+           instant_text(r.decided_at), std::string{rules::name_of(r.status)}, dumped(plan_json(r)),
+           dumped(steps_json(r)), dumped(validation_json(r.validation)),
+           text_or_null(r.completed_at), dumped(metadata_json(r)), r.service.environment,
+           r.service.name});
     } else {
-      add(JournalStatement::update_rollback,
-          {r.id.text(), status, steps, text_or_null(r.completed_at), metadata});
+      update(JournalStatement::update_rollback, r);
     }
+    if (!r.initiated_by.empty()) {
+      add(JournalStatement::set_initiator, {r.id.text(), r.initiated_by});
+    }
+  }
+
+  void operator()(const rules::AmendRollback& amend) const {
+    update(JournalStatement::amend_rollback, amend.rollback);
+  }
+
+  void update(JournalStatement statement, const rules::Rollback& r) const {
+    add(statement, {r.id.text(), std::string{rules::name_of(r.status)}, dumped(steps_json(r)),
+                    text_or_null(r.completed_at), dumped(metadata_json(r)), dumped(plan_json(r)),
+                    dumped(validation_json(r.validation)), r.reason, instant_text(r.decided_at)});
   }
 
   void operator()(const rules::MarkRolledBack& mark) const {
@@ -90,32 +101,41 @@ struct Writer {
                                          alert.rollback.id.text(), dumped(alert_json(alert))});
   }
 
-  void operator()(const rules::AmendRollback&) const { UNREACHABLE("not decided yet"); }
-  void operator()(const rules::SettleLate&) const { UNREACHABLE("not decided yet"); }
-  void operator()(const rules::OpenBreaker&) const { UNREACHABLE("not decided yet"); }
-  void operator()(const rules::CloseBreaker&) const { UNREACHABLE("not decided yet"); }
-  void operator()(const rules::SetPause&) const { UNREACHABLE("not decided yet"); }
+  void operator()(const rules::SettleLate& settle) const {
+    add(JournalStatement::begin_step, {});
+    const std::string moment = instant_text(settle.deployed_at);
+    add(JournalStatement::mark_late, {settle.deployment.text(), moment});
+    add(JournalStatement::serve_late, {settle.replacement.text(), moment});
+  }
+
+  void operator()(const rules::OpenBreaker& open) const {
+    add(JournalStatement::open_breaker, {open.environment, open.reason, instant_text(open.at)});
+  }
+
+  // A person may have closed it with SQL meanwhile; then there is nothing to close.
+  void operator()(const rules::CloseBreaker& close) const {
+    add(JournalStatement::close_breaker,
+        {close.environment, instant_text(close.said.at), close.said.by, close.said.reason});
+  }
+
+  void operator()(const rules::SetPause& set) const {
+    add(JournalStatement::set_pause, {set.pause.on ? "true" : "false", set.pause.by,
+                                      set.pause.reason, text_or_null(set.pause.since)});
+  }
 };
 
-}  // namespace
-
-void write_entries(Connection& connection, const std::vector<rules::JournalEntry>& entries) {
-  std::string sql;
-  for (const rules::JournalEntry& entry : entries) {
-    std::visit(Writer{connection, sql}, entry);
-  }
-  pqxx::nontransaction{connection}.exec(sql);
-}
-
-std::vector<rules::Rollback> read_active(pqxx::transaction_base& work,
-                                         std::vector<std::string>& problems) {
-  std::vector<rules::Rollback> active;
+// Those of ours that meet the condition. Those that cannot be read are told in `problems`.
+std::vector<rules::Rollback> read_rollbacks(pqxx::transaction_base& work,
+                                            const std::string& condition,
+                                            std::vector<std::string>& problems) {
+  std::vector<rules::Rollback> rollbacks;
   const pqxx::result rows = work.exec(
       "select event_id, deployment_id, environment, service, trigger_type, trigger_reason, status,"
       " (extract(epoch from initiated_at) * 1000000)::bigint, rollback_plan,"
-      " to_json(rollback_steps), constitutional_validation, metadata"
-      " from ops.rollback_events where metadata->>'written_by' = 'rollbackd'"
-      " and status in ('pending', 'in_progress') order by id");
+      " to_json(rollback_steps), constitutional_validation, metadata,"
+      " (extract(epoch from completed_at) * 1000000)::bigint"
+      " from ops.rollback_events where metadata->>'written_by' = 'rollbackd' and " +
+      condition + " order by id");
   for (const pqxx::row& row : rows) {
     rules::Rollback r;
     const auto id = rules::EventId::parse(row[0].c_str());
@@ -133,15 +153,64 @@ std::vector<rules::Rollback> read_active(pqxx::transaction_base& work,
     r.reason = row[5].c_str();
     r.status = *status;
     r.decided_at = rules::Instant{rules::Duration{row[7].as<std::int64_t>()}};
+    if (!row[12].is_null()) {
+      r.completed_at = rules::Instant{rules::Duration{row[12].as<std::int64_t>()}};
+    }
     const Status read =
         read_rollback_json(row[8].c_str(), row[9].c_str(), row[10].c_str(), row[11].c_str(), r);
     if (read) {
-      active.push_back(std::move(r));
+      rollbacks.push_back(std::move(r));
     } else {
       problems.push_back(read.error().what + "; " + read.error().remedy);
     }
   }
-  return active;
+  return rollbacks;
+}
+
+}  // namespace
+
+void write_entries(Connection& connection, std::int64_t epoch,
+                   const std::vector<rules::JournalEntry>& entries) {
+  std::string sql = call_of(connection, JournalStatement::check_epoch, {std::to_string(epoch)});
+  for (const rules::JournalEntry& entry : entries) {
+    std::visit(Writer{connection, sql}, entry);
+  }
+  pqxx::nontransaction{connection}.exec(sql);
+}
+
+std::vector<rules::Rollback> read_active(pqxx::transaction_base& work,
+                                         std::vector<std::string>& problems) {
+  return read_rollbacks(work, "status in ('pending', 'in_progress')", problems);
+}
+
+std::vector<rules::Rollback> read_followed(pqxx::transaction_base& work, rules::Instant now,
+                                           std::vector<std::string>& problems) {
+  std::vector<rules::Rollback> followed = read_rollbacks(
+      work, "status = 'failed' and metadata ? 'followed_until' and not metadata ? 'late_outcome'",
+      problems);
+  std::erase_if(followed, [now](const rules::Rollback& r) {
+    return !r.followed_until || *r.followed_until <= now;
+  });
+  return followed;
+}
+
+// What was claimed within the window either goes on or has ended since.
+std::vector<rules::Claim> read_claims(pqxx::transaction_base& work, rules::Instant now) {
+  const rules::Instant since = now - rules::limits::cap_window;
+  std::vector<rules::Claim> claims;
+  for (const pqxx::row& row : work.exec_params(
+           "select event_id, environment, metadata->>'claimed_at' from ops.rollback_events"
+           " where metadata->>'written_by' = 'rollbackd' and trigger_type = 'automatic'"
+           " and metadata ? 'claimed_at'"
+           " and (status = 'in_progress' or completed_at > $1::timestamptz)",
+           instant_text(since))) {
+    const auto id = rules::EventId::parse(row[0].c_str());
+    const auto at = parse_instant(row[2].c_str());
+    if (id && at && *at > since) {
+      claims.push_back({*id, row[1].as<std::string>(""), *at});
+    }
+  }
+  return claims;
 }
 
 std::vector<rules::ServiceHistory> read_histories(pqxx::transaction_base& work) {
@@ -155,8 +224,10 @@ std::vector<rules::ServiceHistory> read_histories(pqxx::transaction_base& work) 
   for (const pqxx::row& row :
        work.exec("select distinct on (environment, service) environment, service, event_id,"
                  " deployment_id from ops.rollback_events"
-                 " where metadata->>'written_by' = 'rollbackd' and status = 'failed'"
-                 " and deployment_id is not null order by environment, service, id desc")) {
+                 " where metadata->>'written_by' = 'rollbackd' and (status = 'failed' or"
+                 " status = 'aborted' and metadata ? 'aborted')"
+                 " and (status = 'failed' or trigger_type = 'automatic') and deployment_id is not "
+                 "null order by environment, service, id desc")) {
     const auto event = rules::EventId::parse(row[2].c_str());
     const auto deployment = rules::DeploymentId::parse(row[3].c_str());
     if (event && deployment) {
@@ -184,12 +255,7 @@ std::vector<rules::ServiceHistory> read_histories(pqxx::transaction_base& work) 
       continue;
     }
     rejection.deployment = *deployment;
-    for (const auto& name : names) {
-      if (const auto reason =
-              rules::reason_named(name.is_string() ? name.get<std::string>() : "")) {
-        rejection.reasons.push_back(*reason);
-      }
-    }
+    rejection.reasons = reasons_of(names);
     of(row).rejection = std::move(rejection);
   }
   std::vector<rules::ServiceHistory> all;

@@ -1,7 +1,7 @@
 #include "engine/store/journal_statements.hpp"
 
-#include <array>
 #include <cctype>
+#include <vector>
 
 #include "engine/database/doorbell_names.hpp"
 #include "rules/invariant.hpp"
@@ -31,21 +31,42 @@ string array_of(const string& parameter) {
          "::jsonb) with ordinality as e(s, n) order by n)";
 }
 
-// In the order of the enumeration.
-const std::array<Definition, 11>& definitions() {
+// The whole row is written, because a proposal that is approved is another rollback than it was.
+string update_of_rollback(const string& condition) {
+  return one_row("the row of the rollback",
+                 "update ops.rollback_events set status = $2, rollback_steps = " + array_of("$3") +
+                     ", completed_at = nullif($4, '')::timestamptz, metadata = $5::jsonb,"
+                     " rollback_plan = $6::jsonb, constitutional_validation = $7::jsonb,"
+                     " trigger_reason = $8, initiated_at = $9::timestamptz"
+                     " where event_id = $1::uuid and metadata ->> 'written_by' = 'rollbackd' and " +
+                     condition);
+}
+
+std::vector<Definition> about_rollbacks() {
   using enum JournalStatement;
-  static const std::array<Definition, 11> all{{
+  return {
+      // Without the count it would be a constant, which the server reads before it counts.
+      {check_epoch, "check_epoch", 1,
+       string{"with ours as (select from ops.leader where epoch = $1::bigint for share)"
+              " select case count(*) when 1 then 1 else ('"} +
+           epoch_lost +
+           ": ' || count(*) || ' leaders have the epoch ' || $1)::integer end from ours"},
       {insert_rollback, "insert_rollback", 13,
        "insert into ops.rollback_events (event_id, deployment_id, trigger_type, trigger_reason,"
        " initiated_at, status, rollback_plan, rollback_steps, constitutional_validation,"
        " completed_at, metadata, environment, service)"
        " values ($1::uuid, $2::uuid, $3, $4, $5::timestamptz, $6, $7::jsonb, " +
            array_of("$8") + ", $9::jsonb, nullif($10, '')::timestamptz, $11::jsonb, $12, $13)"},
-      {update_rollback, "update_rollback", 5,
-       one_row("the row of the rollback",
-               "update ops.rollback_events set status = $2, rollback_steps = " + array_of("$3") +
-                   ", completed_at = nullif($4, '')::timestamptz, metadata = $5::jsonb"
-                   " where event_id = $1::uuid and status in ('pending', 'in_progress')")},
+      {update_rollback, "update_rollback", 9,
+       update_of_rollback("status in ('pending', 'in_progress')")},
+      {amend_rollback, "amend_rollback", 9, update_of_rollback("status = $2")},
+      {set_initiator, "set_initiator", 2, "select ops.rollbackd_set_initiator($1::uuid, $2)"},
+  };
+}
+
+std::vector<Definition> about_deployments() {
+  using enum JournalStatement;
+  return {
       {begin_step, "begin_step", 0,
        string{"select set_config('"} + step_setting + "', 'on', true)"},
       {mark_rolled_back, "mark_rolled_back", 3,
@@ -73,17 +94,53 @@ const std::array<Definition, 11>& definitions() {
        one_row("the replacement",
                "update ops.deployments set status = 'success', deployed_at = $2::timestamptz"
                " where deployment_id = $1::uuid")},
+      {mark_late, "mark_late", 2,
+       one_row("marking what was rolled back late",
+               "update ops.deployments set status = 'rolled_back', health_check_passed = false,"
+               " rolled_back_at = $2::timestamptz"
+               " where deployment_id = $1::uuid and status in ('in_progress', 'success')")},
+      {serve_late, "serve_late", 2,
+       one_row("the replacement",
+               "update ops.deployments set status = 'success', deployed_at = $2::timestamptz"
+               " where deployment_id = $1::uuid and status = 'failed'")},
       {pass_probation, "pass_probation", 2,
        "update ops.deployments set health_check_passed = true,"
        " health_check_details = $2::jsonb || jsonb_build_object('checked_at', now()),"
        " status = case status when 'in_progress' then 'success' else status end"
        " where deployment_id = $1::uuid and status in ('in_progress', 'success')"},
+  };
+}
+
+std::vector<Definition> about_the_rest() {
+  using enum JournalStatement;
+  return {
       {insert_roman_event, "insert_roman_event", 4,
        "insert into ops.roman_events (event_type, severity, source, description, metadata)"
        " values ($1, $2, 'rollbackd', $3, $4::jsonb)"},
       {insert_alert, "insert_alert", 3,
        "insert into ops.outbox (kind, event_id, payload) values ($1, $2::uuid, $3::jsonb)"},
-  }};
+      {open_breaker, "open_breaker", 3,
+       "insert into ops.breakers (environment, reason, opened_at) values ($1, $2, $3::timestamptz)"
+       " on conflict (environment) where closed_at is null do nothing"},
+      {close_breaker, "close_breaker", 4,
+       "update ops.breakers set closed_at = $2::timestamptz, closed_by = nullif($3, ''),"
+       " close_reason = nullif($4, '') where environment = $1 and closed_at is null"},
+      {set_pause, "set_pause", 4,
+       one_row("the pause",
+               "update ops.control set paused = $1::boolean, paused_by = nullif($2, ''),"
+               " reason = nullif($3, ''), since = nullif($4, '')::timestamptz")},
+  };
+}
+
+// In the order of the enumeration.
+const std::vector<Definition>& definitions() {
+  static const std::vector<Definition> all = [] {
+    std::vector<Definition> joined = about_rollbacks();
+    for (const auto& more : {about_deployments(), about_the_rest()}) {
+      joined.insert(joined.end(), more.begin(), more.end());
+    }
+    return joined;
+  }();
   return all;
 }
 

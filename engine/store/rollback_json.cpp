@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/time_text.hpp"
+#include "rules/policy.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -111,6 +112,73 @@ std::optional<rules::Target> target_of(const json& j) {
                        j.value("health_check_passed", false)};
 }
 
+json said_json(const rules::Said& said) {
+  return {{"by", said.by}, {"reason", said.reason}, {"at", instant_text(said.at)}};
+}
+
+std::optional<rules::Said> said_of(const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_object()) {
+    return std::nullopt;
+  }
+  return rules::Said{found->value("by", ""), found->value("reason", ""),
+                     instant_of(*found, "at").value_or(rules::Instant{})};
+}
+
+json names_json(const std::vector<rules::Reason>& reasons) {
+  json names = json::array();
+  for (const rules::Reason reason : reasons) {
+    names.push_back(rules::name_of(reason));
+  }
+  return names;
+}
+
+// What is not there says nothing: a row stays short, and people can ask for what is.
+struct Metadata {
+  json object{{"written_by", "rollbackd"}};
+
+  void add(const char* key, const std::optional<rules::Instant>& moment) {
+    if (moment) {
+      object[key] = instant_text(*moment);
+    }
+  }
+  void add(const char* key, const std::optional<rules::Said>& said) {
+    if (said) {
+      object[key] = said_json(*said);
+    }
+  }
+  void add(const char* key, const std::string& text) {
+    if (!text.empty()) {
+      object[key] = text;
+    }
+  }
+  void add(const char* key, const std::vector<rules::Reason>& reasons) {
+    if (!reasons.empty()) {
+      object[key] = names_json(reasons);
+    }
+  }
+};
+
+void read_metadata(const json& about, rules::Rollback& rollback) {
+  rollback.asked = about.value("mode", "") == rules::name_of(rules::Mode::ask);
+  rollback.expires_at = instant_of(about, "expires_at");
+  rollback.approved = said_of(about, "approved");
+  rollback.aborted = said_of(about, "aborted");
+  rollback.overrides = reasons_of(about.value("overrides", json::array()));
+  rollback.revert_migrations = about.value("revert_migrations", false);
+  rollback.claimed_at = instant_of(about, "claimed_at");
+  rollback.claims = about.value("claims", 0);
+  rollback.refused_since = instant_of(about, "refused_since");
+  rollback.not_before = instant_of(about, "not_before");
+  rollback.run = about.value("run", "");
+  rollback.run_url = about.value("run_url", "");
+  rollback.followed_until = instant_of(about, "followed_until");
+  rollback.late_outcome = about.value("late_outcome", "");
+  rollback.serving_from = instant_of(about, "serving_from");
+  rollback.initiated_by = about.value("initiated_by", "");
+  rollback.ended_by = rules::reason_named(about.value("ended_by", ""));
+}
+
 void read_plan(const json& plan, rules::Rollback& rollback) {
   rollback.executor = plan.value("executor", "");
   rollback.version = plan.value("version", "");
@@ -163,6 +231,16 @@ json json_of(const rules::Fields& fields) {
   return object;
 }
 
+std::vector<rules::Reason> reasons_of(const json& names) {
+  std::vector<rules::Reason> reasons;
+  for (const json& name : names) {
+    if (const auto reason = rules::reason_named(name.is_string() ? name.get<std::string>() : "")) {
+      reasons.push_back(*reason);
+    }
+  }
+  return reasons;
+}
+
 json plan_json(const rules::Rollback& rollback) {
   return {{"executor", rollback.executor},
           {"version", rollback.version},
@@ -202,27 +280,34 @@ json validation_json(const rules::Validation& validation) {
 }
 
 json metadata_json(const rules::Rollback& rollback) {
-  json metadata{{"written_by", "rollbackd"}};
-  if (rollback.claimed_at) {
-    metadata["claimed_at"] = json_of(rollback.claimed_at);
+  Metadata about;
+  if (rollback.asked) {
+    about.add("mode", std::string{rules::name_of(rules::Mode::ask)});
   }
-  if (rollback.serving_from) {
-    metadata["serving_from"] = json_of(rollback.serving_from);
+  about.add("expires_at", rollback.expires_at);
+  about.add("approved", rollback.approved);
+  about.add("aborted", rollback.aborted);
+  about.add("overrides", rollback.overrides);
+  if (rollback.revert_migrations) {
+    about.object["revert_migrations"] = true;
   }
+  about.add("claimed_at", rollback.claimed_at);
+  if (rollback.claims != 0) {
+    about.object["claims"] = rollback.claims;
+  }
+  about.add("refused_since", rollback.refused_since);
+  about.add("not_before", rollback.not_before);
+  about.add("run", rollback.run);
+  about.add("run_url", rollback.run_url);
+  about.add("followed_until", rollback.followed_until);
+  about.add("late_outcome", rollback.late_outcome);
+  about.add("serving_from", rollback.serving_from);
+  about.add("initiated_by", rollback.initiated_by);
   if (rollback.ended_by) {
-    metadata["ended_by"] = rules::name_of(*rollback.ended_by);
+    about.add("ended_by", std::string{rules::name_of(*rollback.ended_by)});
   }
-  if (!rollback.initiated_by.empty()) {
-    metadata["initiated_by"] = rollback.initiated_by;
-  }
-  json reasons = json::array();
-  for (const rules::Reason reason : rollback.validation.violated()) {
-    reasons.push_back(rules::name_of(reason));
-  }
-  if (!reasons.empty()) {
-    metadata["reasons"] = reasons;
-  }
-  return metadata;
+  about.add("reasons", rollback.validation.violated());
+  return about.object;
 }
 
 json alert_json(const rules::Alert& alert) {
@@ -243,6 +328,9 @@ json alert_json(const rules::Alert& alert) {
       {"service", r.service.name},
       {"trigger_type", rules::name_of(r.type)},
       {"reason", r.reason},
+      {"text", alert.text.empty() ? json(nullptr) : json(alert.text)},
+      {"expires_at", json_of(r.expires_at)},
+      {"run_url", r.run_url.empty() ? json(nullptr) : json(r.run_url)},
       {"target", target_json(r.target)},
       {"replacement_id", r.replacement.text()},
       {"validation", verdict_json(r.validation)},
@@ -262,11 +350,7 @@ Status read_rollback_json(const std::string& plan, const std::string& steps,
     read_plan(json::parse(plan), rollback);
     read_steps(json::parse(steps), rollback);
     read_validation(json::parse(validation), rollback);
-    const json about = json::parse(metadata);
-    rollback.claimed_at = instant_of(about, "claimed_at");
-    rollback.serving_from = instant_of(about, "serving_from");
-    rollback.initiated_by = about.value("initiated_by", "");
-    rollback.ended_by = rules::reason_named(about.value("ended_by", ""));
+    read_metadata(json::parse(metadata), rollback);
   } catch (const std::exception& e) {
     return Error{
         "rollback " + rollback.id.text() + " cannot be read from ops.rollback_events: " + e.what(),

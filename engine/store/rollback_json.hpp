@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -14,6 +15,8 @@ namespace rollbackd::engine {
 // is all that rules::Rollback holds beside the plain columns; reading gives back what was written.
 
 nlohmann::json json_of(const rules::Fields& fields);
+// Of a JSON array of names; those that are no reasons of ours are left out.
+std::vector<rules::Reason> reasons_of(const nlohmann::json& names);
 nlohmann::json plan_json(const rules::Rollback& rollback);
 nlohmann::json steps_json(const rules::Rollback& rollback);
 nlohmann::json validation_json(const rules::Validation& validation);

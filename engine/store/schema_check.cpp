@@ -26,13 +26,16 @@ with needed (relation, privileges, columns) as (values
   ('system_snapshots', '{select,insert,delete}',
    'id snapshot_id deployment_id snapshot_type key_metrics created_at'),
   ('migration_history', '{select}',
-   'id deployment_id migration_name applied_at rolled_back_at rollback_successful error_message '
-   'rollback_script metadata'),
+   'id deployment_id migration_name applied_at rolled_back_at rollback_successful '
+   'execution_time_ms error_message rollback_script metadata'),
   ('roman_events', '{select,insert,delete}',
    'id timestamp event_type severity source description metadata'),
   ('outbox', '{select,insert,update,delete}',
    'id kind event_id payload attempts next_attempt_at sent_at last_error'),
-  ('control', '{select,update}', 'paused paused_by reason since')
+  ('control', '{select,update}', 'paused paused_by reason since'),
+  ('leader', '{select,update}', 'epoch holder since'),
+  ('breakers', '{select,insert,update}',
+   'id environment reason opened_at closed_at closed_by close_reason')
 ),
 me as (select * from pg_roles where rolname = $1),
 relation as (
@@ -74,6 +77,7 @@ found (place, text) as (
   select 6, 'the function ops.' || w.name || ', with the right to call it'
   from me, (values ('get_deployment_health(uuid)'), ('get_rollback_target(uuid)'),
                    ('create_system_snapshot(uuid,text)'), ('rollbackd_connections()'),
+                   ('rollbackd_set_initiator(uuid,text)'),
                    ('rollbackd_events_query()'),
                    ('deployment_at(text,text,timestamptz)')) as w (name)
   where to_regnamespace('ops') is not null
@@ -247,8 +251,10 @@ Result<SchemaState> check_schema(pqxx::connection& connection) {
     }
     pqxx::work work{connection};
     work.exec(safe_path);
-    if (work.exec("select count(*) from ops.control")[0][0].as<int>() != 1) {
-      state.missing.emplace_back("exactly one row in ops.control");
+    for (const char* table : {"ops.control", "ops.leader"}) {
+      if (work.exec(std::string{"select count(*) from "} + table)[0][0].as<int>() != 1) {
+        state.missing.emplace_back(std::string{"exactly one row in "} + table);
+      }
     }
     for (const pqxx::row& row : work.exec(warnings_sql)) {
       state.warnings.emplace_back(row[0].c_str());

@@ -10,32 +10,63 @@
 namespace rollbackd::engine {
 namespace {
 
-bool is_tag_character(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+bool is_name_character(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$' ||
+         static_cast<unsigned char>(c) >= 0x80;
+}
+
+std::size_t end_of_name(std::string_view script, std::size_t at) {
+  while (at < script.size() && is_name_character(script[at])) {
+    ++at;
+  }
+  return at;
+}
+
+std::size_t after(std::string_view script, std::string_view end, std::size_t from) {
+  const std::size_t found = script.find(end, from);
+  return found == std::string_view::npos ? script.size() : found + end.size();
+}
+
+// Comments of this kind nest.
+std::size_t end_of_block_comment(std::string_view script, std::size_t at) {
+  int depth = 0;
+  do {
+    const std::string_view two = script.substr(at, 2);
+    depth += two == "/*" ? 1 : two == "*/" ? -1 : 0;
+    at += two == "/*" || two == "*/" ? 2U : 1U;
+  } while (depth > 0 && at < script.size());
+  return std::min(at, script.size());
+}
+
+// `at`: behind the opening quote.
+std::size_t end_of_escape_string(std::string_view script, std::size_t at) {
+  while (at < script.size() && script[at] != '\'') {
+    at += script[at] == '\\' ? 2U : 1U;
+  }
+  return std::min(at + 1, script.size());
 }
 
 // The end of what begins at `at` and in which a semicolon ends nothing; `at` itself if nothing
 // does.
 std::size_t end_of_quoted(std::string_view script, std::size_t at) {
-  const auto after = [&](std::string_view end, std::size_t from) {
-    const std::size_t found = script.find(end, from);
-    return found == std::string_view::npos ? script.size() : found + end.size();
-  };
   const char c = script[at];
   if (c == '\'' || c == '"') {
-    return after(std::string_view{&c, 1}, at + 1);
+    return after(script, script.substr(at, 1), at + 1);
+  }
+  if ((c == 'e' || c == 'E') && script.substr(at + 1, 1) == "'") {
+    return end_of_escape_string(script, at + 2);
   }
   if (script.substr(at, 2) == "--") {
-    return after("\n", at);
+    return after(script, "\n", at);
+  }
+  if (script.substr(at, 2) == "/*") {
+    return end_of_block_comment(script, at);
   }
   if (c == '$') {
-    std::size_t tag_end = at + 1;
-    while (tag_end < script.size() && is_tag_character(script[tag_end])) {
-      ++tag_end;
-    }
-    if (tag_end < script.size() && script[tag_end] == '$') {
+    const std::size_t tag_end = script.find('$', at + 1);
+    if (tag_end < script.size() && end_of_name(script, at + 1) > tag_end) {
       const std::string_view tag = script.substr(at, tag_end + 1 - at);
-      return after(tag, tag_end + 1);
+      return after(script, tag, tag_end + 1);
     }
   }
   return at;
@@ -52,35 +83,68 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-bool is_only_comments(std::string_view text) {
-  while (text.substr(0, 2) == "--") {
-    const std::size_t end = text.find('\n');
-    text = end == std::string_view::npos ? std::string_view{} : trimmed(text.substr(end));
-  }
-  return text.empty();
+std::string lower_case(std::string_view text) {
+  std::string lower{text};
+  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
+  return lower;
 }
 
+// The body of a function in SQL, BEGIN ATOMIC … END, has semicolons of its own.
+class AtomicBody {
+ public:
+  void word(std::string_view text) {
+    const std::string word = lower_case(text);
+    if (depth_ == 0) {
+      depth_ = word == "atomic" && before_ == "begin" ? 1 : 0;
+    } else {
+      depth_ += word == "case" ? 1 : word == "end" ? -1 : 0;
+    }
+    before_ = word;
+  }
+  [[nodiscard]] bool is_open() const { return depth_ > 0; }
+
+ private:
+  int depth_ = 0;
+  std::string before_;
+};
+
 }  // namespace
+
+std::string_view without_leading_comments(std::string_view statement) {
+  statement = trimmed(statement);
+  while (statement.substr(0, 2) == "--" || statement.substr(0, 2) == "/*") {
+    statement.remove_prefix(end_of_quoted(statement, 0));
+    statement = trimmed(statement);
+  }
+  return statement;
+}
 
 std::vector<std::string_view> split_statements(std::string_view script) {
   std::vector<std::string_view> statements;
   std::size_t begin = 0;
   const auto add_until = [&](std::size_t end) {
     const std::string_view statement = trimmed(script.substr(begin, end - begin));
-    if (!is_only_comments(statement)) {
+    if (!without_leading_comments(statement).empty()) {
       statements.push_back(statement);
     }
   };
+  AtomicBody body;
   for (std::size_t at = 0; at < script.size();) {
     if (const std::size_t end = end_of_quoted(script, at); end != at) {
       at = end;
-      continue;
+    } else if (is_name_character(script[at])) {
+      const std::size_t name_end = end_of_name(script, at);
+      body.word(script.substr(at, name_end - at));
+      at = name_end;
+    } else {
+      if (script[at] == ';' && !body.is_open()) {
+        add_until(at);
+        begin = at + 1;
+      }
+      ++at;
     }
-    if (script[at] == ';') {
-      add_until(at);
-      begin = at + 1;
-    }
-    ++at;
   }
   add_until(script.size());
   return statements;
@@ -116,11 +180,8 @@ const EmbeddedSql& sql_file(std::string_view name) {
 
 std::vector<IndexStatement> index_statements(const EmbeddedSql& file) {
   std::vector<IndexStatement> indexes;
-  for (std::string_view statement : split_statements(file.text)) {
-    while (statement.substr(0, 2) == "--") {
-      statement = trimmed(statement.substr(statement.find('\n')));
-    }
-    IndexStatement index{{}, {}, std::string{statement}};
+  for (const std::string_view statement : split_statements(file.text)) {
+    IndexStatement index{{}, {}, std::string{without_leading_comments(statement)}};
     std::istringstream words{index.statement};
     for (std::string word; words >> word && word != "exists";) {
     }

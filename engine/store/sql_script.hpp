@@ -8,10 +8,12 @@
 
 namespace rollbackd::engine {
 
-// The statements of a script, each with the comments before it and without its semicolon. Knows
-// what our own files use: quoted strings and names, dollar quotes, line comments. No psql commands,
-// no E'' strings with escaped quotes, no nested comments.
+// The statements of a script, each with the comments before it and without its semicolon, as the
+// server would tell them apart where standard_conforming_strings is on. No psql commands.
 std::vector<std::string_view> split_statements(std::string_view script);
+
+// A statement without the comments and the space before it.
+std::string_view without_leading_comments(std::string_view statement);
 
 // A file that installs has a number, by which the version table knows it; others are 0.
 int number_of(const EmbeddedSql& file);

@@ -119,6 +119,11 @@ MetricRow row_of(Level what) {
               "1 while the windows of the response times have no gap."};
     case Level::leader:
       return {"rollbackd_leader", "1 while this daemon leads, 0 on a standby."};
+    case Level::paused:
+      return {"rollbackd_paused", "1 while the emergency stop is on: nothing is rolled back."};
+    case Level::breakers_open:
+      return {"rollbackd_breakers_open",
+              "Environments with too many automatic rollbacks: none more until a person agrees."};
   }
   return {};
 }

@@ -38,6 +38,47 @@ begin
 end
 $$;
 
+-- Which daemon leads. Exactly one row. Each new leader raises the epoch, and what the daemon changes
+-- it changes only while the epoch is still its own. It begins with the time, so that a table made
+-- anew never gives an old number to somebody else.
+do $$
+begin
+  if to_regclass('ops.leader') is null then
+    create table ops.leader (
+      epoch bigint not null,
+      holder text,
+      since timestamptz
+    );
+    create unique index rollbackd_leader_one_row on ops.leader ((true));
+  end if;
+  if not exists (select from ops.leader) then
+    insert into ops.leader (epoch) values (extract(epoch from now())::bigint);
+  end if;
+end
+$$;
+
+-- The breakers of environments, those that are closed too. One is open until it has a closed_at; a
+-- person closes it with
+--   update ops.breakers set closed_at = now(), closed_by = 'who' where environment = 'production'
+--     and closed_at is null;
+do $$
+begin
+  if to_regclass('ops.breakers') is null then
+    create table ops.breakers (
+      id bigserial primary key,
+      environment text not null,
+      reason text not null,
+      opened_at timestamptz not null default now(),
+      closed_at timestamptz,
+      closed_by text,
+      close_reason text
+    );
+    create unique index rollbackd_breakers_open on ops.breakers (environment)
+      where closed_at is null;
+  end if;
+end
+$$;
+
 -- Every error log that was ever watched, with the names of its columns; null: it has none such. The
 -- daemon follows it by the sum of the versions, so each change of a row has to come with a number
 -- that was never used: a trigger sees to it. A table that is gone leaves its row behind.
@@ -77,7 +118,8 @@ begin
     from pg_class c
     join pg_roles o on o.rolname = 'rollbackd_owner' and o.oid <> c.relowner
     where c.relnamespace = 'ops'::regnamespace and c.relkind = 'r'
-      and c.relname in ('outbox', 'control', 'watched_logs', 'rollbackd_schema')
+      and c.relname in ('outbox', 'control', 'leader', 'breakers', 'watched_logs',
+                        'rollbackd_schema')
       and pg_has_role(current_user, c.relowner, 'member')
       and pg_has_role(current_user, o.oid, 'member')
       and has_schema_privilege(o.oid, 'ops', 'create')

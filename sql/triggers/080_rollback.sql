@@ -74,3 +74,33 @@ $$;
 
 comment on function ops.record_rollback_event(uuid, text, text, uuid) is
   'rollbackd: writes a rollback down; the daemon shows it and never acts on it';
+
+-- Who a rollback of the daemon was asked for by. Of people only those whom auth.users knows get into
+-- the column, where there is that table; everybody is in metadata.initiated_by. Whether they are
+-- known is asked by the foreign key: the daemon need not be allowed to read auth.users.
+create or replace function ops.rollbackd_set_initiator(p_event_id uuid, p_initiated_by text)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_people oid;
+begin
+  select c.oid into v_people
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  where n.nspname = 'auth' and c.relname = 'users';
+  if v_people is not null
+     and not exists (select from pg_constraint
+                     where conrelid = 'ops.rollback_events'::regclass and contype = 'f'
+                       and confrelid = v_people) then
+    return;
+  end if;
+  update ops.rollback_events set initiated_by = p_initiated_by::uuid
+  where event_id = p_event_id and initiated_by is distinct from p_initiated_by::uuid;
+exception when foreign_key_violation or invalid_text_representation then
+  null;
+end
+$$;
+
+comment on function ops.rollbackd_set_initiator(uuid, text) is
+  'rollbackd: notes a person at a rollback, if that is one of auth.users';

@@ -86,6 +86,8 @@ begin
       ('{rollbackd}', 'table', 'roman_events', 'select, insert, delete', null),
       ('{rollbackd}', 'table', 'outbox', 'select, insert, update, delete', null),
       ('{rollbackd}', 'table', 'control', 'select, update', null),
+      ('{rollbackd}', 'table', 'leader', 'select, update', null),
+      ('{rollbackd}', 'table', 'breakers', 'select, insert, update', null),
       ('{rollbackd}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd}', 'table', 'watched_logs', 'select', null),
 
@@ -115,6 +117,8 @@ begin
       ('{rollbackd_reader}', 'table', 'roman_events', 'select', null),
       ('{rollbackd_reader}', 'table', 'outbox', 'select', null),
       ('{rollbackd_reader}', 'table', 'control', 'select', null),
+      ('{rollbackd_reader}', 'table', 'leader', 'select', null),
+      ('{rollbackd_reader}', 'table', 'breakers', 'select', null),
       ('{rollbackd_reader}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd_reader}', 'table', 'watched_logs', 'select', null),
 
@@ -126,6 +130,7 @@ begin
       ('{rollbackd_owner}', 'table', 'system_snapshots', 'select, insert', null),
 
       ('{rollbackd}', 'function', 'rollbackd_connections()', 'execute', null),
+      ('{rollbackd}', 'function', 'rollbackd_set_initiator(uuid,text)', 'execute', null),
       ('{rollbackd,rollbackd_owner,rollbackd_reader}', 'function', 'rollbackd_events_query()',
        'execute', null),
       ('{rollbackd}', 'function', 'rollbackd_wanted_indexes(ops.watched_logs)', 'execute', null),
@@ -192,6 +197,7 @@ begin
     from (values
       ('rollbackd', 'deployments'), ('rollbackd', 'rollback_events'),
       ('rollbackd', 'system_snapshots'), ('rollbackd', 'roman_events'), ('rollbackd', 'outbox'),
+      ('rollbackd', 'breakers'),
       ('rollbackd_writer', 'system_logs'), ('rollbackd_writer', 'response_times'),
       ('rollbackd_writer', 'deployments'), ('rollbackd_writer', 'migration_history'),
       ('rollbackd_owner', 'rollback_events'), ('rollbackd_owner', 'system_snapshots')

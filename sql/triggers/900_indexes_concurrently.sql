@@ -25,6 +25,24 @@ create unique index concurrently if not exists rollbackd_rollback_events_active
   on ops.rollback_events (environment, service)
   where status in ('pending', 'in_progress') and metadata ->> 'written_by' = 'rollbackd';
 
+-- What the daemon reads when it begins to lead, of many years of rows.
+create index concurrently if not exists rollbackd_rollback_events_latch
+  on ops.rollback_events (environment, service, id)
+  where (status = 'failed' or status = 'aborted' and metadata ? 'aborted')
+    and metadata ->> 'written_by' = 'rollbackd';
+create index concurrently if not exists rollbackd_rollback_events_claimed
+  on ops.rollback_events (environment, service, completed_at)
+  where metadata ? 'claimed_at' and metadata ->> 'written_by' = 'rollbackd';
+create index concurrently if not exists rollbackd_rollback_events_completed_at
+  on ops.rollback_events (completed_at)
+  where metadata ->> 'written_by' = 'rollbackd';
+create index concurrently if not exists rollbackd_rollback_events_rejected
+  on ops.rollback_events (environment, service, id)
+  where trigger_type = 'constitutional_violation' and metadata ->> 'written_by' = 'rollbackd';
+create index concurrently if not exists rollbackd_rollback_events_followed
+  on ops.rollback_events (id)
+  where metadata ? 'followed_until' and not metadata ? 'late_outcome';
+
 create index concurrently if not exists rollbackd_roman_events_deployment
   on ops.roman_events ((metadata ->> 'deployment_id'));
 create index concurrently if not exists rollbackd_roman_events_timestamp

@@ -79,6 +79,40 @@ TEST_CASE("the original tables keep their rows, gain what they lack, and are not
   CHECK_FALSE(install(postgres.conninfo()).outcome.changed);
 }
 
+TEST_CASE(
+    "an installation from before there were leaders and breakers gains them and keeps its rows") {
+  const InstalledPostgres postgres;
+  rows(postgres.conninfo(),
+       "drop table ops.leader, ops.breakers;"
+       "drop function ops.rollbackd_set_initiator(uuid, text);"
+       "drop index ops.rollbackd_rollback_events_latch, ops.rollbackd_rollback_events_claimed,"
+       " ops.rollbackd_rollback_events_completed_at, ops.rollbackd_rollback_events_rejected,"
+       " ops.rollbackd_rollback_events_followed;"
+       "update ops.control set paused = true, paused_by = 'somebody', reason = 'r', since = now();"
+       "insert into ops.outbox (kind, payload) values ('k', '{}');"
+       "insert into ops.rollback_events (trigger_type, trigger_reason, status, metadata)"
+       " values ('automatic', 'r', 'failed', '{\"written_by\": \"rollbackd\"}')");
+  CHECK(missing_in(postgres.conninfo("rollbackd")).find("ops.breakers") != std::string::npos);
+  const Installed said = install(postgres.conninfo());
+  CHECK(said.outcome.left_over.empty());
+  CHECK(said.outcome.changed);
+  CHECK(missing_in(postgres.conninfo("rollbackd")) == "");
+  const auto ask = [&](const std::string& sql) { return query(postgres.conninfo(), sql); };
+  CHECK(ask("select paused || paused_by from ops.control") == "truesomebody");
+  CHECK(ask("select count(*) from ops.outbox") == "1");
+  CHECK(ask("select count(*) from ops.rollback_events") == "1");
+  CHECK(ask("select string_agg(tableowner, ' ') from pg_tables"
+            " where tablename in ('leader', 'breakers')") == "rollbackd_owner rollbackd_owner");
+  rows(postgres.conninfo(),
+       "update ops.leader set epoch = epoch + 7;"
+       "insert into ops.breakers (environment, reason) values ('e', 'r')");
+  const std::string kept =
+      "select (select epoch from ops.leader) || ' ' || (select count(*) from ops.breakers)";
+  const std::string before = ask(kept);
+  CHECK_FALSE(install(postgres.conninfo()).outcome.changed);
+  CHECK(ask(kept) == before);
+}
+
 TEST_CASE("a log whose time column is missing does not turn its old rows into events of today") {
   const Postgres postgres;
   rows(postgres.conninfo(),
@@ -106,6 +140,36 @@ TEST_CASE("people are those of auth.users where that table exists, and any uuid 
   rows(postgres.conninfo("postgres", "postgres"), "create database plain");
   install(postgres.conninfo("postgres", "plain"));
   CHECK(failure_of(*connect(postgres.conninfo("postgres", "plain")), deploy) == "");
+}
+
+TEST_CASE("a person gets into initiated_by only if known, and nothing fails for the others") {
+  const std::string known = "00000000-0000-0000-0000-00000000000a";
+  const std::string unknown = "00000000-0000-0000-0000-00000000000b";
+  const auto noted = [](const Postgres& postgres, const std::string& person) {
+    rows(postgres.conninfo(),
+         "delete from ops.rollback_events; insert into ops.rollback_events (event_id, trigger_type,"
+         " trigger_reason) values ('00000000-0000-0000-0000-000000000001', 'manual', 'r')");
+    rows(postgres.conninfo("rollbackd"),
+         "select ops.rollbackd_set_initiator('00000000-0000-0000-0000-000000000001', '" + person +
+             "')");
+    return query(postgres.conninfo(), "select initiated_by from ops.rollback_events");
+  };
+  const Postgres with_people;
+  rows(with_people.conninfo(),
+       "create schema auth; create table auth.users (id uuid primary key);"
+       "insert into auth.users values ('" +
+           known + "')");
+  install(with_people.conninfo());
+  CHECK(noted(with_people, known) == known);
+  CHECK(noted(with_people, unknown) == "");
+  CHECK(noted(with_people, "discord:12345") == "");
+  rows(with_people.conninfo(),
+       "alter table ops.rollback_events drop constraint rollback_events_initiated_by_fkey");
+  CHECK(noted(with_people, known) == "");
+
+  const InstalledPostgres plain;
+  CHECK(noted(plain, unknown) == unknown);
+  CHECK(noted(plain, "somebody") == "");
 }
 
 TEST_CASE("functions of the original are replaced and keep their callers, whatever they returned") {

@@ -2,6 +2,8 @@
 
 #include "engine/store/journal.hpp"
 
+#include <atomic>
+
 #include <doctest/doctest.h>
 
 #include "engine/board.hpp"
@@ -43,6 +45,7 @@ struct Database : InstalledPostgres {
             *rules::DeploymentId::parse("22222222-2222-4222-8222-222222222222"),
             *rules::DeploymentId::parse(good), rules::instant_of(1'765'809'300)};
   }
+  std::int64_t epoch() const { return std::stoll(ask("select epoch from ops.leader")); }
   std::string status() const {
     return ask("select status from ops.deployments where deployment_id = '" + bad + "'");
   }
@@ -52,6 +55,8 @@ struct Database : InstalledPostgres {
 };
 
 struct Fixture : Database {
+  Fixture() { journal.lead(epoch()); }
+
   // Waits for the answer to the commit that is the n-th answered one.
   rules::CommitDone answer(std::size_t n) {
     eventually("the answer to the commit", 20,
@@ -70,8 +75,10 @@ struct Fixture : Database {
   RecordingLog log;
   RecordingMeter meter;
   engine::StatusBoard board;
+  std::atomic<int> epochs_lost{0};
   engine::PostgresJournal journal{
-      {conninfo("rollbackd"), {}}, time, latency, inbox, log, meter, board, [] {}};
+      {conninfo("rollbackd"), {}},       time, latency, inbox, log, meter, board,
+      {[] {}, [this] { ++epochs_lost; }}};
 };
 
 }  // namespace
@@ -118,11 +125,11 @@ TEST_CASE("a deployment is marked only while it has the status that would be put
   const auto connection = engine::open_connection(f.conninfo("rollbackd"));
   engine::prepare_statements(*connection);
   CHECK_THROWS_WITH_AS(
-      engine::write_entries(*connection, {f.mark(rules::DeploymentStatus::in_progress)}),
+      engine::write_entries(*connection, f.epoch(), {f.mark(rules::DeploymentStatus::in_progress)}),
       doctest::Contains("mark_rolled_back changed 0 rows instead of one"), pqxx::sql_error);
   CHECK(f.status() == "success");
   CHECK(f.ask("select count(*) from ops.deployments") == "2");
-  engine::write_entries(*connection, {f.mark(rules::DeploymentStatus::success)});
+  engine::write_entries(*connection, f.epoch(), {f.mark(rules::DeploymentStatus::success)});
   CHECK(f.status() == "rolled_back");
 }
 
@@ -130,8 +137,9 @@ TEST_CASE("the entries of a commit are one transaction, and only a step's may to
   const Database f;
   const auto connection = engine::open_connection(f.conninfo("rollbackd"));
   engine::prepare_statements(*connection);
-  engine::write_entries(*connection, {rules::PutRollback{rollback_of(f.bad), true}, story("one"),
-                                      f.mark(rules::DeploymentStatus::success), story("two")});
+  engine::write_entries(*connection, f.epoch(),
+                        {rules::PutRollback{rollback_of(f.bad), true}, story("one"),
+                         f.mark(rules::DeploymentStatus::success), story("two")});
   CHECK(f.ask("select count(distinct xmin::text) from (select xmin from ops.rollback_events union"
               " all select xmin from ops.roman_events union all select xmin from ops.deployments"
               " where version = 'v2' or rollback_from is not null) r") == "1");
@@ -155,7 +163,7 @@ TEST_CASE("texts come back from the journal as they were, whatever is in them") 
     written.version = text;
     written.steps[0].error = text;
     written.steps[0].metadata = {{text, text}};
-    engine::write_entries(*connection, {rules::PutRollback{written, true}, story(text)});
+    engine::write_entries(*connection, f.epoch(), {rules::PutRollback{written, true}, story(text)});
     std::vector<std::string> problems;
     pqxx::work work{*connection};
     const std::vector<rules::Rollback> read = engine::read_active(work, problems);

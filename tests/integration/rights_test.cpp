@@ -50,8 +50,10 @@ std::string reinstalled(const Postgres& postgres) {
 
 TEST_CASE("the daemon may do what it does") {
   for (const std::string sql :
-       {"select * from ops.system_logs", "select * from ops.response_times",
-        "delete from ops.response_times", "update ops.deployments set status = 'success'",
+       {"select * from ops.system_logs",
+        "select * from ops.response_times",
+        "delete from ops.response_times",
+        "update ops.deployments set status = 'success'",
         "insert into ops.rollback_events (trigger_type, trigger_reason) values ('manual', 'r');"
         " update ops.rollback_events set status = 'success'",
         "insert into ops.system_snapshots (snapshot_type) values ('pre_rollback');"
@@ -64,8 +66,14 @@ TEST_CASE("the daemon may do what it does") {
         "insert into ops.outbox (kind, payload) values ('k', '{}'); update ops.outbox set attempts "
         "= 1;"
         " delete from ops.outbox",
-        "update ops.control set paused = true", "select * from ops.rollbackd_schema",
-        "select * from ops.rollbackd_connections()", "select ops.deployment_at('e', 'app', now())",
+        "update ops.control set paused = true",
+        "update ops.leader set epoch = epoch + 1",
+        "insert into ops.breakers (environment, reason) values ('e', 'r');"
+        " update ops.breakers set closed_at = now()",
+        "select ops.rollbackd_set_initiator(null, null)",
+        "select * from ops.rollbackd_schema",
+        "select * from ops.rollbackd_connections()",
+        "select ops.deployment_at('e', 'app', now())",
         "select ops.get_deployment_health(null)",
         "select ops.get_rollback_target(null::uuid), ops.get_rollback_target('e')",
         "select pg_advisory_lock(8245928655501484907); listen rollbackd; notify rollbackd"}) {
@@ -91,6 +99,9 @@ TEST_CASE("the daemon may not touch people's rows, definitions, or anything else
         "insert into ops.migration_history (migration_name, migration_hash) values ('n', 'h')",
         "insert into ops.control values (true)",
         "delete from ops.control",
+        "delete from ops.leader",
+        "insert into ops.leader values (1)",
+        "delete from ops.breakers",
         "update ops.system_snapshots set table_counts = null",
         "update ops.rollbackd_schema set name = ''",
         "drop table ops.outbox",
@@ -147,15 +158,18 @@ TEST_CASE("a pipeline may record deployments and migrations, not vouch for them"
         " values ('n', 'h', 'drop table x')",
         "update ops.migration_history set metadata = '{}'", "select * from ops.rollback_events",
         "insert into ops.rollback_events (trigger_type, trigger_reason) values ('manual', 'r')",
-        "update ops.control set paused = true", "select * from ops.outbox"}) {
+        "update ops.control set paused = true", "select * from ops.outbox",
+        "select * from ops.leader", "select * from ops.breakers",
+        "update ops.breakers set closed_at = now()",
+        "update ops.migration_history set rollback_script = 'drop table x'"}) {
     CHECK_MESSAGE(as("rollbackd_writer", sql) == refused, sql);
   }
 }
 
 TEST_CASE("a dashboard may read everything and write nothing") {
-  for (const std::string table :
-       {"system_logs", "response_times", "deployments", "rollback_events", "system_snapshots",
-        "migration_history", "roman_events", "outbox", "control", "rollbackd_schema"}) {
+  for (const std::string table : {"system_logs", "response_times", "deployments", "rollback_events",
+                                  "system_snapshots", "migration_history", "roman_events", "outbox",
+                                  "control", "leader", "breakers", "rollbackd_schema"}) {
     CHECK_MESSAGE(as("rollbackd_reader", "select * from ops." + table) == "", table);
     CHECK_MESSAGE(as("rollbackd_reader", "delete from ops." + table) == refused, table);
     CHECK_MESSAGE(as("rollbackd_reader", "insert into ops." + table + " default values") == refused,
@@ -222,6 +236,8 @@ TEST_CASE("a missing part is named, and installing again brings it back") {
        "the right to insert on ops.deployments\nthe right to update on ops.deployments\n"},
       {"revoke usage on schema ops from rollbackd", "the right to use the schema ops\n"},
       {"delete from ops.control", "exactly one row in ops.control\n"},
+      {"delete from ops.leader", "exactly one row in ops.leader\n"},
+      {"drop table ops.breakers", "the table ops.breakers\n"},
       {"drop trigger rollbackd_ring on ops.system_logs; create trigger rollbackd_ring after insert "
        "on"
        " ops.system_logs for each row execute function ops.rollbackd_ring()",

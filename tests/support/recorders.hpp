@@ -69,6 +69,15 @@ class RecordingLog : public engine::Log {
     return all;
   }
 
+  // How many lines are of this event.
+  [[nodiscard]] std::size_t count(std::string_view event) const {
+    const std::lock_guard lock{mutex_};
+    return static_cast<std::size_t>(
+        std::count_if(lines_.begin(), lines_.end(), [&](const auto& line) {
+          return line.second.substr(0, line.second.find(' ')) == event;
+        }));
+  }
+
   [[nodiscard]] bool has(engine::LogLevel level, std::string_view event) const {
     const std::lock_guard lock{mutex_};
     return std::any_of(lines_.begin(), lines_.end(), [&](const auto& line) {

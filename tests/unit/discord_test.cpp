@@ -118,8 +118,72 @@ TEST_CASE("discord: a rollback ended early") {
   check_golden("aborted", rendered(alert));
 }
 
+TEST_CASE("discord: a proposal says how to approve it and until when") {
+  auto alert = an_alert("proposed");
+  alert["expires_at"] = "2025-12-15T15:05:00Z";
+  check_golden("proposed", rendered(alert));
+}
+
+TEST_CASE("discord: a hold says what ends each of its reasons") {
+  auto alert = an_alert("held");
+  alert["event_id"] = "00000000-0000-0000-0000-000000000000";
+  alert["text"] = "High error rate: 8.5 errors/minute; held: breaker_open, cooldown";
+  check_golden("held", rendered(alert));
+}
+
+TEST_CASE("discord: every hold there is has an end, and a part of a word is none") {
+  for (const char* reason : {"latched", "paused", "breaker_open", "capped", "cooldown",
+                             "failed_deploy", "others_bad", "unhealthy_before", "stale"}) {
+    auto alert = an_alert("held");
+    alert["text"] = std::string{"held: "} + reason;
+    CHECK(field(rendered(alert), "What to do").find(std::string{"\n• "} + reason + ": ") !=
+          std::string::npos);
+    alert["text"] = std::string{"held: un"} + reason + "_x";
+    CHECK(field(rendered(alert), "What to do").find("•") == std::string::npos);
+  }
+}
+
+TEST_CASE("discord: a breaker says how to close it, and nothing else gets into the command") {
+  auto alert = an_alert("breaker_opened");
+  alert["event_id"] = "00000000-0000-0000-0000-000000000000";
+  alert["text"] = "capped: 5 automatic rollbacks of production within an hour";
+  check_golden("breaker_opened", rendered(alert));
+  alert["environment"] = "x; rm -rf /";
+  CHECK(field(rendered(alert), "What to do").find("rm -rf") == std::string::npos);
+  alert["environment"] = "-production";
+  CHECK(field(rendered(alert), "What to do").find("--breaker ENVIRONMENT") != std::string::npos);
+}
+
+TEST_CASE("discord: a late success names its run and what stays as it is") {
+  auto alert = an_alert("late_success");
+  alert["ended_by"] = "outcome_unknown";
+  alert["run_url"] = "https://github.com/owner/name/actions/runs/42";
+  alert["text"] = "the run ended with success 12 minutes after the rollback was given up";
+  check_golden("late_success", rendered(alert));
+}
+
+TEST_CASE("discord: a version that comes back is said aloud") {
+  auto alert = an_alert("redeployed");
+  alert["text"] = "v2.5.3 was rolled back on 2025-12-14T09:00:00Z";
+  check_golden("redeployed", rendered(alert));
+}
+
+TEST_CASE("discord: a pause says who, why, since when, and how to end it") {
+  auto alert = an_alert("paused");
+  for (const char* key : {"event_id", "deployment_id"}) {
+    alert[key] = "00000000-0000-0000-0000-000000000000";
+  }
+  for (const char* key : {"version", "git_commit", "environment", "service", "reason"}) {
+    alert[key] = "";
+  }
+  alert["target"] = nullptr;
+  alert["text"] = "by alice since 2025-12-15T14:35:00Z: the database is being moved";
+  check_golden("paused", rendered(alert));
+}
+
 TEST_CASE("discord: each way to fail has its own advice") {
   for (const auto& [reason, words] : {std::pair{"outcome_unknown", "Nobody knows whether"},
+                                      {"migration_failed", "Mend the database"},
                                       {"deploy_failed", "still serves"},
                                       {"still_unhealthy", "outside this deployment"},
                                       {"other", "what should serve"}}) {
@@ -131,8 +195,8 @@ TEST_CASE("discord: each way to fail has its own advice") {
 }
 
 TEST_CASE("discord: a kind that is not known yet is told all the same") {
-  const auto body = rendered(an_alert("proposed"));
-  CHECK(body["embeds"][0]["title"] == "ROLLBACK PROPOSED");
+  const auto body = rendered(an_alert("postponed"));
+  CHECK(body["embeds"][0]["title"] == "ROLLBACK POSTPONED");
   CHECK(field(body, "Reason") == "High error rate: 8.5 errors/minute");
 }
 
@@ -256,11 +320,13 @@ TEST_CASE("discord: the limits hold for any input") {
   INFO("seed " << seed);
   std::mt19937 random{seed};
   for (int round = 0; round < 300; ++round) {
-    static constexpr const char* kinds[] = {"initiated", "completed", "failed",
-                                            "aborted",   "rejected",  "other"};
+    static constexpr const char* kinds[] = {
+        "initiated", "completed",      "failed",       "aborted",    "rejected", "proposed",
+        "held",      "breaker_opened", "late_success", "redeployed", "paused",   "other"};
     auto alert = an_alert(kinds[random() % std::size(kinds)]);
-    for (const char* key : {"version", "environment", "service", "trigger_type", "reason", "error",
-                            "ended_by", "decided_at", "event_id"}) {
+    for (const char* key :
+         {"version", "environment", "service", "trigger_type", "reason", "error", "ended_by",
+          "decided_at", "event_id", "text", "run_url", "expires_at"}) {
       if (random() % 2 == 0) {
         alert[key] = random_text(random);
       }

@@ -50,7 +50,7 @@ struct WebhookStage {
   tests::FixedClock clock{tests::claim_time};
   tests::RecordingInbox inbox;
   tests::RecordingLog log;
-  WebhookExecution settings;
+  WebhookSettings settings;
   Webhook webhook{client, clock, inbox, log, [this](const rules::Service&) { return settings; }};
 };
 

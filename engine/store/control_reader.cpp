@@ -1,0 +1,186 @@
+#include "engine/store/control_reader.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/database/statement.hpp"
+#include "rules/limits.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+using nlohmann::json;
+
+// Longer than the session waits for a lock.
+constexpr rules::Duration job_max = rules::seconds{4};
+
+// There may be many migrations and they hardly ever change: they are sent when their mark, $1, is
+// another one than last time.
+const Statement& control_statement() {
+  static const Statement statement{
+      "control",
+      "with migration as materialized ("
+      "  select migration_name, deployment_id, " +
+          microseconds_of("applied_at") +
+          " as applied_us,"
+          "    coalesce(metadata ->> 'backward_compatible' = 'true', false) as compatible,"
+          "    coalesce(octet_length(rollback_script), 0) > 0 as has_script,"
+          "    rollback_successful is false as failed, id"
+          "  from ops.migration_history"
+          "  where rolled_back_at is null or rollback_successful is false"
+          "  order by applied_at desc nulls first, id desc limit " +
+          std::to_string(rules::limits::migrations_max + 1) +
+          "),"
+          " mark as (select count(*) || ':' ||"
+          "   coalesce(sum(hashtextextended(m::text, 0)::numeric), 0) as text from migration m)"
+          " select c.paused, c.paused_by, c.reason, " +
+          microseconds_of("c.since") +
+          ","
+          " (select json_agg(json_build_array(b.environment, b.reason, " +
+          microseconds_of("b.opened_at") +
+          ") order by b.id) from ops.breakers b where b.closed_at is null),"
+          " l.holder, mark.text, case when mark.text is distinct from $1 then"
+          "   (select json_agg(json_build_array(m.migration_name, m.deployment_id, m.applied_us,"
+          "      m.compatible, m.has_script, m.failed) order by m.applied_us nulls last, m.id)"
+          "    from migration m) end"
+          " from ops.control c cross join ops.leader l cross join mark"};
+  return statement;
+}
+
+std::optional<rules::Instant> instant_of(const json& microseconds) {
+  return microseconds.is_number_integer()
+             ? std::optional{rules::Instant{rules::Duration{microseconds.get<std::int64_t>()}}}
+             : std::nullopt;
+}
+
+std::string text_of(const json& text) { return text.is_string() ? text.get<std::string>() : ""; }
+
+std::vector<rules::Breaker> breakers_of(const pqxx::field& rows) {
+  std::vector<rules::Breaker> breakers;
+  if (!rows.is_null()) {
+    for (const json& row : json::parse(rows.c_str())) {
+      breakers.push_back(
+          {text_of(row[0]), text_of(row[1]), instant_of(row[2]).value_or(rules::Instant{})});
+    }
+  }
+  return breakers;
+}
+
+std::vector<rules::Migration> migrations_of(const pqxx::field& rows) {
+  std::vector<rules::Migration> migrations;
+  if (!rows.is_null()) {
+    for (const json& row : json::parse(rows.c_str())) {
+      migrations.push_back({text_of(row[0]), rules::DeploymentId::parse(text_of(row[1])),
+                            instant_of(row[2]), row[3].get<bool>(), row[4].get<bool>(),
+                            row[5].get<bool>()});
+    }
+  }
+  return migrations;
+}
+
+}  // namespace
+
+ControlReader::ControlReader(asio::io_context& reactor, const ConnectionInfo& info, Inbox& inbox,
+                             Log& log, Board& board)
+    : reactor_{reactor},
+      inbox_{inbox},
+      log_{log},
+      board_{board},
+      timer_{reactor},
+      session_{info, {"control", job_max}, log} {}
+
+void ControlReader::start() {
+  if (!looking_) {
+    look();
+  }
+}
+
+void ControlReader::stop() {
+  stopping_ = true;
+  timer_.cancel();
+}
+
+void ControlReader::read(std::uint64_t number) {
+  asked_ = std::max(asked_, number);
+  if (!looking_) {
+    timer_.cancel();
+    look();
+  }
+}
+
+void ControlReader::look() {
+  looking_ = true;
+  session_.run(
+      [this, number = asked_](Connection& connection) {
+        const std::string holder = read_now(connection, number);
+        asio::post(reactor_, [this, number, holder] {
+          leader_ = holder;
+          done(number, "");
+        });
+      },
+      [this, number = asked_](const SessionFailure& failure) {
+        asio::post(reactor_, [this, number, failure] {
+          done(number, "the pause cannot be read, so nothing is dispatched: " + failure.what);
+        });
+      });
+}
+
+std::string ControlReader::read_now(Connection& connection, std::uint64_t number) {
+  const Transaction work = begin_single(connection);
+  const pqxx::result rows = run_statement(connection, *work, control_statement(), migrations_mark_);
+  work->commit();
+  if (rows.size() != 1) {
+    throw std::runtime_error{
+        "ops.control and ops.leader have to have exactly one row each; run `rollbackd install`"};
+  }
+  const pqxx::row row = rows[0];
+  if (row[6].c_str() != migrations_mark_) {
+    migrations_ = migrations_of(row[7]);
+    migrations_mark_ = row[6].c_str();
+    migrations_cut_ = migrations_.size() > rules::limits::migrations_max;
+    if (migrations_cut_) {
+      migrations_.erase(migrations_.begin());
+    }
+  }
+  rules::ControlRead read;
+  read.number = number;
+  read.pause = {row[0].as<bool>(), row[1].as<std::string>(""), row[2].as<std::string>(""), {}};
+  if (!row[3].is_null()) {
+    read.pause.since = rules::Instant{rules::Duration{row[3].as<std::int64_t>()}};
+  }
+  read.breakers = breakers_of(row[4]);
+  read.migrations = migrations_;
+  read.migrations_cut = migrations_cut_;
+  inbox_.post(std::move(read));
+  return row[5].as<std::string>("");
+}
+
+void ControlReader::done(std::uint64_t number, const std::string& problem) {
+  looking_ = false;
+  board_.report(Part::control, problem);
+  if (problem != told_) {
+    told_ = problem;
+    if (problem.empty()) {
+      log_.info("control_readable");
+    } else {
+      log_.error("control_unreadable", {{"why", problem}});
+    }
+  }
+  if (stopping_) {
+    return;
+  }
+  if (asked_ > number && problem.empty()) {
+    look();  // what was read is older than the question
+    return;
+  }
+  timer_.expires_after(rules::limits::control_every);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && !looking_) {
+      look();
+    }
+  });
+}
+
+}  // namespace rollbackd::engine
