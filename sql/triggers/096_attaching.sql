@@ -16,20 +16,20 @@ $$;
 comment on function ops.rollbackd_plain(text) is 'rollbackd: an expression without its decoration';
 
 -- `severity in ('error', 'critical')` for people, and as the server gives it back.
-create or replace function ops.rollbackd_counts(p_log ops.watched_logs, p_prefix text,
+create or replace function ops.rollbackd_counts(p_log ops.watched_logs,
                                                 out condition text, out plain text)
 language sql immutable
 set search_path = pg_catalog, pg_temp
 as $$
-  select p_prefix || quote_ident(p_log.severity_column) || ' in (' || s.literals || ')',
-         ops.rollbackd_plain(p_prefix || quote_ident(p_log.severity_column)
+  select quote_ident(p_log.severity_column) || ' in (' || s.literals || ')',
+         ops.rollbackd_plain(quote_ident(p_log.severity_column)
            || case when cardinality(p_log.severities) = 1 then '=' || s.literals
                    else '=ANYARRAY[' || replace(s.literals, ', ', ',') || ']' end)
   from (select string_agg(quote_literal(s.name), ', ' order by s.place) as literals
         from unnest(p_log.severities) with ordinality as s (name, place)) s
 $$;
 
-comment on function ops.rollbackd_counts(ops.watched_logs, text) is
+comment on function ops.rollbackd_counts(ops.watched_logs) is
   'rollbackd: which rows of a watched log count';
 
 -- The table and all below it, parents first. pg_partition_tree() knows no plain tables.
@@ -55,7 +55,8 @@ comment on function ops.rollbackd_tree(regclass) is 'rollbackd: a table and its 
 -- later ones, and ENABLE ALWAYS makes them fire for rows that logical replication brings.
 --
 -- The server reads a WHEN clause anew for each statement, so its length is what it costs: that of the
--- stamp does not ask for the severity, which would be 7 us instead of 2.
+-- stamp does not ask for the severity, which would be 7 us instead of 2. That of the bell has one
+-- constant for all severities, and IS FALSE instead of NOT: 4.4 us instead of 5.2.
 --
 -- A WHEN clause runs with the writer's rights. Where a function in it is not for everybody, it would
 -- fail people's inserts: no such trigger then.
@@ -108,12 +109,12 @@ begin
              left join pg_trigger p on p.tgrelid = r.relation and p.tgname = w.name
              where p.tgenabled is distinct from case w.firing when 'always' then 'A' else 'R' end)
              as is_enabled
-    from ops.rollbackd_counts(p_log, 'new.') c
+    from (values ('new.%I = ANY (%s) AND pg_catalog.pg_try_advisory_xact_lock_shared'
+                  '(8245928655501484907) IS FALSE')) as bell (condition)
     cross join lateral (values
       ('rollbackd_ring', 'doorbell', 'ops.rollbackd_ring()', 'after insert', 1 + 4,
-       c.condition
-         || ' and not pg_catalog.pg_try_advisory_xact_lock_shared(8245928655501484907)',
-       c.plain || 'ANDNOTpg_try_advisory_xact_lock_shared8245928655501484907',
+       format(bell.condition, p_log.severity_column, quote_literal(p_log.severities::text)),
+       ops.rollbackd_plain(format(bell.condition, p_log.severity_column, p_log.severities)),
        'pg_catalog.pg_try_advisory_xact_lock_shared(bigint)', 'always'),
       ('rollbackd_stamp', 'stamp of the transaction',
        case p_log.xid_column when 'xid' then 'ops.rollbackd_stamp()'

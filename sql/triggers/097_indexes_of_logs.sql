@@ -34,7 +34,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select w.ending, w.key, w.or_all,
          coalesce((ops.rollbackd_index_of(p_log.log, w.key, c.plain, w.or_all)).is_valid, false)
-  from ops.rollbackd_counts(p_log, '') c
+  from ops.rollbackd_counts(p_log) c
   cross join (values
     ('xid', quote_ident(p_log.xid_column), true),
     ('timestamp', (
@@ -103,7 +103,7 @@ declare
   v_name text;
   v_names jsonb;
 begin
-  select * into v_counts from ops.rollbackd_counts(p_log, '');
+  select * into v_counts from ops.rollbackd_counts(p_log);
   for v_wanted in
     select w.* from ops.rollbackd_wanted_indexes(p_log) w where not w.is_there
   loop

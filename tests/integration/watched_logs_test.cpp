@@ -157,6 +157,28 @@ TEST_CASE("severities that are numbers, and a table that has an xid of its own")
                                    " row_xmin::text::bigint") == "2");
 }
 
+TEST_CASE("severities of any characters ring, and are found as they should be when asked again") {
+  const auto connection = connect(server().conninfo());
+  const std::string log = make_log(
+      *connection,
+      "id bigserial, timestamp timestamptz default now(), message text, severity varchar(20)");
+  const std::string arguments =
+      "'" + log + R"(', p_severities => array['a"b', 'it''s', 'g, h', '{x}', 'a::b'])";
+  CHECK(watch_wholly(*connection, arguments).empty());
+  CHECK(query(*connection,
+              "select count(*) from ops.watched_logs w, ops.rollbackd_attach_steps(w) s"
+              " where w.log = '" +
+                  log + "'::regclass") == "0");
+  Listener listener{server().conninfo()};
+  const HeldKey key{server().conninfo()};
+  for (const char* severity : {"a\"b", "it''s", "g, h", "{x}", "a::b"}) {
+    rows(*connection, "insert into " + log + " (severity) values ('" + severity + "')");
+    CHECK(listener.rings() == 1);
+  }
+  rows(*connection, "insert into " + log + " (severity) values ('a'), ('x'), ('g'), (null)");
+  CHECK(listener.rings() == 0);
+}
+
 TEST_CASE("a severity that is computed can be watched") {
   const auto connection = connect(server().conninfo());
   const std::string log =
