@@ -29,7 +29,6 @@ class FrontDesk final : public Desk, public Observer {
   void committed(const rules::Commit& commit, rules::Duration waited) override;
 
  private:
-
   void tell(const rules::Rollback& rollback);
 
   std::function<void(const rules::Input&)> take_;

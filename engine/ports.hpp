@@ -66,9 +66,9 @@ class Gate {
 };
 
 // What a person can ask of the rules. The number is set by whoever takes it.
-using PersonsRequest = std::variant<rules::ManualRequest, rules::ApproveRequest,
-                                    rules::AbortRequest, rules::PauseRequest,
-                                    rules::CloseBreakerRequest>;
+using PersonsRequest =
+    std::variant<rules::ManualRequest, rules::ApproveRequest, rules::AbortRequest,
+                 rules::PauseRequest, rules::CloseBreakerRequest>;
 
 // Where people's requests go in and answers come out. Reactor thread only.
 class Desk {
@@ -102,6 +102,7 @@ struct DeploymentsQuery {
   std::string service;
   std::string status;
   std::string version;
+  std::optional<std::vector<rules::DeploymentId>> only;  // of these; nothing: of all
 };
 
 struct NewDeployment {
@@ -153,6 +154,8 @@ class View {
   [[nodiscard]] virtual bool is_complete() const = 0;
   [[nodiscard]] virtual rules::Second as_of() const = 0;
   [[nodiscard]] virtual std::size_t active_rollbacks() const = 0;
+  // The pause, breakers and migrations as last read; nothing: not yet.
+  [[nodiscard]] virtual const std::optional<rules::ControlRead>& control() const = 0;
   // Events stamped more than a minute ahead.
   struct EarlyEvents {
     std::uint64_t waiting = 0;  // for their time

@@ -4,9 +4,8 @@
 #include <string>
 #include <string_view>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "engine/asio.hpp"
+#include <nlohmann/json_fwd.hpp>
 
 #include "engine/outgoing/http_client.hpp"
 #include "engine/result.hpp"
@@ -37,9 +36,9 @@ engine::Result<Access> access_of(const std::string& server_flag, const std::stri
 
 // What the daemon answered.
 struct Reply {
-  int status = 0;    // 0: there was no answer
-  std::string body;  // as it came
-  std::string error; // why there was none
+  int status = 0;     // 0: there was no answer
+  std::string body;   // as it came
+  std::string error;  // why there was none
 
   [[nodiscard]] bool is_good() const { return status >= 200 && status < 300; }
 };

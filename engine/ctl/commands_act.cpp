@@ -51,9 +51,10 @@ int follow(Client& client, const std::string& event, const Arguments& arguments)
     for (const json& step : steps) {
       const std::string status = text_of(step, "status");
       const std::string name = text_of(step, "name");
-      done += status == "pending" || status == "in_progress" ? 0 : 1;
+      done += status == "pending" || status == "in_progress" ? 0U : 1U;
       at_hand = status == "in_progress" ? name : at_hand;
-      const bool is_news = status != "pending" && status != "in_progress" && told.insert(name).second;
+      const bool is_news =
+          status != "pending" && status != "in_progress" && told.insert(name).second;
       if (is_news && !arguments.json) {
         const std::string error = text_of(step, "error");
         line.say("  " + status + "  " + name + (error.empty() ? "" : ": " + printable(error)));
@@ -194,8 +195,7 @@ int abort(Client& client, const Arguments& arguments) {
 }
 
 int pause(Client& client, const Arguments& arguments) {
-  const Reply reply =
-      client.send("POST", "/auto-rollback/pause", {{"reason", arguments.reason}});
+  const Reply reply = client.send("POST", "/auto-rollback/pause", {{"reason", arguments.reason}});
   return say_done(client, reply, arguments,
                   "Paused: nothing is rolled back until `rollbackctl resume`.");
 }
@@ -223,14 +223,14 @@ int record(Client& client, const Arguments& arguments) {
                                     {{"status", arguments.status}});
     return say_done(client, reply, arguments, id);
   }
-  const Reply reply = client.send(
-      "POST", "/auto-rollback/deployments",
-      {{"environment", arguments.environment},
-       {"service", arguments.service.empty() ? "app" : arguments.service},
-       {"version", arguments.version},
-       {"git_commit", arguments.commit},
-       {"git_branch", arguments.branch},
-       {"status", arguments.status.empty() ? "in_progress" : arguments.status}});
+  const Reply reply =
+      client.send("POST", "/auto-rollback/deployments",
+                  {{"environment", arguments.environment},
+                   {"service", arguments.service.empty() ? "app" : arguments.service},
+                   {"version", arguments.version},
+                   {"git_commit", arguments.commit},
+                   {"git_branch", arguments.branch},
+                   {"status", arguments.status.empty() ? "in_progress" : arguments.status}});
   const json row = json::parse(reply.body, nullptr, false);
   return say_done(client, reply, arguments, row.is_object() ? text_of(row, "deployment_id") : "");
 }
@@ -245,8 +245,7 @@ int gate(Client& client, const Arguments& arguments) {
   LiveLine line;
   const Clock::time_point begun = Clock::now();
   while (Clock::now() - begun < arguments.timeout) {
-    const auto asked =
-        ask_deployments(client, "?limit=1&deployment_id=" + url_part(id));
+    const auto asked = ask_deployments(client, "?limit=1&deployment_id=" + url_part(id));
     if (const auto* rows = std::get_if<json>(&asked); rows != nullptr && !rows->empty()) {
       const json& row = (*rows)[0];
       const std::string state = text_of(row, "state");
@@ -254,8 +253,9 @@ int gate(Client& client, const Arguments& arguments) {
       if (status == "rolled_back" || state == "rolling_back" || state == "rolled_back" ||
           status == "failed") {
         line.clear();
-        std::cout << (arguments.json ? row.dump() : "Rolled back, or about to be: " +
-                                                        printable(text_of(row, "reason")))
+        std::cout << (arguments.json
+                          ? row.dump()
+                          : "Rolled back, or about to be: " + printable(text_of(row, "reason")))
                   << '\n';
         return exit_rolled_back;
       }

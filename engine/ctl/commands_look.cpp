@@ -15,10 +15,12 @@ constexpr std::size_t id_shown = 8;
 
 Colour colour_of(const std::string& word) {
   static const std::map<std::string, Colour> colours{
-      {"healthy", Colour::green},      {"success", Colour::green},   {"watched", Colour::yellow},
-      {"held", Colour::yellow},        {"proposed", Colour::yellow}, {"rolling_back", Colour::yellow},
-      {"in_progress", Colour::yellow}, {"pending", Colour::dim},     {"firing", Colour::red},
-      {"rejected", Colour::red},       {"failed", Colour::red},      {"rolled_back", Colour::dim},
+      {"healthy", Colour::green},      {"success", Colour::green},
+      {"watched", Colour::yellow},     {"held", Colour::yellow},
+      {"proposed", Colour::yellow},    {"rolling_back", Colour::yellow},
+      {"in_progress", Colour::yellow}, {"pending", Colour::dim},
+      {"firing", Colour::red},         {"rejected", Colour::red},
+      {"failed", Colour::red},         {"rolled_back", Colour::dim},
       {"aborted", Colour::yellow}};
   const auto found = colours.find(word);
   return found == colours.end() ? Colour::plain : found->second;
@@ -40,8 +42,8 @@ std::string standing(const json& about) {
   const json pause = about.value("pause", json::object());
   if (pause.value("paused", false)) {
     text += "\n" + coloured(Colour::red, "PAUSED") + " by " +
-            printable(text_of(pause, "paused_by")) + " for " + age(text_of(pause, "since")) +
-            ": " + printable(text_of(pause, "reason"));
+            printable(text_of(pause, "paused_by")) + " for " + age(text_of(pause, "since")) + ": " +
+            printable(text_of(pause, "reason"));
   }
   for (const json& breaker : about.value("breakers", json::array())) {
     text += "\n" + coloured(Colour::red, "BREAKER OPEN") + " in " +

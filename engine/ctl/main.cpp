@@ -104,8 +104,8 @@ void Commands::add_pipeline(Flags& flags) {
   recording->add_option("--status", arguments_.status,
                         "pending, in_progress (default) or success; with --deployment also failed");
   recording->add_option("--deployment", arguments_.deployment, "change this one");
-  CLI::App* gating = add("gate", "wait out a deployment's probation (exit code 3: rolled back)",
-                         gate);
+  CLI::App* gating =
+      add("gate", "wait out a deployment's probation (exit code 3: rolled back)", gate);
   gating->add_option("deployment", arguments_.name, "version, deployment_id or its beginning")
       ->required();
   gating->add_option("--timeout", flags.timeout, "for example 6m");

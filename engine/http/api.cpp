@@ -60,9 +60,9 @@ void append(std::vector<Route>& all, std::vector<Route> more) {
 }
 
 ApiResponse ask_the_leader(const std::string& leader) {
-  return come_back("Not the leader",
-                   leader.empty() ? "No rollbackd leads at this moment; ask again."
-                                  : "This is a standby; " + leader + " leads. Ask there.");
+  return come_back("Not the leader", leader.empty()
+                                         ? "No rollbackd leads at this moment; ask again."
+                                         : "This is a standby; " + leader + " leads. Ask there.");
 }
 
 }  // namespace
@@ -97,8 +97,8 @@ void Api::answer(ApiRequest request, ApiReply reply) const {
 void Api::route(ApiRequest request, const ApiReply& reply) const {
   for (const Route& known : routes_) {
     // The server leaves the body of an answer to HEAD out.
-    const bool is_method = request.method == known.method ||
-                           (request.method == "HEAD" && known.method == "GET");
+    const bool is_method =
+        request.method == known.method || (request.method == "HEAD" && known.method == "GET");
     auto parameters = is_method ? match(known.path, request.path) : std::nullopt;
     if (!parameters) {
       continue;

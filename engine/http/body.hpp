@@ -13,8 +13,8 @@ namespace rollbackd::engine {
 
 // The object in a request's body, read as JSON whatever its content type says: clients of the
 // original send any. Something
-// else than an object is one without keys. Looks at what is asked for; the first thing that is wrong
-// makes the 400.
+// else than an object is one without keys. Looks at what is asked for; the first thing that is
+// wrong makes the 400.
 class JsonBody {
  public:
   explicit JsonBody(std::string_view body);

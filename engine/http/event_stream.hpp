@@ -14,7 +14,8 @@
 namespace rollbackd::engine {
 
 // A rollback's states as server-sent events, one `step` whenever something changed and one `end`,
-// after which the stream ends. A comment now and then keeps proxies from closing it. Reactor thread.
+// after which the stream ends. A comment now and then keeps proxies from closing it. Reactor
+// thread.
 class EventStream final : public ApiStream {
  public:
   // States that a slow client has not taken yet; then the oldest are left out.

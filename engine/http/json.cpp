@@ -57,6 +57,7 @@ std::string readiness_json(const Readiness& readiness) {
   }
   return dump(Json{{"ready", readiness.ready},
                    {"role", readiness.role},
+                   {"leader", readiness.leader},
                    {"feed", readiness.feed},
                    {"problems", std::move(problems)},
                    {"warnings", readiness.warnings}});
@@ -70,7 +71,7 @@ std::string snapshot_of(const rules::Rollback& rollback) {
   for (const rules::Field& field :
        rollback.step(rules::StepName::create_pre_rollback_snapshot).metadata) {
     if (field.key == "snapshot_id") {
-      return rules::text_of(field.value);
+      return rules::value_text(field.value);
     }
   }
   return {};
@@ -112,8 +113,7 @@ std::string rollback_state_json(const rules::Rollback& rollback) {
   body["initiated_at"] = instant_text(rollback.decided_at);
   body["completed_at"] =
       rollback.completed_at ? Json(instant_text(*rollback.completed_at)) : Json(nullptr);
-  body["ended_by"] =
-      rollback.ended_by ? Json(rules::name_of(*rollback.ended_by)) : Json(nullptr);
+  body["ended_by"] = rollback.ended_by ? Json(rules::name_of(*rollback.ended_by)) : Json(nullptr);
   return dump(body);
 }
 
@@ -126,14 +126,14 @@ ApiResponse execution_answer(const rules::Rollback& rollback) {
                      500);
   }
   if (rollback.status == rules::RollbackStatus::aborted) {
-    return answer_of(with_rollback({{"success", false},
-                                    {"error", "Rollback aborted"},
-                                    {"details", ending(rollback)},
-                                    {"reason", rollback.ended_by
-                                                   ? Json(rules::name_of(*rollback.ended_by))
-                                                   : Json(nullptr)}},
-                                   rollback),
-                     409);
+    return answer_of(
+        with_rollback({{"success", false},
+                       {"error", "Rollback aborted"},
+                       {"details", ending(rollback)},
+                       {"reason", rollback.ended_by ? Json(rules::name_of(*rollback.ended_by))
+                                                    : Json(nullptr)}},
+                      rollback),
+        409);
   }
   const std::string snapshot = snapshot_of(rollback);
   return answer_of({{"success", true},
@@ -184,7 +184,8 @@ ApiResponse refused_request(const rules::Answer& answer) {
       return refusal(404, "Rollback event not found",
                      "No rollback or proposal with this event_id is under way.");
     case Kind::not_waiting:
-      return refusal(409, "Not a proposal", "This rollback is under way; nobody has to approve it.");
+      return refusal(409, "Not a proposal",
+                     "This rollback is under way; nobody has to approve it.");
     case Kind::dispatched:
       return refusal(409, "Already dispatched",
                      "The deploy was started; a newer deployment is what undoes it.");
@@ -210,7 +211,8 @@ std::string breaker_json(const std::string& environment, bool open) {
   return dump(Json{{"breaker", environment}, {"open", open}});
 }
 
-std::string with_states(const std::string& rows, const View& view) {
+std::string deployments_json(const std::string& rows, const View& view,
+                             const Readiness& readiness) {
   Json all = Json::parse(rows, nullptr, false);
   for (Json& row : all) {
     const auto id = rules::DeploymentId::parse(row.value("deployment_id", ""));
@@ -222,7 +224,18 @@ std::string with_states(const std::string& rows, const View& view) {
       row["reason"] = seen->reason;
     }
   }
-  return dump(all);
+  const rules::ControlRead control = view.control().value_or(rules::ControlRead{});
+  Json breakers = Json::array();
+  for (const rules::Breaker& breaker : control.breakers) {
+    breakers.push_back({{"environment", breaker.environment},
+                        {"reason", breaker.reason},
+                        {"opened_at", instant_text(breaker.opened_at)}});
+  }
+  return dump({{"deployments", std::move(all)},
+               {"role", readiness.role},
+               {"leader", readiness.leader},
+               {"pause", Json::parse(pause_json(control.pause))},
+               {"breakers", std::move(breakers)}});
 }
 
 ApiResponse changed_deployment(const std::string& row, const std::string& status) {

@@ -26,9 +26,9 @@ std::string pause_json(const rules::Pause& pause);
 
 std::string breaker_json(const std::string& environment, bool open);
 
-// The rows of deployments with what the windows say of each: `state`, and for those that are known
-// the counts.
-std::string with_states(const std::string& rows, const View& view);
+// The rows of deployments with what the windows say of those that are known: state, counts, reason;
+// and beside them who leads and what forbids to act.
+std::string deployments_json(const std::string& rows, const View& view, const Readiness& readiness);
 
 // The row of a deployment whose status was to become this one; 409 with the event_id where a
 // rollback keeps it.

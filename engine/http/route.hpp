@@ -18,8 +18,9 @@ namespace rollbackd::engine {
 // What /readyz says.
 struct Readiness {
   bool ready = false;
-  std::string role;                                           // leader or standby
-  std::string feed;                                           // listening, or polling and why
+  std::string role;    // leader or standby
+  std::string leader;  // as it calls itself; empty: none known
+  std::string feed;    // listening, or polling and why
   std::vector<std::pair<std::string, std::string>> problems;  // part and what is wrong with it
   std::vector<std::string> warnings;                          // what does not make it less ready
 };

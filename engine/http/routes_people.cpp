@@ -91,11 +91,11 @@ void resume(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
 }  // namespace
 
 std::vector<Route> people_routes() {
-  return {{"POST", "/auto-rollback/approve", Scope::rollback, true,
-           about_event<rules::ApproveRequest>},
-          {"POST", "/auto-rollback/abort", Scope::rollback, true, about_event<rules::AbortRequest>},
-          {"POST", "/auto-rollback/pause", Scope::rollback, true, pause},
-          {"POST", "/auto-rollback/resume", Scope::rollback, true, resume}};
+  return {
+      {"POST", "/auto-rollback/approve", Scope::rollback, true, about_event<rules::ApproveRequest>},
+      {"POST", "/auto-rollback/abort", Scope::rollback, true, about_event<rules::AbortRequest>},
+      {"POST", "/auto-rollback/pause", Scope::rollback, true, pause},
+      {"POST", "/auto-rollback/resume", Scope::rollback, true, resume}};
 }
 
 }  // namespace rollbackd::engine

@@ -82,10 +82,22 @@ void deployments(const ApiSources& sources, const ApiCall& call, const ApiReply&
   query.service = text_parameter(call.request, "service");
   query.status = text_parameter(call.request, "status");
   query.version = text_parameter(call.request, "version");
+  if (const auto id = parameter(call.request.query, "deployment_id")) {
+    const auto deployment = rules::DeploymentId::parse(*id);
+    if (!deployment) {
+      return reply(bad_parameter("deployment_id", "a uuid"));
+    }
+    query.only = {*deployment};
+  } else if (text_parameter(call.request, "current") == "true") {
+    query.only.emplace();
+    for (const rules::ServiceView& service : sources.view.services()) {
+      query.only->push_back(service.deployment);
+    }
+  }
   sources.archive.deployments(
-      query, [&view = sources.view, reply](const Result<std::optional<std::string>>& rows) {
-        reply(rows ? json_answer("{\"deployments\":" +
-                                 with_states(rows.value().value_or("[]"), view) + "}")
+      query, [&sources, reply](const Result<std::optional<std::string>>& rows) {
+        reply(rows ? json_answer(deployments_json(rows.value().value_or("[]"), sources.view,
+                                                  sources.readiness()))
                    : unanswered(rows.error()));
       });
 }
@@ -137,16 +149,16 @@ void change(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
     return reply(refusal(400, "Invalid deployment_id",
                          "The last part of the path has to be the uuid of a deployment."));
   }
-  sources.archive.change_status(
-      *deployment, *known, [reply, status](const Result<std::optional<std::string>>& row) {
-        if (!row) {
-          reply(unanswered(row.error()));
-        } else if (!row.value()) {
-          reply(json_answer(R"({"error":"Deployment not found"})", 404));
-        } else {
-          reply(changed_deployment(*row.value(), status));
-        }
-      });
+  sources.archive.change_status(*deployment, *known,
+                                [reply, status](const Result<std::optional<std::string>>& row) {
+                                  if (!row) {
+                                    reply(unanswered(row.error()));
+                                  } else if (!row.value()) {
+                                    reply(json_answer(R"({"error":"Deployment not found"})", 404));
+                                  } else {
+                                    reply(changed_deployment(*row.value(), status));
+                                  }
+                                });
 }
 
 }  // namespace

@@ -58,9 +58,8 @@ std::optional<int> wait_of(std::string_view prefer) {
   const std::string_view digits = prefer.substr(at + key.size());
   int seconds = 0;
   const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
-  return read.ec == std::errc{} && seconds >= 0
-             ? std::optional{std::min(seconds, wait_seconds_max)}
-             : std::nullopt;
+  return read.ec == std::errc{} && seconds >= 0 ? std::optional{std::min(seconds, wait_seconds_max)}
+                                                : std::nullopt;
 }
 
 // Waits for what a decided rollback has to say, and says it once.
@@ -200,26 +199,26 @@ void one_event(const ApiSources& sources, const ApiCall& call, const ApiReply& r
 void stream(const ApiSources& sources, const ApiCall& call, const ApiReply& reply) {
   const auto event = rules::EventId::parse(call.parameters.at(0));
   if (!event) {
-    return reply(refusal(400, "Invalid event_id",
-                         "The path has to name the event_id of a rollback."));
+    return reply(
+        refusal(400, "Invalid event_id", "The path has to name the event_id of a rollback."));
   }
-  sources.archive.event(*event, [&sources, event = *event, reply](
-                                    const Result<std::optional<std::string>>& text) {
-    if (!text) {
-      return reply(unanswered(text.error()));
-    }
-    if (!text.value()) {
-      return reply(unknown_event());
-    }
-    ApiResponse response;
-    response.content_type = "text/event-stream";
-    if (is_over(*text.value())) {
-      response.body = "event: end\ndata: " + *text.value() + "\n\n";
-    } else {
-      response.stream = std::make_shared<EventStream>(sources.timers, sources.desk, event);
-    }
-    reply(std::move(response));
-  });
+  sources.archive.event(
+      *event, [&sources, event = *event, reply](const Result<std::optional<std::string>>& text) {
+        if (!text) {
+          return reply(unanswered(text.error()));
+        }
+        if (!text.value()) {
+          return reply(unknown_event());
+        }
+        ApiResponse response;
+        response.content_type = "text/event-stream";
+        if (is_over(*text.value())) {
+          response.body = "event: end\ndata: " + *text.value() + "\n\n";
+        } else {
+          response.stream = std::make_shared<EventStream>(sources.timers, sources.desk, event);
+        }
+        reply(std::move(response));
+      });
 }
 
 }  // namespace

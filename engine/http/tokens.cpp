@@ -64,7 +64,7 @@ const HttpToken* Tokens::find(std::string_view credential) const {
 }
 
 std::variant<const HttpToken*, ApiResponse> Tokens::caller(const ApiRequest& request,
-                                                          Scope scope) const {
+                                                           Scope scope) const {
   const std::string_view credential = credential_of(request);
   const std::string scope_name{name_of(scope)};
   if (known_.empty()) {

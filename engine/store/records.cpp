@@ -88,8 +88,7 @@ void Records::event(const rules::EventId& event, OnText on_text) {
             " and l.environment = r.environment and l.service = r.service"
             " and l.timestamp between r.initiated_at - interval '5 minutes' and r.initiated_at"
             " order by l.timestamp desc limit 5) x)))::text from (" +
-            std::string{events_columns} + " where e.event_id = " +
-            begun->quote(event.text()) +
+            std::string{events_columns} + " where e.event_id = " + begun->quote(event.text()) +
             ") r left join ops.deployments d on d.deployment_id = r.deployment_id");
         return rows.empty() ? std::nullopt : std::optional<std::string>{rows[0][0].c_str()};
       },
@@ -101,11 +100,17 @@ void Records::deployments(const DeploymentsQuery& query, OnText on_text) {
       [query](Connection& connection) -> std::optional<std::string> {
         const Transaction begun = begin(connection);
         pqxx::transaction_base& work = *begun;
-        const std::string where =
-            " where true" + condition(work, "d.environment", query.environment) +
-            condition(work, "d.service", query.service) +
-            condition(work, "d.status", query.status) +
-            condition(work, "d.version", query.version);
+        std::string where = " where true" + condition(work, "d.environment", query.environment) +
+                            condition(work, "d.service", query.service) +
+                            condition(work, "d.status", query.status) +
+                            condition(work, "d.version", query.version);
+        if (query.only) {
+          std::string ids;
+          for (const rules::DeploymentId& id : *query.only) {
+            ids += (ids.empty() ? "" : ", ") + work.quote(id.text()) + "::uuid";
+          }
+          where += " and d.deployment_id = any(array[" + ids + "]::uuid[])";
+        }
         return work
             .exec(list_of(deployments_columns + where +
                           " order by d.deployed_at desc nulls first, d.id desc limit " +
@@ -130,18 +135,18 @@ void Records::record(const NewDeployment& deployment, OnText on_text) {
                     deployment.git_commit, deployment.git_branch,
                     std::string{rules::name_of(deployment.status)}, deployment.recorded_by)[0][0]
                 .c_str();
-        std::string row = work.exec("select to_json(r)::text from (" +
-                                    std::string{deployments_columns} +
-                                    " where d.deployment_id = " + work.quote(id) + ") r")[0][0]
-                              .c_str();
+        std::string row =
+            work.exec("select to_json(r)::text from (" + std::string{deployments_columns} +
+                      " where d.deployment_id = " + work.quote(id) + ") r")[0][0]
+                .c_str();
         work.commit();
         return row;
       },
       std::move(on_text));
 }
 
-// The row's own trigger keeps the status of what is, or has been, rolled back: then the row is as it
-// was, and the answer names the rollback.
+// The row's own trigger keeps the status of what is, or has been, rolled back: then the row is as
+// it was, and the answer names the rollback.
 void Records::change_status(const rules::DeploymentId& deployment, rules::DeploymentStatus status,
                             OnText on_text) {
   run(
@@ -151,12 +156,12 @@ void Records::change_status(const rules::DeploymentId& deployment, rules::Deploy
         const std::string id = work.quote(deployment.text());
         work.exec("update ops.deployments set status = " +
                   work.quote(std::string{rules::name_of(status)}) + " where deployment_id = " + id);
-        const pqxx::result rows =
-            work.exec("select (to_jsonb(r) || jsonb_build_object('event_id',"
-                      " (select e.event_id from ops.rollback_events e"
-                      " where e.deployment_id = r.deployment_id order by e.id desc limit 1)))::text"
-                      " from (" +
-                      std::string{deployments_columns} + " where d.deployment_id = " + id + ") r");
+        const pqxx::result rows = work.exec(
+            "select (to_jsonb(r) || jsonb_build_object('event_id',"
+            " (select e.event_id from ops.rollback_events e"
+            " where e.deployment_id = r.deployment_id order by e.id desc limit 1)))::text"
+            " from (" +
+            std::string{deployments_columns} + " where d.deployment_id = " + id + ") r");
         work.commit();
         return rows.empty() ? std::nullopt : std::optional<std::string>{rows[0][0].c_str()};
       },

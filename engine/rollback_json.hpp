@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
@@ -16,6 +17,8 @@ namespace rollbackd::engine {
 nlohmann::json json_of(const rules::Fields& fields);
 nlohmann::json plan_json(const rules::Rollback& rollback);
 nlohmann::json steps_json(const rules::Rollback& rollback);
+// null: there is none.
+nlohmann::json target_json(const std::optional<rules::Target>& target);
 nlohmann::json validation_json(const rules::Validation& validation);
 nlohmann::json metadata_json(const rules::Rollback& rollback);
 

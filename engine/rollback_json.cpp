@@ -1,4 +1,4 @@
-#include "engine/store/rollback_json.hpp"
+#include "engine/rollback_json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -76,17 +76,6 @@ rules::Evidence evidence_of(const json& j) {
   return e;
 }
 
-json target_json(const std::optional<rules::Target>& target) {
-  if (!target) {
-    return nullptr;
-  }
-  return {{"deployment_id", target->id.text()},
-          {"version", target->version},
-          {"git_commit", target->git_commit},
-          {"deployed_at", json_of(target->deployed_at)},
-          {"health_check_passed", target->health_check_passed}};
-}
-
 json verdict_json(const rules::Validation& validation) {
   return {{"compliant", validation.compliant()},
           {"violations", validation.texts(rules::Outcome::violation)},
@@ -161,6 +150,17 @@ json json_of(const rules::Fields& fields) {
     object[field.key] = json_of(field.value);
   }
   return object;
+}
+
+json target_json(const std::optional<rules::Target>& target) {
+  if (!target) {
+    return nullptr;
+  }
+  return {{"deployment_id", target->id.text()},
+          {"version", target->version},
+          {"git_commit", target->git_commit},
+          {"deployed_at", json_of(target->deployed_at)},
+          {"health_check_passed", target->health_check_passed}};
 }
 
 json plan_json(const rules::Rollback& rollback) {
