@@ -10,6 +10,7 @@
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/feed/response_times.hpp"
+#include "engine/front_desk.hpp"
 #include "engine/http/server.hpp"
 #include "engine/loop.hpp"
 #include "engine/notify/notifier.hpp"
@@ -17,6 +18,7 @@
 #include "engine/outgoing/http_client.hpp"
 #include "engine/store/journal.hpp"
 #include "engine/store/leadership.hpp"
+#include "engine/store/records.hpp"
 #include "engine/store/sampler.hpp"
 #include "engine/store/snapshots.hpp"
 #include "engine/telemetry/supervisor.hpp"
@@ -47,6 +49,25 @@ NotifierSettings notifier_settings(const Settings& settings) {
 
 }  // namespace
 
+// What several look at.
+struct Onlookers final : Observer {
+  Onlookers(Observer& one, Observer& other) : first{one}, second{other} {}
+  void took(const rules::Input& input) override {
+    first.took(input);
+    second.took(input);
+  }
+  void decided(const rules::Output& output) override {
+    first.decided(output);
+    second.decided(output);
+  }
+  void committed(const rules::Commit& commit, rules::Duration waited) override {
+    first.committed(commit, waited);
+    second.committed(commit, waited);
+  }
+  Observer& first;
+  Observer& second;
+};
+
 struct OpenGate final : Gate {
   explicit OpenGate(asio::io_context& on) : reactor{on} {}
   void ask(std::function<void(const GateAnswer&)> on_answer) override {
@@ -69,6 +90,7 @@ struct App::Parts final : Inbox, Actions {
   void lead();
   void follow();
   [[nodiscard]] Readiness readiness() const;
+  [[nodiscard]] std::optional<std::string> other_leader() const;
   std::string scrape();
   void take(const rules::Input& input);
   void arm();
@@ -92,6 +114,8 @@ struct App::Parts final : Inbox, Actions {
   PostgresOutbox outbox;
   Notifier notifier;
   PostgresJournal journal;
+  FrontDesk desk{[this](const rules::Input& input) { take(input); }};
+  Onlookers onlookers;
   Loop loop;
   Command command;
   Github github;
@@ -99,6 +123,7 @@ struct App::Parts final : Inbox, Actions {
   Executors executors{{&command, &github}, gate, *this, log};
   HealthProbe health_probe;
   Snapshots snapshots;
+  Records records;
   Sampler sampler;
   Feed feed;
   ResponseTimesFeed response_times;
@@ -116,7 +141,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       notifier{reactor, outgoing, outbox, metrics, log, notifier_settings(settings)},
       journal{connection_info(settings),  time, commit_latency, *this, log, metrics, board,
               [this] { notifier.wake(); }},
-      loop{settings.policies, time, journal, *this, telemetry.observer},
+      onlookers{telemetry.observer, desk},
+      loop{settings.policies, time, journal, *this, onlookers},
       command{reactor, *this, log,
               [this](const rules::Service& service) {
                 const ExecutionSettings& own = settings.execution_of(service);
@@ -136,6 +162,7 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                      return settings.execution_of(service).health_url;
                    }},
       snapshots{connection_info(settings), *this, log, metrics},
+      records{reactor, connection_info(settings), log},
       sampler{reactor, connection_info(settings), *this, log, metrics, board},
       feed{reactor,
            connection_info(settings),
@@ -154,7 +181,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                  metrics,
                  board},
       http{reactor,
-           Api{{loop, time, [this] { return scrape(); }, [this] { return readiness(); }},
+           Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
+                [this] { return readiness(); }, [this] { return other_leader(); }},
                settings.http.tokens},
            log, metrics} {}
 
@@ -267,6 +295,7 @@ void App::Parts::watch() {
   journal.end_if_stuck(now);
   outbox.end_if_stuck(now);
   snapshots.end_if_stuck(now);
+  records.end_if_stuck(now);
   sampler.end_if_stuck(now);
   feed.end_if_stuck(now);
   response_times.end_if_stuck(now);
