@@ -201,7 +201,7 @@ TEST_CASE("api: nothing is said from windows that were never complete, or are ov
 TEST_CASE("api: a check wants a token with the scope read, as Bearer or else as apikey") {
   const Stage stage;
   const auto status = [&](std::string_view authorization, std::string_view apikey) {
-    return stage.answer({"POST", check_path, authorization, apikey, good_body}).status;
+    return stage.answer(request("POST", check_path, authorization, apikey, good_body)).status;
   };
   CHECK(status("Bearer reader", "") == 200);
   CHECK(status("bearer  reader", "") == 200);
@@ -214,11 +214,11 @@ TEST_CASE("api: a check wants a token with the scope read, as Bearer or else as 
   CHECK(status("Bearer ", "") == 401);
   CHECK(status("reader", "") == 401);
 
-  const ApiResponse missing = stage.answer({"POST", check_path, "", "", good_body});
+  const ApiResponse missing = stage.answer(request("POST", check_path, "", "", good_body));
   CHECK(missing.body.starts_with(R"({"error":"Missing token","details":")"));
   CHECK(header(missing, "WWW-Authenticate") == "Bearer");
   const ApiResponse scope = stage.answer(
-      {"POST", check_path, std::string{"Bearer "} + std::string{writer}, "", good_body});
+      request("POST", check_path, std::string{"Bearer "} + std::string{writer}, "", good_body));
   CHECK(scope.body.starts_with(R"({"error":"Missing scope read","details":"The token writer)"));
   CHECK(scope.body.find(reader) == std::string::npos);
 }
@@ -234,7 +234,7 @@ TEST_CASE("api: without any token configured the refusal says how to add one") {
 
 TEST_CASE("api: browsers may call the API, and only the API") {
   const Stage stage;
-  const ApiResponse preflight = stage.answer({"OPTIONS", check_path, "", "", ""});
+  const ApiResponse preflight = stage.answer(request("OPTIONS", check_path, "", "", ""));
   CHECK(preflight.status == 200);
   CHECK(preflight.body == "ok");
   CHECK(preflight.content_type == "text/plain; charset=utf-8");
@@ -274,16 +274,18 @@ TEST_CASE("api: metrics and health need no token") {
 TEST_CASE("api: readyz says what is wrong, with 503 when that makes it not ready") {
   Stage stage;
   CHECK(stage.get("/readyz").status == 200);
-  CHECK(stage.get("/readyz").body ==
-        R"({"ready":true,"role":"leader","feed":"listening","problems":{},"warnings":[]})");
+  CHECK(
+      stage.get("/readyz").body ==
+      R"({"ready":true,"role":"leader","leader":"","feed":"listening","problems":{},"warnings":[]})");
   stage.readiness = {false,
                      "standby",
+                     "db2",
                      "polling: doorbell is off",
                      {{"windows", "not \"complete\""}},
                      {"who \"rings\""}};
   CHECK(stage.get("/readyz").status == 503);
   CHECK(stage.get("/readyz").body ==
-        R"({"ready":false,"role":"standby","feed":"polling: doorbell is off",)"
+        R"({"ready":false,"role":"standby","leader":"db2","feed":"polling: doorbell is off",)"
         R"("problems":{"windows":"not \"complete\""},"warnings":["who \"rings\""]})");
 }
 
