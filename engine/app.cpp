@@ -11,16 +11,19 @@
 #include "engine/clock.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/feed/response_times.hpp"
+#include "engine/front_desk.hpp"
 #include "engine/http/server.hpp"
 #include "engine/loop.hpp"
 #include "engine/notify/notifier.hpp"
 #include "engine/notify/outbox.hpp"
+#include "engine/onlookers.hpp"
 #include "engine/outgoing/http_client.hpp"
 #include "engine/store/control_reader.hpp"
 #include "engine/store/dispatch_gate.hpp"
 #include "engine/store/journal.hpp"
 #include "engine/store/leadership.hpp"
 #include "engine/store/migrations.hpp"
+#include "engine/store/records.hpp"
 #include "engine/store/sampler.hpp"
 #include "engine/store/snapshots.hpp"
 #include "engine/telemetry/pause_alarm.hpp"
@@ -64,6 +67,7 @@ struct App::Parts final : Inbox, Actions {
   void lead(std::int64_t epoch);
   void follow();
   [[nodiscard]] Readiness readiness() const;
+  [[nodiscard]] std::optional<std::string> other_leader() const;
   std::string scrape();
   void take(const rules::Input& input);
   void arm();
@@ -87,6 +91,8 @@ struct App::Parts final : Inbox, Actions {
   PostgresOutbox outbox;
   Notifier notifier;
   PostgresJournal journal;
+  FrontDesk desk{[this](const rules::Input& input) { take(input); }};
+  Onlookers onlookers;
   Loop loop;
   Command command;
   Github github;
@@ -98,6 +104,7 @@ struct App::Parts final : Inbox, Actions {
   ControlReader control;
   MigrationReverter migrations;
   PauseAlarm pause_alarm;
+  Records records;
   Sampler sampler;
   Feed feed;
   ResponseTimesFeed response_times;
@@ -123,7 +130,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
           board,
           {[this] { notifier.wake(); },
            [this] { asio::post(reactor, [this] { leadership.give_up("the epoch is over"); }); }}},
-      loop{settings.policies, time, journal, *this, telemetry.observer},
+      onlookers{telemetry.observer, desk},
+      loop{settings.policies, time, journal, *this, onlookers},
       command{reactor, *this, log,
               [this](const rules::Service& service) {
                 const ExecutionSettings& own = settings.execution_of(service);
@@ -154,6 +162,7 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                  },
                  *this, log},
       pause_alarm{log, metrics},
+      records{reactor, connection_info(settings), log},
       sampler{reactor, connection_info(settings), *this, log, metrics, board},
       feed{reactor,
            connection_info(settings),
@@ -172,7 +181,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
                  metrics,
                  board},
       http{reactor,
-           Api{{loop, time, [this] { return scrape(); }, [this] { return readiness(); }},
+           Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
+                [this] { return readiness(); }, [this] { return other_leader(); }},
                settings.http.tokens},
            log, metrics} {}
 
@@ -232,6 +242,7 @@ std::string App::Parts::scrape() {
 Readiness App::Parts::readiness() const {
   Readiness now;
   now.role = leadership.is_leading() ? "leader" : "standby";
+  now.leader = control.leader();
   const std::string& why = feed.polls_by_design();
   now.feed = why.empty() ? "listening" : "polling: " + why;
   for (const StatusBoard::Problem& problem : board.problems()) {
@@ -253,6 +264,10 @@ Readiness App::Parts::readiness() const {
   now.ready = now.problems.empty();
   now.warnings = board.warnings();
   return now;
+}
+
+std::optional<std::string> App::Parts::other_leader() const {
+  return leadership.is_leading() ? std::nullopt : std::optional{control.leader()};
 }
 
 Status App::Parts::begin() {
@@ -297,6 +312,7 @@ void App::Parts::watch() {
   gate.end_if_stuck(now);
   control.end_if_stuck(now);
   migrations.end_if_stuck(now);
+  records.end_if_stuck(now);
   sampler.end_if_stuck(now);
   feed.end_if_stuck(now);
   response_times.end_if_stuck(now);

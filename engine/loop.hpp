@@ -30,6 +30,9 @@ class Loop final : public View {
     return decider_.active_rollbacks();
   }
 
+  [[nodiscard]] const std::optional<rules::ControlRead>& control() const override {
+    return decider_.world().control;
+  }
   [[nodiscard]] EarlyEvents early_events() const override {
     const rules::Windows& windows = decider_.world().windows;
     return {windows.waiting(), windows.dropped()};

@@ -80,7 +80,7 @@ int run(const Arguments& arguments) {
     log.error("laws_self_test_failed", {{"what", *broken}});
     return exit_failed;
   }
-  StatusBoard board{{Part::database, Part::windows, Part::journal, Part::leadership}};
+  StatusBoard board{{Part::database, Part::windows, Part::journal, Part::leadership, Part::control}};
   Metrics metrics{settings->max_services};
   DecisionLog observer{log, metrics};
   log.info("starting", {{"version", std::string{version()}}, {"commit", std::string{commit()}}});

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
+#include "engine/result.hpp"
 #include "rules/input.hpp"
 #include "rules/output.hpp"
 #include "rules/view.hpp"
@@ -63,6 +66,72 @@ class Gate {
   virtual void ask(OnAnswer on_answer) = 0;
 };
 
+// What a person can ask of the rules. The number is set by whoever takes it.
+using PersonsRequest =
+    std::variant<rules::ManualRequest, rules::ApproveRequest, rules::AbortRequest,
+                 rules::PauseRequest, rules::CloseBreakerRequest>;
+
+// Where people's requests go in and answers come out. Reactor thread only.
+class Desk {
+ public:
+  using OnState = std::function<void(const rules::Rollback&)>;
+
+  // Keeps a watch alive; it ends with the last copy.
+  using Watch = std::shared_ptr<OnState>;
+
+  virtual ~Desk() = default;
+  // Answers once, from within ask() or later.
+  virtual void ask(PersonsRequest request, std::function<void(const rules::Answer&)> on_answer) = 0;
+  // Tells each state of the rollback that is committed from now on, and first, at once, the last
+  // that is known here.
+  [[nodiscard]] virtual Watch watch(const rules::EventId& event, OnState on_state) = 0;
+};
+
+struct HistoryQuery {
+  int limit = 10;
+  std::optional<std::int64_t> before;  // rows with a smaller id; the next page
+  std::string environment;             // empty, as below: any
+  std::string service;
+  std::string status;
+  std::string trigger_type;
+  std::optional<rules::DeploymentId> deployment;
+};
+
+struct DeploymentsQuery {
+  int limit = 20;
+  std::string environment;
+  std::string service;
+  std::string status;
+  std::string version;
+  std::optional<std::vector<rules::DeploymentId>> only;  // of these; nothing: of all
+};
+
+struct NewDeployment {
+  std::string environment;
+  std::string service;
+  std::string version;
+  std::string git_commit;
+  std::string git_branch;
+  rules::DeploymentStatus status = rules::DeploymentStatus::in_progress;
+  std::string recorded_by;  // the token's name
+};
+
+// What people and pipelines read and write besides rollbacks. Answers are JSON texts of rows, as
+// the tables have them; nothing: there is no such row. Given on the reactor thread.
+class Archive {
+ public:
+  using OnText = std::function<void(const Result<std::optional<std::string>>&)>;
+
+  virtual ~Archive() = default;
+  virtual void history(const HistoryQuery& query, OnText on_text) = 0;
+  virtual void event(const rules::EventId& event, OnText on_text) = 0;
+  virtual void deployments(const DeploymentsQuery& query, OnText on_text) = 0;
+  virtual void record(const NewDeployment& deployment, OnText on_text) = 0;
+  // Of a row whose rollback keeps its status the answer shows the old one, and `event_id`.
+  virtual void change_status(const rules::DeploymentId& deployment, rules::DeploymentStatus status,
+                             OnText on_text) = 0;
+};
+
 // Sees what went in and what came out, to log and count it; changes nothing.
 class Observer {
  public:
@@ -86,6 +155,8 @@ class View {
   [[nodiscard]] virtual bool is_complete() const = 0;
   [[nodiscard]] virtual rules::Second as_of() const = 0;
   [[nodiscard]] virtual std::size_t active_rollbacks() const = 0;
+  // The pause, breakers and migrations as last read; nothing: not yet.
+  [[nodiscard]] virtual const std::optional<rules::ControlRead>& control() const = 0;
   // Events stamped more than a minute ahead.
   struct EarlyEvents {
     std::uint64_t waiting = 0;  // for their time

@@ -1,20 +1,16 @@
 #include "engine/http/api.hpp"
 
 #include <algorithm>
-#include <string_view>
+#include <memory>
+#include <utility>
 
-#include "engine/http/body.hpp"
-#include "engine/http/json.hpp"
-#include "rules/time.hpp"
+#include "engine/http/routes.hpp"
 
 namespace rollbackd::engine {
 namespace {
 
 constexpr std::string_view api_prefix = "/auto-rollback";
 constexpr std::string_view supabase_prefix = "/functions/v1/auto-rollback";
-
-// Older windows are not passed off as the present.
-constexpr rules::Second as_of_age_max = 30;
 
 // Both spellings of the API's paths as one; other paths as they are.
 std::string_view canonical(std::string_view path) {
@@ -32,9 +28,120 @@ void allow_browsers(ApiResponse& response) {
       response.headers.end(),
       {{"Access-Control-Allow-Origin", "*"},
        {"Access-Control-Allow-Headers",
-        "authorization, x-client-info, apikey, content-type, x-region"},
+        "authorization, x-client-info, apikey, content-type, x-region, prefer, idempotency-key"},
        {"Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"},
        {"Access-Control-Expose-Headers", "x-request-id, retry-after"}});
+}
+
+std::string_view take_segment(std::string_view& path) {
+  path.remove_prefix(1);  // the slash
+  const std::string_view segment = path.substr(0, path.find('/'));
+  path.remove_prefix(segment.size());
+  return segment;
+}
+
+// What stands for the {…} of the pattern; nothing: it is another path.
+std::optional<std::vector<std::string>> match(std::string_view pattern, std::string_view path) {
+  std::vector<std::string> parameters;
+  while (!pattern.empty() && !path.empty()) {
+    const std::string_view wanted = take_segment(pattern);
+    const std::string_view given = take_segment(path);
+    if (wanted.starts_with('{') && !given.empty()) {
+      parameters.emplace_back(given);
+    } else if (wanted != given) {
+      return std::nullopt;
+    }
+  }
+  return pattern.empty() && path.empty() ? std::optional{std::move(parameters)} : std::nullopt;
+}
+
+void append(std::vector<Route>& all, std::vector<Route> more) {
+  std::move(more.begin(), more.end(), std::back_inserter(all));
+}
+
+ApiResponse ask_the_leader(const std::string& leader) {
+  return come_back("Not the leader", leader.empty()
+                                         ? "No rollbackd leads at this moment; ask again."
+                                         : "This is a standby; " + leader + " leads. Ask there.");
+}
+
+}  // namespace
+
+Api::Api(ApiSources sources, std::vector<HttpToken> tokens)
+    : sources_{std::move(sources)}, tokens_{std::move(tokens)} {
+  append(routes_, status_routes());
+  append(routes_, rollback_routes());
+  append(routes_, people_routes());
+  append(routes_, record_routes());
+}
+
+void Api::answer(ApiRequest request, ApiReply reply) const {
+  const std::string_view path = canonical(request.path);
+  if (!is_api(path)) {
+    return route(std::move(request), reply);
+  }
+  const ApiReply to_browsers = [reply = std::move(reply)](ApiResponse response) {
+    allow_browsers(response);
+    reply(std::move(response));
+  };
+  if (request.method == "OPTIONS") {
+    ApiResponse response;
+    response.content_type = plain_text_type;
+    response.body = "ok";
+    return to_browsers(std::move(response));
+  }
+  request.path = std::string{path};
+  route(std::move(request), to_browsers);
+}
+
+void Api::route(ApiRequest request, const ApiReply& reply) const {
+  for (const Route& known : routes_) {
+    // The server leaves the body of an answer to HEAD out.
+    const bool is_method =
+        request.method == known.method || (request.method == "HEAD" && known.method == "GET");
+    auto parameters = is_method ? match(known.path, request.path) : std::nullopt;
+    if (!parameters) {
+      continue;
+    }
+    ApiCall call{std::move(request), std::move(*parameters), {}, false};
+    if (known.scope) {
+      auto caller = tokens_.caller(call.request, *known.scope);
+      if (auto* refused = std::get_if<ApiResponse>(&caller)) {
+        return reply(std::move(*refused));
+      }
+      const HttpToken& token = *std::get<const HttpToken*>(caller);
+      call.token = token.name;
+      call.may_override = token.may(Scope::override);
+    }
+    if (known.acts) {
+      if (const auto leader = sources_.other_leader()) {
+        return reply(ask_the_leader(*leader));
+      }
+    }
+    return known.handler(sources_, std::move(call), reply);
+  }
+  reply(unknown(request));
+}
+
+ApiResponse Api::unknown(const ApiRequest& request) const {
+  std::string allowed;
+  std::string paths;
+  for (const Route& known : routes_) {
+    if (match(known.path, request.path)) {
+      allowed += (allowed.empty() ? "" : ", ") + std::string{known.method} +
+                 (known.method == "GET" ? ", HEAD" : "");
+    }
+    paths +=
+        (paths.empty() ? "" : ", ") + std::string{known.method} + " " + std::string{known.path};
+  }
+  if (allowed.empty()) {
+    return refusal(404, "Unknown endpoint", "There are: " + paths + ".");
+  }
+  allowed += is_api(request.path) ? ", OPTIONS" : "";
+  ApiResponse response =
+      refusal(405, "Method not allowed", "This path answers to " + allowed + ".");
+  response.headers.emplace_back("Allow", allowed);
+  return response;
 }
 
 ApiResponse come_back(std::string_view error, std::string_view details) {
@@ -43,105 +150,14 @@ ApiResponse come_back(std::string_view error, std::string_view details) {
   return response;
 }
 
-}  // namespace
-
-const std::vector<Api::Route>& Api::routes() {
-  static const std::vector<Route> all{{"GET", "/metrics", &Api::metrics},
-                                      {"GET", "/healthz", &Api::health},
-                                      {"GET", "/readyz", &Api::readiness},
-                                      {"POST", "/auto-rollback/check", &Api::check}};
-  return all;
+ApiResponse unanswered(const Error& error) {
+  return come_back("The database cannot be read", error.what + "; " + error.remedy);
 }
 
-ApiResponse Api::answer(const ApiRequest& request) const {
-  const std::string_view path = canonical(request.path);
-  if (!is_api(path)) {
-    return route(request, path);
-  }
+ApiResponse json_answer(std::string body, int status) {
   ApiResponse response;
-  if (request.method == "OPTIONS") {
-    response.content_type = plain_text_type;
-    response.body = "ok";
-  } else {
-    response = route(request, path);
-  }
-  allow_browsers(response);
-  return response;
-}
-
-ApiResponse Api::route(const ApiRequest& request, std::string_view path) const {
-  std::string allowed;
-  for (const Route& known : routes()) {
-    if (known.path != path) {
-      continue;
-    }
-    // The server leaves the body of an answer to HEAD out.
-    if (request.method == known.method || (request.method == "HEAD" && known.method == "GET")) {
-      return (this->*known.handler)(request);
-    }
-    allowed = std::string{known.method} + (known.method == "GET" ? ", HEAD" : ", OPTIONS");
-  }
-  if (allowed.empty()) {
-    std::string paths;
-    for (const Route& known : routes()) {
-      paths +=
-          (paths.empty() ? "" : ", ") + std::string{known.method} + " " + std::string{known.path};
-    }
-    return refusal(404, "Unknown endpoint", "There are: " + paths + ".");
-  }
-  ApiResponse response =
-      refusal(405, "Method not allowed", "This path answers to " + allowed + ".");
-  response.headers.emplace_back("Allow", allowed);
-  return response;
-}
-
-ApiResponse Api::metrics(const ApiRequest& /*request*/) const {
-  ApiResponse response;
-  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  response.body = sources_.metrics();
-  return response;
-}
-
-ApiResponse Api::health(const ApiRequest& /*request*/) const {
-  ApiResponse response;
-  response.body = R"({"status":"ok"})";
-  return response;
-}
-
-ApiResponse Api::readiness(const ApiRequest& /*request*/) const {
-  const Readiness readiness = sources_.readiness();
-  ApiResponse response;
-  response.status = readiness.ready ? 200 : 503;
-  response.body = readiness_json(readiness);
-  return response;
-}
-
-ApiResponse Api::check(const ApiRequest& request) const {
-  if (auto refused = tokens_.refuse(request, Scope::read)) {
-    return std::move(*refused);
-  }
-  auto deployment = deployment_in(request.body);
-  if (auto* refused = std::get_if<ApiResponse>(&deployment)) {
-    return std::move(*refused);
-  }
-  const View& view = sources_.view;
-  if (!view.has_windows()) {
-    return come_back("Not ready", "The windows are being built for the first time; ask again.");
-  }
-  if (rules::second_of(sources_.clock.now()) - view.as_of() > as_of_age_max) {
-    return come_back("Out of date",
-                     "The windows are more than 30 seconds old, because the database cannot be "
-                     "read; /readyz says why.");
-  }
-  const auto found = view.check(std::get<rules::DeploymentId>(deployment));
-  ApiResponse response;
-  if (!found) {
-    // Exactly the original's body: its clients compare it.
-    response.status = 404;
-    response.body = R"({"error":"Deployment not found"})";
-    return response;
-  }
-  response.body = check_json(*found);
+  response.status = status;
+  response.body = std::move(body);
   return response;
 }
 

@@ -1,53 +1,112 @@
 #include "engine/http/body.hpp"
 
-#include "engine/json_document.hpp"
+#include <simdjson.h>
 
 namespace rollbackd::engine {
 namespace {
-
-// Exactly the original's body: its clients compare it.
-ApiResponse missing_deployment() {
-  ApiResponse response;
-  response.status = 400;
-  response.body = R"({"error":"Missing deployment_id"})";
-  return response;
-}
 
 ApiResponse malformed(std::string_view details) { return refusal(400, "Malformed JSON", details); }
 
 }  // namespace
 
-std::variant<rules::DeploymentId, ApiResponse> deployment_in(std::string_view body) {
-  const auto document = JsonDocument::parse(body);
-  if (!document) {
-    return malformed(body.empty() ? "The body is empty; expected {\"deployment_id\": \"…\"}."
-                                  : document.error().what);
-  }
-  simdjson::dom::object object;
-  if (document->root().get(object) != simdjson::SUCCESS) {
-    return missing_deployment();
-  }
-  simdjson::dom::element given;
-  int times = 0;
-  for (const auto field : object) {
-    if (field.key == "deployment_id") {
-      given = field.value;
-      ++times;
+struct JsonBody::Document {
+  simdjson::dom::parser parser;
+  std::optional<simdjson::dom::object> object;  // nothing: the body is something else
+
+  // How often the key is there, and its last value.
+  int find(std::string_view key, simdjson::dom::element& value) const {
+    int times = 0;
+    if (!object) {
+      return times;
     }
+    for (const auto field : *object) {
+      if (field.key == key) {
+        value = field.value;
+        ++times;
+      }
+    }
+    return times;
   }
+};
+
+JsonBody::JsonBody(std::string_view body) : document_{std::make_unique<Document>()} {
+  // What lies behind the text must be zeros, or it could complete a document that is cut off.
+  std::string padded{body};
+  padded.append(simdjson::SIMDJSON_PADDING, '\0');
+  simdjson::dom::element element;
+  if (const auto error = document_->parser.parse(padded.data(), body.size(), false).get(element)) {
+    refusal_ = malformed(body.empty() ? "The body is empty; expected a JSON object."
+                                      : simdjson::error_message(error));
+  } else if (simdjson::dom::object object; element.get(object) == simdjson::SUCCESS) {
+    document_->object = object;
+  }
+}
+
+JsonBody::~JsonBody() = default;
+
+void JsonBody::object(std::string_view key, std::string_view expected) {
+  if (!refusal_) {
+    refusal_ = refusal(400, "Invalid " + std::string{key},
+                       std::string{key} + " has to be " + std::string{expected} + ".");
+  }
+}
+
+std::optional<std::string> JsonBody::text(std::string_view key) {
+  simdjson::dom::element value;
+  const int times = is_good() ? document_->find(key, value) : 0;
   if (times > 1) {
-    return malformed("deployment_id is there more than once.");
+    refusal_ = malformed(std::string{key} + " is there more than once.");
+    return std::nullopt;
   }
-  std::string_view text;
-  if (times == 0 || given.is_null() || (given.get(text) == simdjson::SUCCESS && text.empty())) {
-    return missing_deployment();
+  if (times == 0 || value.is_null()) {
+    return std::nullopt;
   }
-  const auto id = rules::DeploymentId::parse(text);
-  if (!id) {
-    return refusal(400, "Invalid deployment_id",
-                   "deployment_id has to be a uuid such as 123e4567-e89b-12d3-a456-426614174000.");
+  std::string_view found;
+  if (value.get(found) != simdjson::SUCCESS) {
+    object(key, "a text");
+    return std::nullopt;
   }
-  return *id;
+  if (found.find('\0') != std::string_view::npos) {
+    object(key, "a text without \\u0000");
+    return std::nullopt;
+  }
+  return found.empty() ? std::nullopt : std::optional<std::string>{found};
+}
+
+bool JsonBody::flag(std::string_view key) {
+  simdjson::dom::element value;
+  const int times = is_good() ? document_->find(key, value) : 0;
+  if (times == 0 || value.is_null()) {
+    return false;
+  }
+  bool found = false;
+  if (times > 1 || value.get(found) != simdjson::SUCCESS) {
+    object(key, "true or false, once");
+  }
+  return found;
+}
+
+std::vector<std::string> JsonBody::texts(std::string_view key) {
+  simdjson::dom::element value;
+  std::vector<std::string> all;
+  const int times = is_good() ? document_->find(key, value) : 0;
+  if (times == 0 || value.is_null()) {
+    return all;
+  }
+  simdjson::dom::array list;
+  if (times > 1 || value.get(list) != simdjson::SUCCESS) {
+    object(key, "a list of texts, once");
+    return all;
+  }
+  for (const simdjson::dom::element entry : list) {
+    std::string_view text;
+    if (entry.get(text) != simdjson::SUCCESS) {
+      object(key, "a list of texts");
+      return {};
+    }
+    all.emplace_back(text);
+  }
+  return all;
 }
 
 }  // namespace rollbackd::engine

@@ -61,6 +61,12 @@ std::variant<ApiRequest, ApiResponse> clean(const BeastHeader& header, std::size
   ApiRequest request;
   request.method = text_of(header.method_string());
   request.path = std::move(*path);
+  request.query = query_of(text_of(header.target()));
+  request.prefer = text_of(header["prefer"]);
+  request.idempotency_key = text_of(header["idempotency-key"]);
+  request.accept = text_of(header[http::field::accept]);
+  request.signature = text_of(header["x-signature-ed25519"]);
+  request.signature_timestamp = text_of(header["x-signature-timestamp"]);
   request.authorization = text_of(header[http::field::authorization]);
   request.apikey = text_of(header["apikey"]);
   return request;

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/rollback_json.hpp"
 #include "engine/time_text.hpp"
 
 namespace rollbackd::engine {
@@ -56,9 +57,205 @@ std::string readiness_json(const Readiness& readiness) {
   }
   return dump(Json{{"ready", readiness.ready},
                    {"role", readiness.role},
+                   {"leader", readiness.leader},
                    {"feed", readiness.feed},
                    {"problems", std::move(problems)},
                    {"warnings", readiness.warnings}});
+}
+
+namespace {
+
+Json target_of(const rules::Rollback& rollback) { return target_json(rollback.target); }
+
+std::string snapshot_of(const rules::Rollback& rollback) {
+  for (const rules::Field& field :
+       rollback.step(rules::StepName::create_pre_rollback_snapshot).metadata) {
+    if (field.key == "snapshot_id") {
+      return rules::value_text(field.value);
+    }
+  }
+  return {};
+}
+
+std::string last_error(const rules::Rollback& rollback) {
+  std::string error;
+  for (const rules::Step& step : rollback.steps) {
+    error = step.error.empty() || step.status == rules::StepStatus::success ? error : step.error;
+  }
+  return error;
+}
+
+std::string ending(const rules::Rollback& rollback) {
+  const std::string reason =
+      rollback.ended_by ? std::string{rules::name_of(*rollback.ended_by)} : std::string{"failed"};
+  const std::string error = last_error(rollback);
+  return error.empty() ? reason : reason + ": " + error;
+}
+
+Json with_rollback(Json body, const rules::Rollback& rollback) {
+  body["event_id"] = rollback.id.text();
+  body["status"] = rules::name_of(rollback.status);
+  return body;
+}
+
+ApiResponse answer_of(const Json& body, int status) { return json_answer(dump(body), status); }
+
+}  // namespace
+
+std::string rollback_state_json(const rules::Rollback& rollback) {
+  Json body = with_rollback(Json::object(), rollback);
+  body["deployment_id"] = rollback.deployment.text();
+  body["trigger_reason"] = rollback.reason;
+  body["target_deployment"] = target_of(rollback);
+  body["executor"] = rollback.executor;
+  body["run_url"] = rollback.run_url.empty() ? Json(nullptr) : Json(rollback.run_url);
+  body["rollback_steps"] = steps_json(rollback);
+  body["initiated_at"] = instant_text(rollback.decided_at);
+  body["completed_at"] =
+      rollback.completed_at ? Json(instant_text(*rollback.completed_at)) : Json(nullptr);
+  body["ended_by"] = rollback.ended_by ? Json(rules::name_of(*rollback.ended_by)) : Json(nullptr);
+  return dump(body);
+}
+
+ApiResponse execution_answer(const rules::Rollback& rollback) {
+  if (rollback.status == rules::RollbackStatus::failed) {
+    return answer_of(with_rollback({{"success", false},
+                                    {"error", "Rollback execution failed"},
+                                    {"details", ending(rollback)}},
+                                   rollback),
+                     500);
+  }
+  if (rollback.status == rules::RollbackStatus::aborted) {
+    return answer_of(
+        with_rollback({{"success", false},
+                       {"error", "Rollback aborted"},
+                       {"details", ending(rollback)},
+                       {"reason", rollback.ended_by ? Json(rules::name_of(*rollback.ended_by))
+                                                    : Json(nullptr)}},
+                      rollback),
+        409);
+  }
+  const std::string snapshot = snapshot_of(rollback);
+  return answer_of({{"success", true},
+                    {"event_id", rollback.id.text()},
+                    {"target_deployment", target_of(rollback)},
+                    {"snapshot_id", snapshot.empty() ? Json(nullptr) : Json(snapshot)},
+                    {"validation", validation_json(rollback.validation)},
+                    {"status", rules::name_of(rollback.status)}},
+                   200);
+}
+
+ApiResponse refused_request(const rules::Answer& answer) {
+  using Kind = rules::Answer::Kind;
+  const Json validation =
+      answer.rollback ? Json(validation_json(answer.rollback->validation)) : Json(nullptr);
+  switch (answer.kind) {
+    case Kind::accepted:
+      return answer.rollback ? execution_answer(*answer.rollback) : json_answer("{}");
+    case Kind::dry_run: {
+      Json body{{"success", true}, {"dry_run", true}, {"validation", validation}};
+      body["target_deployment"] = answer.rollback ? target_of(*answer.rollback) : Json(nullptr);
+      return answer_of(body, 200);
+    }
+    case Kind::rejected:
+      return answer_of({{"success", false},
+                        {"error", "Constitutional validation failed"},
+                        {"validation", validation}},
+                       403);
+    case Kind::no_target:
+      return answer_of({{"success", false},
+                        {"error", "No valid rollback target found"},
+                        {"validation", validation}},
+                       404);
+    case Kind::under_way: {
+      Json body{{"success", false}, {"error", "A rollback of this service is under way"}};
+      return answer_of(answer.rollback ? with_rollback(std::move(body), *answer.rollback) : body,
+                       409);
+    }
+    case Kind::paused: {
+      Json body = Json::parse(pause_json(answer.pause));
+      body["error"] = "Paused";
+      body["details"] = "Rollbacks are paused; POST /auto-rollback/resume ends it.";
+      return answer_of(body, 409);
+    }
+    case Kind::unknown_deployment:
+      return json_answer(R"({"error":"Deployment not found"})", 404);
+    case Kind::unknown_event:
+      return refusal(404, "Rollback event not found",
+                     "No rollback or proposal with this event_id is under way.");
+    case Kind::not_waiting:
+      return refusal(409, "Not a proposal",
+                     "This rollback is under way; nobody has to approve it.");
+    case Kind::dispatched:
+      return refusal(409, "Already dispatched",
+                     "The deploy was started; a newer deployment is what undoes it.");
+    case Kind::no_breaker:
+      return refusal(404, "No open breaker", "The breaker of this environment is not open.");
+    case Kind::unavailable:
+      return come_back("Not ready", "The journal is being read; ask again.");
+  }
+  UNREACHABLE("an answer without a response");
+}
+
+std::string pause_json(const rules::Pause& pause) {
+  const auto text_or_null = [](const std::string& text) {
+    return text.empty() ? Json(nullptr) : Json(text);
+  };
+  return dump(Json{{"paused", pause.on},
+                   {"paused_by", text_or_null(pause.by)},
+                   {"reason", text_or_null(pause.reason)},
+                   {"since", pause.since ? Json(instant_text(*pause.since)) : Json(nullptr)}});
+}
+
+std::string breaker_json(const std::string& environment, bool open) {
+  return dump(Json{{"breaker", environment}, {"open", open}});
+}
+
+std::string deployments_json(const std::string& rows, const View& view,
+                             const Readiness& readiness) {
+  Json all = Json::parse(rows, nullptr, false);
+  for (Json& row : all) {
+    const auto id = rules::DeploymentId::parse(row.value("deployment_id", ""));
+    const auto seen = id ? view.check(*id) : std::nullopt;
+    if (seen) {
+      row["state"] = name_of(seen->state);
+      row["error_rate_per_minute"] = number(seen->error_rate_per_minute);
+      row["recent_errors"] = seen->recent_errors;
+      row["reason"] = seen->reason;
+    }
+  }
+  const rules::ControlRead control = view.control().value_or(rules::ControlRead{});
+  Json breakers = Json::array();
+  for (const rules::Breaker& breaker : control.breakers) {
+    breakers.push_back({{"environment", breaker.environment},
+                        {"reason", breaker.reason},
+                        {"opened_at", instant_text(breaker.opened_at)}});
+  }
+  return dump({{"deployments", std::move(all)},
+               {"role", readiness.role},
+               {"leader", readiness.leader},
+               {"pause", Json::parse(pause_json(control.pause))},
+               {"breakers", std::move(breakers)}});
+}
+
+ApiResponse changed_deployment(const std::string& row, const std::string& status) {
+  Json deployment = Json::parse(row, nullptr, false);
+  const Json event = deployment.is_object() ? deployment.value("event_id", Json(nullptr)) : Json{};
+  if (deployment.is_object() && deployment.value("status", "") != status) {
+    return answer_of({{"error", "A rollback keeps the status"},
+                      {"details", "The deployment is, or was, rolled back: its status stays " +
+                                      deployment.value("status", "") + "."},
+                      {"event_id", event}},
+                     409);
+  }
+  deployment.erase("event_id");
+  return answer_of(deployment, 200);
+}
+
+bool is_over(const std::string& event_row) {
+  const Json row = Json::parse(event_row, nullptr, false);
+  const std::string status = row.is_object() ? row.value("status", "") : "";
+  return status != "pending" && status != "in_progress";
 }
 
 }  // namespace rollbackd::engine

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <memory>
 #include <netinet/in.h>
 #include <random>
 #include <set>
@@ -54,7 +55,7 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   [[nodiscard]] std::string next_request_id() override {
     return fmt::format("{:08x}-{}", run_, ++requests_);
   }
-  [[nodiscard]] ApiResponse answer(const ApiRequest& request) override;
+  void answer(ApiRequest request, ApiReply reply) override;
   void answered(const ApiRequest& request, const ApiResponse& response,
                 const std::string& request_id, const std::string& client,
                 rules::Duration taken) override;
@@ -176,13 +177,20 @@ bool HttpServer::Core::close_the_most_idle() {
   return true;
 }
 
-ApiResponse HttpServer::Core::answer(const ApiRequest& request) {
+void HttpServer::Core::answer(ApiRequest request, ApiReply reply) {
+  const std::string path = request.path;
+  const auto once = std::make_shared<ApiReply>(std::move(reply));
   try {
-    return api_.answer(request);
+    api_.answer(std::move(request), [once](ApiResponse response) {
+      if (const ApiReply answer = std::exchange(*once, nullptr)) {
+        answer(std::move(response));
+      }
+    });
   } catch (const std::exception& thrown) {
-    log_.error("http_handler_failed",
-               {{"path", request.path}, {"error", std::string{thrown.what()}}});
-    return refusal(500, "Internal error", "This is a mistake of the daemon; its log says more.");
+    log_.error("http_handler_failed", {{"path", path}, {"error", std::string{thrown.what()}}});
+    if (const ApiReply answer = std::exchange(*once, nullptr)) {
+      answer(refusal(500, "Internal error", "This is a mistake of the daemon; its log says more."));
+    }
   }
 }
 

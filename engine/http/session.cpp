@@ -3,7 +3,9 @@
 #include <utility>
 #include <variant>
 
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/write.hpp>
 
 #include "engine/http/hygiene.hpp"
@@ -109,10 +111,74 @@ asio::awaitable<bool> HttpSession::exchange() {
   begun_ = steady_now();
   request_ = std::move(std::get<ApiRequest>(cleaned));
   request_.body = std::move(parser.get().body());
-  const ApiResponse response = host_->answer(request_);
+  request_.client = client_;
+  timer_.cancel();
+  ++deadlines_;
+  const ApiResponse response = co_await answer();
+  if (response.stream != nullptr) {
+    co_return co_await write_stream(response, parser.get().version());
+  }
   // What failed inside may have left anything behind; a new connection is cheap.
   const bool keep_alive = parser.get().keep_alive() && response.status != 500;
   co_return co_await write(response, parser.get().version(), keep_alive);
+}
+
+// The answer may come from within the call, and a coroutine must not be resumed before it waits.
+asio::awaitable<ApiResponse> HttpSession::answer() {
+  auto executor = socket_.get_executor();
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(ApiResponse)>(
+      [this, executor](auto handler) {
+        auto kept = std::make_shared<decltype(handler)>(std::move(handler));
+        host_->answer(request_, [kept, executor](ApiResponse response) {
+          asio::post(executor, [kept, response = std::move(response)]() mutable {
+            std::move (*kept)(std::move(response));
+          });
+        });
+      },
+      asio::use_awaitable);
+}
+
+asio::awaitable<bool> HttpSession::write_stream(const ApiResponse& response, unsigned version) {
+  http::response<http::empty_body> header{static_cast<http::status>(response.status), version};
+  header.set(http::field::content_type, response.content_type);
+  header.set(http::field::cache_control, "no-store");
+  header.set("x-request-id", host_->next_request_id());
+  for (const auto& [name, value] : response.headers) {
+    header.set(name, value);
+  }
+  header.keep_alive(false);
+  http::response_serializer<http::empty_body> serializer{header};
+  arm(host_->limits().body_deadline, OnDeadline::close);
+  const auto [failed, sent] = co_await http::async_write_header(socket_, serializer, as_result);
+  error_code error = failed;
+  std::optional<std::string> piece = response.body;
+  while (!error && piece) {
+    arm(host_->limits().body_deadline, OnDeadline::close);
+    const auto [broken, bytes] =
+        co_await asio::async_write(socket_, asio::buffer(*piece), as_result);
+    error = broken;
+    timer_.cancel();
+    ++deadlines_;
+    if (!error) {
+      piece = co_await next_piece(*response.stream);
+    }
+  }
+  host_->answered(request_, response, "", client_, steady_now() - begun_);
+  co_return false;
+}
+
+asio::awaitable<std::optional<std::string>> HttpSession::next_piece(ApiStream& stream) {
+  auto executor = socket_.get_executor();
+  return asio::async_initiate<const asio::use_awaitable_t<>, void(std::optional<std::string>)>(
+      [&stream, executor](auto handler) {
+        auto kept = std::make_shared<decltype(handler)>(std::move(handler));
+        stream.next([kept, executor](std::optional<std::string> piece) {
+          asio::post(executor, [kept, piece = std::move(piece)]() mutable {
+            std::move (*kept)(std::move(piece));
+          });
+        });
+      },
+      asio::use_awaitable);
 }
 
 // A client that went away, or never said anything, is nobody to answer.

@@ -23,7 +23,7 @@ class SessionHost {
   virtual ~SessionHost() = default;
   [[nodiscard]] virtual const HttpLimits& limits() const = 0;
   [[nodiscard]] virtual std::string next_request_id() = 0;
-  [[nodiscard]] virtual ApiResponse answer(const ApiRequest& request) = 0;
+  virtual void answer(ApiRequest request, ApiReply reply) = 0;
   // A request was answered; `request` is as empty as the refused one was unreadable.
   virtual void answered(const ApiRequest& request, const ApiResponse& response,
                         const std::string& request_id, const std::string& client,
@@ -59,6 +59,11 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   asio::awaitable<bool> read_header(Parser& parser);
   asio::awaitable<bool> read_body(Parser& parser);
   asio::awaitable<bool> wait_for_request();
+  // What the API answers to request_, whenever it does.
+  asio::awaitable<ApiResponse> answer();
+  // Sends the pieces of a stream after its header, until its end or the client's.
+  asio::awaitable<bool> write_stream(const ApiResponse& response, unsigned version);
+  asio::awaitable<std::optional<std::string>> next_piece(ApiStream& stream);
   // Answers request_. `response` has to live until it is written.
   asio::awaitable<bool> write(const ApiResponse& response, unsigned version, bool keep_alive);
   asio::awaitable<void> linger();

@@ -1,5 +1,7 @@
 #include "engine/http/target.hpp"
 
+#include <algorithm>
+
 #include "engine/utf8.hpp"
 
 namespace rollbackd::engine {
@@ -83,6 +85,25 @@ std::optional<std::string> path_of(std::string_view target) {
   }
   auto readable = decoded(path, false);
   return readable && !has_dot_segment(*readable) ? std::move(readable) : std::nullopt;
+}
+
+std::string_view query_of(std::string_view target) {
+  const std::size_t question = target.find('?');
+  return question == std::string_view::npos ? "" : target.substr(question + 1);
+}
+
+std::optional<std::string> parameter(std::string_view query, std::string_view name) {
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(pair.size() + 1, query.size()));
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    if (decoded(pair.substr(0, equals), true) == name) {
+      std::string value{pair.substr(std::min(equals + 1, pair.size()))};
+      std::replace(value.begin(), value.end(), '+', ' ');
+      return decoded(value, true);
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace rollbackd::engine

@@ -11,4 +11,11 @@ namespace rollbackd::engine {
 // readers could understand differently is refused instead of normalised.
 std::optional<std::string> path_of(std::string_view target);
 
+// What stands behind the question mark of a target that path_of() takes, as it came; or nothing.
+std::string_view query_of(std::string_view target);
+
+// The decoded value of a parameter of such a query; nothing: it is not there. Of several the first
+// counts; parameters that nobody asks for are nobody's business.
+std::optional<std::string> parameter(std::string_view query, std::string_view name);
+
 }  // namespace rollbackd::engine

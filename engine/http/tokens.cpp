@@ -63,7 +63,8 @@ const HttpToken* Tokens::find(std::string_view credential) const {
   return found;
 }
 
-std::optional<ApiResponse> Tokens::refuse(const ApiRequest& request, Scope scope) const {
+std::variant<const HttpToken*, ApiResponse> Tokens::caller(const ApiRequest& request,
+                                                           Scope scope) const {
   const std::string_view credential = credential_of(request);
   const std::string scope_name{name_of(scope)};
   if (known_.empty()) {
@@ -86,7 +87,7 @@ std::optional<ApiResponse> Tokens::refuse(const ApiRequest& request, Scope scope
                    "The token " + token->name + " has not the scope " + scope_name +
                        ": add it to the token's scopes in http.tokens.");
   }
-  return std::nullopt;
+  return token;
 }
 
 }  // namespace rollbackd::engine

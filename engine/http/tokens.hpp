@@ -1,7 +1,7 @@
 #pragma once
 
-#include <optional>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "engine/http/message.hpp"
@@ -14,9 +14,10 @@ class Tokens {
  public:
   explicit Tokens(std::vector<HttpToken> known) : known_{std::move(known)} {}
 
-  // Nothing: the request may. Otherwise the 401 or 403 to answer with. The credential is that of
+  // Whose token the request carries, or the 401 or 403 to answer with. The credential is that of
   // `Authorization: Bearer`, else `apikey`.
-  [[nodiscard]] std::optional<ApiResponse> refuse(const ApiRequest& request, Scope scope) const;
+  [[nodiscard]] std::variant<const HttpToken*, ApiResponse> caller(const ApiRequest& request,
+                                                                   Scope scope) const;
 
  private:
   [[nodiscard]] const HttpToken* find(std::string_view credential) const;

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/store/journal_statements.hpp"
-#include "engine/store/rollback_json.hpp"
+#include "engine/rollback_json.hpp"
 #include "engine/time_text.hpp"
 #include "rules/limits.hpp"
 

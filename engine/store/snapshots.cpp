@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/database/statement.hpp"
-#include "engine/store/rollback_json.hpp"
+#include "engine/rollback_json.hpp"
 #include "rules/limits.hpp"
 
 namespace rollbackd::engine {

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/http/server.hpp"
+#include "tests/support/api_kit.hpp"
 #include "tests/support/raw_http.hpp"
 #include "tests/support/recorders.hpp"
 
@@ -46,34 +47,24 @@ class HttpStage {
   std::uint16_t port = 0;
 
  private:
-  class NoView final : public engine::View {
-   public:
-    [[nodiscard]] std::optional<rules::CheckView> check(
-        const rules::DeploymentId& /*id*/) const override {
-      return std::nullopt;
-    }
-    [[nodiscard]] std::vector<rules::ServiceView> services() const override { return {}; }
-    [[nodiscard]] bool has_windows() const override { return true; }
-    [[nodiscard]] bool is_complete() const override { return true; }
-    [[nodiscard]] rules::Second as_of() const override { return 0; }
-    [[nodiscard]] std::size_t active_rollbacks() const override { return 0; }
-    [[nodiscard]] EarlyEvents early_events() const override { return {}; }
-  };
   class NoClock final : public engine::Clock {
    public:
     [[nodiscard]] rules::Instant now() const override { return {}; }
   };
 
   engine::Api api(std::function<std::string()> metrics) {
-    return {{view_, clock_, std::move(metrics),
+    return {{view_, clock_, desk_, archive_, reactor_.get_executor(), std::move(metrics),
              [] {
-               return engine::Readiness{true, "leader", "listening", {}, {}};
-             }},
+               return engine::Readiness{true, "leader", "", "listening", {}, {}};
+             },
+             [] { return std::nullopt; }},
             {}};
   }
 
-  NoView view_;
+  EmptyView view_;
   NoClock clock_;
+  HandDesk desk_;
+  FixedArchive archive_;
   engine::asio::io_context reactor_;
   engine::HttpServer server_;
   std::thread thread_;

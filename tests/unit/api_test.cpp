@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/http/target.hpp"
+#include "tests/support/api_kit.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -11,18 +12,15 @@ constexpr rules::Second now = 1'765'809'300;  // 2025-12-15T14:35:00Z
 constexpr std::string_view known = "11111111-2222-3333-4444-555555555555";
 constexpr std::string_view check_path = "/auto-rollback/check";
 
-class FakeView final : public View {
+class FakeView final : public tests::EmptyView {
  public:
   [[nodiscard]] std::optional<rules::CheckView> check(
       const rules::DeploymentId& id) const override {
     return id.text() == known ? std::optional{answer} : std::nullopt;
   }
-  [[nodiscard]] std::vector<rules::ServiceView> services() const override { return {}; }
   [[nodiscard]] bool has_windows() const override { return has; }
   [[nodiscard]] bool is_complete() const override { return has; }
   [[nodiscard]] rules::Second as_of() const override { return second; }
-  [[nodiscard]] std::size_t active_rollbacks() const override { return 0; }
-  [[nodiscard]] EarlyEvents early_events() const override { return {}; }
 
   rules::CheckView answer{.should_rollback = true,
                           .reason = "High error rate: 8.5 errors/minute",
@@ -65,22 +63,45 @@ std::vector<HttpToken> tokens() {
                    Scope::record)};
 }
 
+ApiRequest request(std::string_view method, std::string_view path,
+                   std::string_view authorization = "", std::string_view apikey = "",
+                   std::string_view body = "") {
+  ApiRequest made;
+  made.method = method;
+  made.path = path;
+  made.authorization = authorization;
+  made.apikey = apikey;
+  made.body = body;
+  return made;
+}
+
 struct Stage {
   FakeView view;
   FixedClock clock;
-  Readiness readiness{true, "leader", "listening", {}, {}};
+  mutable tests::HandDesk desk;
+  mutable tests::FixedArchive archive;
+  mutable asio::io_context reactor;
+  Readiness readiness{true, "leader", "", "listening", {}, {}};
   std::vector<HttpToken> known_tokens = tokens();
 
-  [[nodiscard]] ApiResponse answer(const ApiRequest& request) const {
-    const Api api{{view, clock, [] { return std::string{"m 1\n"}; }, [this] { return readiness; }},
-                  known_tokens};
-    return api.answer(request);
+  [[nodiscard]] ApiResponse answer(ApiRequest request) const {
+    const Api api{
+        {view, clock, desk, archive, reactor.get_executor(), [] { return std::string{"m 1\n"}; },
+         [this] { return readiness; }, [] { return std::nullopt; }},
+        known_tokens};
+    std::optional<ApiResponse> answered;
+    api.answer(std::move(request), [&answered](ApiResponse response) {
+      REQUIRE_FALSE(answered);
+      answered = std::move(response);
+    });
+    REQUIRE(answered);
+    return *answered;
   }
-  [[nodiscard]] ApiResponse get(std::string path) const {
-    return answer({"GET", path, "", "", ""});
-  }
+  [[nodiscard]] ApiResponse get(std::string path) const { return answer(request("GET", path)); }
   [[nodiscard]] ApiResponse check(std::string body) const {
-    return answer({"POST", std::string{check_path}, "Bearer reader", "", std::move(body)});
+    ApiRequest asked = request("POST", check_path, "Bearer reader");
+    asked.body = std::move(body);
+    return answer(std::move(asked));
   }
 };
 
@@ -120,11 +141,12 @@ TEST_CASE("api: whole numbers have no decimals") {
 TEST_CASE("api: both spellings of the path are the same") {
   const Stage stage;
   for (const char* path : {"/auto-rollback/check", "/functions/v1/auto-rollback/check"}) {
-    CHECK(stage.answer({"POST", path, "Bearer reader", "", good_body}).status == 200);
+    CHECK(stage.answer(request("POST", path, "Bearer reader", "", good_body)).status == 200);
   }
-  CHECK(stage.answer({"POST", "/functions/v1/check", "Bearer reader", "", good_body}).status ==
-        404);
-  CHECK(stage.answer({"POST", "/auto-rollbackcheck", "", "", ""}).status == 404);
+  CHECK(
+      stage.answer(request("POST", "/functions/v1/check", "Bearer reader", "", good_body)).status ==
+      404);
+  CHECK(stage.answer(request("POST", "/auto-rollbackcheck", "", "", "")).status == 404);
 }
 
 TEST_CASE("api: a body that names no deployment is refused with the reason") {
@@ -179,10 +201,7 @@ TEST_CASE("api: nothing is said from windows that were never complete, or are ov
 TEST_CASE("api: a check wants a token with the scope read, as Bearer or else as apikey") {
   const Stage stage;
   const auto status = [&](std::string_view authorization, std::string_view apikey) {
-    return stage
-        .answer({"POST", std::string{check_path}, std::string{authorization}, std::string{apikey},
-                 good_body})
-        .status;
+    return stage.answer(request("POST", check_path, authorization, apikey, good_body)).status;
   };
   CHECK(status("Bearer reader", "") == 200);
   CHECK(status("bearer  reader", "") == 200);
@@ -195,12 +214,11 @@ TEST_CASE("api: a check wants a token with the scope read, as Bearer or else as 
   CHECK(status("Bearer ", "") == 401);
   CHECK(status("reader", "") == 401);
 
-  const ApiResponse missing = stage.answer({"POST", std::string{check_path}, "", "", good_body});
+  const ApiResponse missing = stage.answer(request("POST", check_path, "", "", good_body));
   CHECK(missing.body.starts_with(R"({"error":"Missing token","details":")"));
   CHECK(header(missing, "WWW-Authenticate") == "Bearer");
-  const ApiResponse scope =
-      stage.answer({"POST", std::string{check_path}, std::string{"Bearer "} + std::string{writer},
-                    "", good_body});
+  const ApiResponse scope = stage.answer(
+      request("POST", check_path, std::string{"Bearer "} + std::string{writer}, "", good_body));
   CHECK(scope.body.starts_with(R"({"error":"Missing scope read","details":"The token writer)"));
   CHECK(scope.body.find(reader) == std::string::npos);
 }
@@ -216,7 +234,7 @@ TEST_CASE("api: without any token configured the refusal says how to add one") {
 
 TEST_CASE("api: browsers may call the API, and only the API") {
   const Stage stage;
-  const ApiResponse preflight = stage.answer({"OPTIONS", std::string{check_path}, "", "", ""});
+  const ApiResponse preflight = stage.answer(request("OPTIONS", check_path, "", "", ""));
   CHECK(preflight.status == 200);
   CHECK(preflight.body == "ok");
   CHECK(preflight.content_type == "text/plain; charset=utf-8");
@@ -238,11 +256,11 @@ TEST_CASE("api: an unknown path is 404, a known one with another method 405 with
   CHECK(stage.get("/").status == 404);
   CHECK(header(stage.get(std::string{check_path}), "Allow") == "POST, OPTIONS");
   for (const char* method : {"POST", "DELETE", "TRACE", "OPTIONS", "NONSENSE", "get"}) {
-    const ApiResponse response = stage.answer({method, "/metrics", "", "", ""});
+    const ApiResponse response = stage.answer(request(method, "/metrics", "", "", ""));
     CHECK(response.status == 405);
     CHECK(header(response, "Allow") == "GET, HEAD");
   }
-  CHECK(stage.answer({"HEAD", "/metrics", "", "", ""}).status == 200);
+  CHECK(stage.answer(request("HEAD", "/metrics", "", "", "")).status == 200);
 }
 
 TEST_CASE("api: metrics and health need no token") {
@@ -256,16 +274,18 @@ TEST_CASE("api: metrics and health need no token") {
 TEST_CASE("api: readyz says what is wrong, with 503 when that makes it not ready") {
   Stage stage;
   CHECK(stage.get("/readyz").status == 200);
-  CHECK(stage.get("/readyz").body ==
-        R"({"ready":true,"role":"leader","feed":"listening","problems":{},"warnings":[]})");
+  CHECK(
+      stage.get("/readyz").body ==
+      R"({"ready":true,"role":"leader","leader":"","feed":"listening","problems":{},"warnings":[]})");
   stage.readiness = {false,
                      "standby",
+                     "db2",
                      "polling: doorbell is off",
                      {{"windows", "not \"complete\""}},
                      {"who \"rings\""}};
   CHECK(stage.get("/readyz").status == 503);
   CHECK(stage.get("/readyz").body ==
-        R"({"ready":false,"role":"standby","feed":"polling: doorbell is off",)"
+        R"({"ready":false,"role":"standby","leader":"db2","feed":"polling: doorbell is off",)"
         R"("problems":{"windows":"not \"complete\""},"warnings":["who \"rings\""]})");
 }
 

@@ -27,6 +27,10 @@ class FakeView final : public View {
   [[nodiscard]] rules::Second as_of() const override { return 1'765'809'300; }
   [[nodiscard]] std::size_t active_rollbacks() const override { return 1; }
   [[nodiscard]] EarlyEvents early_events() const override { return {}; }
+  [[nodiscard]] const std::optional<rules::ControlRead>& control() const override {
+    return control_read;
+  }
+  std::optional<rules::ControlRead> control_read;
 
   std::vector<rules::ServiceView> all{
       {{"production", "api"}, {}, "v2", 8.5, 42, rules::State::firing, 0.25}};

@@ -1,4 +1,4 @@
-#include "engine/store/rollback_json.hpp"
+#include "engine/rollback_json.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -75,17 +75,6 @@ rules::Evidence evidence_of(const json& j) {
     e.as_of = rules::second_of(*as_of);
   }
   return e;
-}
-
-json target_json(const std::optional<rules::Target>& target) {
-  if (!target) {
-    return nullptr;
-  }
-  return {{"deployment_id", target->id.text()},
-          {"version", target->version},
-          {"git_commit", target->git_commit},
-          {"deployed_at", json_of(target->deployed_at)},
-          {"health_check_passed", target->health_check_passed}};
 }
 
 json verdict_json(const rules::Validation& validation) {
@@ -239,6 +228,17 @@ std::vector<rules::Reason> reasons_of(const json& names) {
     }
   }
   return reasons;
+}
+
+json target_json(const std::optional<rules::Target>& target) {
+  if (!target) {
+    return nullptr;
+  }
+  return {{"deployment_id", target->id.text()},
+          {"version", target->version},
+          {"git_commit", target->git_commit},
+          {"deployed_at", json_of(target->deployed_at)},
+          {"health_check_passed", target->health_check_passed}};
 }
 
 json plan_json(const rules::Rollback& rollback) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ nlohmann::json json_of(const rules::Fields& fields);
 std::vector<rules::Reason> reasons_of(const nlohmann::json& names);
 nlohmann::json plan_json(const rules::Rollback& rollback);
 nlohmann::json steps_json(const rules::Rollback& rollback);
+// null: there is none.
+nlohmann::json target_json(const std::optional<rules::Target>& target);
 nlohmann::json validation_json(const rules::Validation& validation);
 nlohmann::json metadata_json(const rules::Rollback& rollback);
 

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "engine/asio.hpp"
+#include <nlohmann/json_fwd.hpp>
+
+#include "engine/outgoing/http_client.hpp"
+#include "engine/result.hpp"
+
+namespace rollbackd::ctl {
+
+// The exit codes of DESIGN.md section 6.
+enum ExitCode : int {
+  exit_ok = 0,
+  exit_failed = 1,
+  exit_usage = 2,
+  exit_rolled_back = 3,
+  exit_timed_out = 4,
+  exit_refused = 5,
+  exit_no_server = 6,
+};
+
+// Where the daemon is and who asks.
+struct Access {
+  std::string server;  // without a slash at its end
+  std::string token;
+};
+
+// Flags first, then ROLLBACKD_SERVER and ROLLBACKD_TOKEN, then the lines `server: …` and
+// `token: …` of the file (default: ~/.config/rollbackctl.yaml), then http://127.0.0.1:9641.
+engine::Result<Access> access_of(const std::string& server_flag, const std::string& token_flag,
+                                 const std::string& file_flag);
+
+// What the daemon answered.
+struct Reply {
+  int status = 0;     // 0: there was no answer
+  std::string body;   // as it came
+  std::string error;  // why there was none
+
+  [[nodiscard]] bool is_good() const { return status >= 200 && status < 300; }
+};
+
+// Asks the daemon, one request after the other, and waits for each answer.
+class Client {
+ public:
+  explicit Client(Access access);
+
+  Reply get(const std::string& path);
+  Reply send(std::string_view method, const std::string& path, const nlohmann::json& body,
+             std::chrono::seconds deadline = std::chrono::seconds{30},
+             const std::string& prefer = {});
+
+  [[nodiscard]] const std::string& server() const { return access_.server; }
+
+ private:
+  Reply ask(engine::HttpRequest request);
+
+  Access access_;
+  engine::asio::io_context reactor_;
+  engine::HttpClient http_;
+};
+
+// Says on stderr what was wrong with an answer, with the server's own words where there are some,
+// and gives the exit code for it.
+int complain(const Client& client, const Reply& reply);
+
+// A text with everything that is no letter, digit, '-', '.', '_' or '~' as %XX.
+std::string url_part(std::string_view text);
+
+}  // namespace rollbackd::ctl

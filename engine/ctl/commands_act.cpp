@@ -1,0 +1,278 @@
+#include <chrono>
+#include <iostream>
+#include <set>
+#include <thread>
+#include <unistd.h>
+
+#include "engine/ctl/commands.hpp"
+#include "engine/ctl/lookup.hpp"
+#include "engine/ctl/screen.hpp"
+
+namespace rollbackd::ctl {
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds look_every{250};
+// Answers that fail while a rollback is followed, in a row: a daemon that restarts is waited for.
+constexpr int failures_max = 120;
+
+std::string seconds_since(Clock::time_point begun) {
+  const auto tenths =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun).count() / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+bool is_over(const std::string& status) {
+  return status == "success" || status == "failed" || status == "aborted";
+}
+
+// Follows a rollback through its steps until it has ended, and gives the exit code of DESIGN.md.
+int follow(Client& client, const std::string& event, const Arguments& arguments) {
+  LiveLine line;
+  std::set<std::string> told;
+  const Clock::time_point begun = Clock::now();
+  int failures = 0;
+  while (true) {
+    const Reply reply = client.get("/auto-rollback/events/" + url_part(event));
+    if (!reply.is_good()) {
+      if (++failures > failures_max) {
+        return complain(client, reply);
+      }
+      std::this_thread::sleep_for(look_every);
+      continue;
+    }
+    failures = 0;
+    const json row = json::parse(reply.body, nullptr, false);
+    const json steps = row.value("rollback_steps", json::array());
+    std::size_t done = 0;
+    std::string at_hand;
+    for (const json& step : steps) {
+      const std::string status = text_of(step, "status");
+      const std::string name = text_of(step, "name");
+      done += status == "pending" || status == "in_progress" ? 0U : 1U;
+      at_hand = status == "in_progress" ? name : at_hand;
+      const bool is_news =
+          status != "pending" && status != "in_progress" && told.insert(name).second;
+      if (is_news && !arguments.json) {
+        const std::string error = text_of(step, "error");
+        line.say("  " + status + "  " + name + (error.empty() ? "" : ": " + printable(error)));
+      }
+    }
+    const std::string status = text_of(row, "status");
+    if (is_over(status)) {
+      line.clear();
+      if (arguments.json) {
+        std::cout << row.dump() << '\n';
+      } else {
+        const std::string why = text_of(row.value("metadata", json::object()), "ended_by");
+        std::cout << (status == "success" ? coloured(Colour::green, "Rollback complete")
+                                          : coloured(Colour::red, "Rollback " + status))
+                  << (why.empty() ? "" : ": " + why) << " (" << seconds_since(begun) << ")\n";
+      }
+      return status == "success" ? exit_ok : exit_failed;
+    }
+    if (!arguments.json) {
+      line.show("  " + bar(done, steps.size()) + " " + at_hand + "  " + seconds_since(begun));
+    }
+    std::this_thread::sleep_for(look_every);
+  }
+}
+
+bool is_confirmed(const std::string& question) {
+  if (isatty(STDIN_FILENO) != 1) {
+    std::cerr << "rollbackctl: nobody can be asked here; --yes answers for them\n";
+    return false;
+  }
+  std::cout << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
+
+void print_plan(const json& row, const json& plan) {
+  const json target = plan.value("target_deployment", json{});
+  std::cout << "Roll back " << printable(text_of(row, "version")) << " ("
+            << text_of(row, "deployment_id") << ")\n  "
+            << printable(text_of(row, "environment") + "/" + text_of(row, "service")) << " → "
+            << (target.is_object() ? printable(text_of(target, "version")) + " (commit " +
+                                         printable(text_of(target, "git_commit")) + ")"
+                                   : "no target")
+            << "\n";
+  const json validation = plan.value("validation", json::object());
+  std::cout << "  Constitutional validation: "
+            << (validation.value("compliant", false) ? coloured(Colour::green, "PASSED")
+                                                     : coloured(Colour::red, "FAILED"))
+            << "\n";
+  for (const auto& text : validation.value("warnings", json::array())) {
+    std::cout << "  warning: " << printable(text.is_string() ? text.get<std::string>() : "")
+              << "\n";
+  }
+}
+
+json execute_body(const json& row, const Arguments& arguments, bool dry_run) {
+  json body{{"deployment_id", text_of(row, "deployment_id")},
+            {"trigger_reason", arguments.reason},
+            {"dry_run", dry_run},
+            {"revert_migrations", arguments.revert_migrations}};
+  if (!arguments.overrides.empty()) {
+    body["override"] = arguments.overrides;
+  }
+  if (!arguments.initiated_by.empty()) {
+    body["initiated_by"] = arguments.initiated_by;
+  }
+  return body;
+}
+
+int say_done(Client& client, const Reply& reply, const Arguments& arguments,
+             const std::string& text) {
+  if (!reply.is_good()) {
+    return complain(client, reply);
+  }
+  std::cout << (arguments.json ? reply.body : text) << '\n';
+  return exit_ok;
+}
+
+}  // namespace
+
+int rollback(Client& client, const Arguments& arguments) {
+  const auto meant = deployment_meant(client, arguments.name);
+  if (const int* code = std::get_if<int>(&meant)) {
+    return *code;
+  }
+  const json& row = std::get<json>(meant);
+  const Reply plan = client.send("POST", "/auto-rollback", execute_body(row, arguments, true));
+  if (!plan.is_good()) {
+    return complain(client, plan);
+  }
+  if (arguments.dry_run && arguments.json) {
+    std::cout << plan.body << '\n';
+    return exit_ok;
+  }
+  if (!arguments.json) {
+    print_plan(row, json::parse(plan.body, nullptr, false));
+  }
+  if (arguments.dry_run) {
+    return exit_ok;
+  }
+  if (!arguments.yes && !is_confirmed("Execute?")) {
+    return exit_refused;
+  }
+  const Reply begun = client.send("POST", "/auto-rollback", execute_body(row, arguments, false),
+                                  std::chrono::seconds{360});
+  const json body = json::parse(begun.body, nullptr, false);
+  const std::string event = body.is_object() ? text_of(body, "event_id") : "";
+  if (!begun.is_good() && (event.empty() || begun.status == 409)) {
+    return complain(client, begun);
+  }
+  return follow(client, event, arguments);
+}
+
+int approve(Client& client, const Arguments& arguments) {
+  const auto event = event_meant(client, arguments.name);
+  if (const int* code = std::get_if<int>(&event)) {
+    return *code;
+  }
+  const Reply reply =
+      client.send("POST", "/auto-rollback/approve",
+                  {{"event_id", std::get<std::string>(event)}, {"reason", arguments.reason}});
+  if (!reply.is_good()) {
+    return complain(client, reply);
+  }
+  return follow(client, std::get<std::string>(event), arguments);
+}
+
+int abort(Client& client, const Arguments& arguments) {
+  const auto event = event_meant(client, arguments.name);
+  if (const int* code = std::get_if<int>(&event)) {
+    return *code;
+  }
+  const Reply reply =
+      client.send("POST", "/auto-rollback/abort",
+                  {{"event_id", std::get<std::string>(event)}, {"reason", arguments.reason}});
+  return say_done(client, reply, arguments, "Aborted: nothing was dispatched.");
+}
+
+int pause(Client& client, const Arguments& arguments) {
+  const Reply reply = client.send("POST", "/auto-rollback/pause", {{"reason", arguments.reason}});
+  return say_done(client, reply, arguments,
+                  "Paused: nothing is rolled back until `rollbackctl resume`.");
+}
+
+int resume(Client& client, const Arguments& arguments) {
+  json body{{"reason", arguments.reason.empty() ? "resumed from a terminal" : arguments.reason}};
+  if (!arguments.breaker.empty()) {
+    body["breaker"] = arguments.breaker;
+  }
+  const Reply reply = client.send("POST", "/auto-rollback/resume", body);
+  return say_done(client, reply, arguments,
+                  arguments.breaker.empty()
+                      ? "Resumed."
+                      : "The breaker of " + printable(arguments.breaker) + " is closed.");
+}
+
+int record(Client& client, const Arguments& arguments) {
+  if (!arguments.deployment.empty()) {
+    const auto meant = deployment_meant(client, arguments.deployment);
+    if (const int* code = std::get_if<int>(&meant)) {
+      return *code;
+    }
+    const std::string id = text_of(std::get<json>(meant), "deployment_id");
+    const Reply reply = client.send("PATCH", "/auto-rollback/deployments/" + url_part(id),
+                                    {{"status", arguments.status}});
+    return say_done(client, reply, arguments, id);
+  }
+  const Reply reply =
+      client.send("POST", "/auto-rollback/deployments",
+                  {{"environment", arguments.environment},
+                   {"service", arguments.service.empty() ? "app" : arguments.service},
+                   {"version", arguments.version},
+                   {"git_commit", arguments.commit},
+                   {"git_branch", arguments.branch},
+                   {"status", arguments.status.empty() ? "in_progress" : arguments.status}});
+  const json row = json::parse(reply.body, nullptr, false);
+  return say_done(client, reply, arguments, row.is_object() ? text_of(row, "deployment_id") : "");
+}
+
+// 0 when it has passed its probation, 3 as soon as its rollback has begun.
+int gate(Client& client, const Arguments& arguments) {
+  const auto meant = deployment_meant(client, arguments.name);
+  if (const int* code = std::get_if<int>(&meant)) {
+    return *code;
+  }
+  const std::string id = text_of(std::get<json>(meant), "deployment_id");
+  LiveLine line;
+  const Clock::time_point begun = Clock::now();
+  while (Clock::now() - begun < arguments.timeout) {
+    const auto asked = ask_deployments(client, "?limit=1&deployment_id=" + url_part(id));
+    if (const auto* rows = std::get_if<json>(&asked); rows != nullptr && !rows->empty()) {
+      const json& row = (*rows)[0];
+      const std::string state = text_of(row, "state");
+      const std::string status = text_of(row, "status");
+      if (status == "rolled_back" || state == "rolling_back" || state == "rolled_back" ||
+          status == "failed") {
+        line.clear();
+        std::cout << (arguments.json
+                          ? row.dump()
+                          : "Rolled back, or about to be: " + printable(text_of(row, "reason")))
+                  << '\n';
+        return exit_rolled_back;
+      }
+      if (row.value("health_check_passed", json{}) == true) {
+        line.clear();
+        std::cout << (arguments.json ? row.dump()
+                                     : "Passed its probation (" + seconds_since(begun) + ").")
+                  << '\n';
+        return exit_ok;
+      }
+      line.show("  " + status + ", " + state + "  " + seconds_since(begun));
+    }
+    std::this_thread::sleep_for(std::chrono::seconds{1});
+  }
+  line.clear();
+  std::cerr << "rollbackctl: not passed within " << arguments.timeout.count() << " s\n";
+  return exit_timed_out;
+}
+
+}  // namespace rollbackd::ctl

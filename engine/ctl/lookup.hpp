@@ -1,0 +1,29 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include <nlohmann/json.hpp>
+
+#include "engine/ctl/client.hpp"
+
+namespace rollbackd::ctl {
+
+// The rows of GET …/deployments with these conditions, or the exit code after the complaint.
+std::variant<nlohmann::json, int> ask_deployments(Client& client, const std::string& query);
+
+// The row of the deployment that a person means: by uuid, by the unique beginning of one, or by
+// version. Otherwise complains, with what comes near, and gives the exit code.
+std::variant<nlohmann::json, int> deployment_meant(Client& client, const std::string& name);
+
+// The same for a rollback: an event_id, or the unique beginning of one. Gives the event_id.
+std::variant<std::string, int> event_meant(Client& client, const std::string& name);
+
+// The row of a rollback, or the exit code.
+std::variant<nlohmann::json, int> ask_event(Client& client, const std::string& event);
+
+// The text of a key; empty when it is absent, null or no text.
+std::string text_of(const nlohmann::json& object, const std::string& key);
+
+}  // namespace rollbackd::ctl

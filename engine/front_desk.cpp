@@ -1,0 +1,86 @@
+#include "engine/front_desk.hpp"
+
+#include <utility>
+
+namespace rollbackd::engine {
+
+void FrontDesk::ask(PersonsRequest request, std::function<void(const rules::Answer&)> on_answer) {
+  const rules::RequestId number = ++last_request_;
+  waiting_.emplace(number, std::move(on_answer));
+  std::visit(
+      [&](auto& asked) {
+        asked.request = number;
+        take_(rules::Input{asked});
+      },
+      request);
+}
+
+Desk::Watch FrontDesk::watch(const rules::EventId& event, OnState on_state) {
+  auto watch = std::make_shared<OnState>(std::move(on_state));
+  watches_[event].push_back(watch);
+  if (const auto known = known_.find(event); known != known_.end()) {
+    const rules::Rollback rollback = known->second;
+    (*watch)(rollback);
+  }
+  return watch;
+}
+
+void FrontDesk::took(const rules::Input& input) {
+  if (const auto* journal = std::get_if<rules::JournalRead>(&input)) {
+    for (const rules::Rollback& rollback : journal->active) {
+      tell(rollback);
+    }
+  }
+}
+
+void FrontDesk::decided(const rules::Output& output) {
+  for (const rules::Answer& answer : output.answers) {
+    const auto waiting = waiting_.find(answer.request);
+    if (waiting == waiting_.end()) {
+      continue;
+    }
+    const auto on_answer = std::move(waiting->second);
+    waiting_.erase(waiting);
+    on_answer(answer);
+  }
+}
+
+void FrontDesk::committed(const rules::Commit& commit, rules::Duration /*waited*/) {
+  for (const rules::JournalEntry& entry : commit.entries) {
+    if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
+      tell(put->rollback);
+    }
+  }
+}
+
+void FrontDesk::tell(const rules::Rollback& rollback) {
+  const bool was_over = known_.contains(rollback.id) && known_.at(rollback.id).is_over();
+  known_.insert_or_assign(rollback.id, rollback);
+  if (rollback.is_over() && !was_over) {
+    ended_.push_back(rollback.id);
+    if (ended_.size() > ended_max) {
+      known_.erase(ended_.front());
+      watches_.erase(ended_.front());
+      ended_.pop_front();
+    }
+  }
+  const auto found = watches_.find(rollback.id);
+  if (found == watches_.end()) {
+    return;
+  }
+  // Who is told may begin or end a watch.
+  const auto watches = found->second;
+  for (const auto& weak : watches) {
+    if (const auto watch = weak.lock()) {
+      (*watch)(rollback);
+    }
+  }
+  if (const auto still = watches_.find(rollback.id); still != watches_.end()) {
+    std::erase_if(still->second, [](const auto& weak) { return weak.expired(); });
+    if (still->second.empty()) {
+      watches_.erase(still);
+    }
+  }
+}
+
+}  // namespace rollbackd::engine

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/asio.hpp"
+
+#include "engine/http/message.hpp"
+#include "engine/ports.hpp"
+#include "engine/settings.hpp"
+
+namespace rollbackd::engine {
+
+// What /readyz says.
+struct Readiness {
+  bool ready = false;
+  std::string role;    // leader or standby
+  std::string leader;  // as it calls itself; empty: none known
+  std::string feed;    // listening, or polling and why
+  std::vector<std::pair<std::string, std::string>> problems;  // part and what is wrong with it
+  std::vector<std::string> warnings;                          // what does not make it less ready
+};
+
+// What answers are made from. All outlive the server.
+struct ApiSources {
+  const View& view;
+  const Clock& clock;
+  Desk& desk;
+  Archive& archive;
+  asio::any_io_executor timers;
+  std::function<std::string()> metrics;
+  std::function<Readiness()> readiness;
+  // Who leads instead of this daemon, as it calls itself; nothing: this one leads.
+  std::function<std::optional<std::string>()> other_leader;
+};
+
+// A request on its way through its route.
+struct ApiCall {
+  ApiRequest request;
+  std::vector<std::string> parameters;  // what stood for the {…} of the route's path
+  std::string token;                    // the name of the caller's; empty: none was needed
+  bool may_override = false;
+};
+
+// One method of one path.
+struct Route {
+  using Handler = std::function<void(const ApiSources&, ApiCall, ApiReply)>;
+
+  std::string_view method;
+  std::string_view path;       // a segment {…} stands for any text without a slash
+  std::optional<Scope> scope;  // that the token needs; nothing: no token is asked for
+  bool acts = false;           // only the leader may answer it
+  Handler handler;
+};
+
+// 503 with the second after which to come back.
+ApiResponse come_back(std::string_view error, std::string_view details);
+
+// 503 of an Archive that could not be asked.
+ApiResponse unanswered(const Error& error);
+
+// 200 with this body.
+ApiResponse json_answer(std::string body, int status = 200);
+
+}  // namespace rollbackd::engine

@@ -1,0 +1,31 @@
+#include "engine/http/json.hpp"
+#include "engine/http/routes.hpp"
+
+namespace rollbackd::engine {
+namespace {
+
+void metrics(const ApiSources& sources, const ApiCall& /*call*/, const ApiReply& reply) {
+  ApiResponse response;
+  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  response.body = sources.metrics();
+  reply(std::move(response));
+}
+
+void health(const ApiSources& /*sources*/, const ApiCall& /*call*/, const ApiReply& reply) {
+  reply(json_answer(R"({"status":"ok"})"));
+}
+
+void readiness(const ApiSources& sources, const ApiCall& /*call*/, const ApiReply& reply) {
+  const Readiness readiness = sources.readiness();
+  reply(json_answer(readiness_json(readiness), readiness.ready ? 200 : 503));
+}
+
+}  // namespace
+
+std::vector<Route> status_routes() {
+  return {{"GET", "/metrics", {}, false, metrics},
+          {"GET", "/healthz", {}, false, health},
+          {"GET", "/readyz", {}, false, readiness}};
+}
+
+}  // namespace rollbackd::engine

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "engine/asio.hpp"
+
+#include "engine/database/session.hpp"
+#include "engine/ports.hpp"
+
+namespace rollbackd::engine {
+
+// Reads and writes what people and pipelines ask for, on a session of its own: a slow question
+// delays nothing else. Any thread may ask.
+class Records final : public Archive {
+ public:
+  Records(asio::io_context& reactor, const ConnectionInfo& info, Log& log);
+
+  void history(const HistoryQuery& query, OnText on_text) override;
+  void event(const rules::EventId& event, OnText on_text) override;
+  void deployments(const DeploymentsQuery& query, OnText on_text) override;
+  void record(const NewDeployment& deployment, OnText on_text) override;
+  void change_status(const rules::DeploymentId& deployment, rules::DeploymentStatus status,
+                     OnText on_text) override;
+
+  void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
+
+ private:
+  void run(std::function<std::optional<std::string>(Connection&)> ask, OnText on_text);
+
+  asio::io_context& reactor_;
+  Log& log_;
+  Session session_;  // last: its thread uses the others
+};
+
+}  // namespace rollbackd::engine

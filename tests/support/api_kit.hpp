@@ -1,0 +1,101 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/ports.hpp"
+
+namespace rollbackd::tests {
+
+// A view of nothing, of which tests change what they are about.
+class EmptyView : public engine::View {
+ public:
+  [[nodiscard]] std::optional<rules::CheckView> check(
+      const rules::DeploymentId& /*id*/) const override {
+    return std::nullopt;
+  }
+  [[nodiscard]] std::vector<rules::ServiceView> services() const override { return {}; }
+  [[nodiscard]] bool has_windows() const override { return true; }
+  [[nodiscard]] bool is_complete() const override { return true; }
+  [[nodiscard]] rules::Second as_of() const override { return 0; }
+  [[nodiscard]] std::size_t active_rollbacks() const override { return 0; }
+  [[nodiscard]] const std::optional<rules::ControlRead>& control() const override {
+    return control_read;
+  }
+  [[nodiscard]] EarlyEvents early_events() const override { return {}; }
+
+  std::optional<rules::ControlRead> control_read;
+};
+
+// Remembers what it was asked; the test answers.
+class HandDesk final : public engine::Desk {
+ public:
+  void ask(engine::PersonsRequest request,
+           std::function<void(const rules::Answer&)> on_answer) override {
+    asked.push_back(std::move(request));
+    if (at_once) {
+      on_answer(*at_once);
+    } else {
+      waiting.push_back(std::move(on_answer));
+    }
+  }
+  [[nodiscard]] Watch watch(const rules::EventId& event, OnState on_state) override {
+    auto watch = std::make_shared<OnState>(std::move(on_state));
+    watches.emplace_back(event, watch);
+    return watch;
+  }
+  // Tells everybody who watches this rollback.
+  void tell(const rules::Rollback& rollback) const {
+    for (const auto& [event, weak] : watches) {
+      if (const auto watch = weak.lock(); watch != nullptr && event == rollback.id) {
+        (*watch)(rollback);
+      }
+    }
+  }
+  template <class Request>
+  [[nodiscard]] const Request& last() const {
+    return std::get<Request>(asked.back());
+  }
+
+  std::optional<rules::Answer> at_once;
+  std::vector<engine::PersonsRequest> asked;
+  std::vector<std::function<void(const rules::Answer&)>> waiting;
+  std::vector<std::pair<rules::EventId, std::weak_ptr<OnState>>> watches;
+};
+
+// Answers every question with the same rows.
+class FixedArchive final : public engine::Archive {
+ public:
+  using Text = engine::Result<std::optional<std::string>>;
+
+  void history(const engine::HistoryQuery& query, OnText on_text) override {
+    histories.push_back(query);
+    on_text(answer);
+  }
+  void event(const rules::EventId& /*event*/, OnText on_text) override { on_text(answer); }
+  void deployments(const engine::DeploymentsQuery& query, OnText on_text) override {
+    listings.push_back(query);
+    on_text(answer);
+  }
+  void record(const engine::NewDeployment& deployment, OnText on_text) override {
+    recorded.push_back(deployment);
+    on_text(answer);
+  }
+  void change_status(const rules::DeploymentId& deployment, rules::DeploymentStatus status,
+                     OnText on_text) override {
+    changed.emplace_back(deployment, status);
+    on_text(answer);
+  }
+
+  Text answer{std::optional<std::string>{"[]"}};
+  std::vector<engine::HistoryQuery> histories;
+  std::vector<engine::DeploymentsQuery> listings;
+  std::vector<engine::NewDeployment> recorded;
+  std::vector<std::pair<rules::DeploymentId, rules::DeploymentStatus>> changed;
+};
+
+}  // namespace rollbackd::tests
