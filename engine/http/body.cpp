@@ -1,6 +1,8 @@
 #include "engine/http/body.hpp"
 
-#include <simdjson.h>
+#include <utility>
+
+#include "engine/json_document.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -10,7 +12,7 @@ ApiResponse malformed(std::string_view details) { return refusal(400, "Malformed
 }  // namespace
 
 struct JsonBody::Document {
-  simdjson::dom::parser parser;
+  std::optional<JsonDocument> whole;
   std::optional<simdjson::dom::object> object;  // nothing: the body is something else
 
   // How often the key is there, and its last value.
@@ -30,14 +32,15 @@ struct JsonBody::Document {
 };
 
 JsonBody::JsonBody(std::string_view body) : document_{std::make_unique<Document>()} {
-  // What lies behind the text must be zeros, or it could complete a document that is cut off.
-  std::string padded{body};
-  padded.append(simdjson::SIMDJSON_PADDING, '\0');
-  simdjson::dom::element element;
-  if (const auto error = document_->parser.parse(padded.data(), body.size(), false).get(element)) {
+  auto parsed = JsonDocument::parse(body);
+  if (!parsed) {
     refusal_ = malformed(body.empty() ? "The body is empty; expected a JSON object."
-                                      : simdjson::error_message(error));
-  } else if (simdjson::dom::object object; element.get(object) == simdjson::SUCCESS) {
+                                      : parsed.error().what);
+    return;
+  }
+  document_->whole = std::move(*parsed);
+  simdjson::dom::object object;
+  if (document_->whole->root().get(object) == simdjson::SUCCESS) {
     document_->object = object;
   }
 }
