@@ -264,6 +264,10 @@ void Decider::on(const DeployStarted& answer, Instant now, Output& output) {
 }
 
 void Decider::on(const DeployEnded& answer, Instant now, Output& output) {
+  // The last look saw a pause that the next one will tell of.
+  if (answer.forbade == Reason::paused && world_.control) {
+    world_.control->pause.on = true;
+  }
   if (Execution* execution = execution_of(answer.event)) {
     execution->take(answer);
     drive(Service{execution->rollback().service}, now, output);

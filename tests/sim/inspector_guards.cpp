@@ -98,10 +98,20 @@ void Inspector::look_at_neighbours(const std::map<rules::DeploymentId, std::uint
 bool Inspector::was_bad_before(const Deployment& current) const {
   const Deployment* before =
       world_.database().at(current.service, *current.deployed_at - rules::Duration{1});
-  const auto is_bad = [&](rules::Second window, std::uint64_t above) {
-    for (rules::Second back = 0; back <= 60; back += 10) {
-      const rules::Second t = rules::second_of(*current.deployed_at) - back;
-      if (count_of(world_.database().recount(t, window + 10), before->id) > above) {
+  const rules::Second last = rules::second_of(*current.deployed_at);
+  std::vector<rules::Second> own;
+  for (const SimEvent& event : world_.database().events()) {
+    const rules::Second second = rules::second_of(event.timestamp);
+    if (before != nullptr && second > last - 400 && second <= last + 60 &&
+        world_.database().attributed(event) == before) {
+      own.push_back(second);
+    }
+  }
+  const auto is_bad = [&](rules::Second window, std::ptrdiff_t above) {
+    for (rules::Second t = last - 60; t <= last; ++t) {
+      if (std::count_if(own.begin(), own.end(), [&](rules::Second second) {
+            return second > t - window - 10 && second <= t + 60;
+          }) > above) {
         return true;
       }
     }

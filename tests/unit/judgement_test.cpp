@@ -51,7 +51,7 @@ TEST_CASE("judgement: a firing trigger that nothing hinders is rolled back, with
   CHECK(verdict.reasons == Reasons{Reason::rollback});
   CHECK(speaker(verdict) == "error_rate");
   CHECK(verdict.reading.measured == 6);
-  CHECK(verdict.validation.checks.size() == 11);
+  CHECK(verdict.validation.checks.size() == 13);
   CHECK(verdict.validation.compliant());
 }
 

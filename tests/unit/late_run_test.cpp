@@ -128,7 +128,9 @@ TEST_CASE("late: anything else is noted, and the rows stay as they are") {
     CHECK(bench.written<SettleLate>().empty());
     CHECK(bench.is_restored());
     CHECK_FALSE(bench.row_now().late_outcome.empty());
-    CHECK(bench.written<rules::Alert>().back().kind == rules::AlertKind::failed);
+    for (const auto& alert : bench.written<rules::Alert>()) {
+      CHECK(alert.kind != rules::AlertKind::late_success);
+    }
   }
 }
 

@@ -61,6 +61,7 @@ TEST_CASE("preconditions: a firing current deployment with a target passes all o
                              Reason::law_total_coherence, Reason::law_structural_integrity,
                              Reason::already_stable, Reason::no_target, Reason::under_way,
                              Reason::not_deployed, Reason::superseded, Reason::rollback_of_rollback,
+                             Reason::migration, Reason::inconsistent_database,
                              Reason::unsafe_value});
 }
 

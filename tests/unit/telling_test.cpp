@@ -136,7 +136,9 @@ TEST_CASE("telling: another deployment is another matter") {
   without_target(bench);
   bench.errors(6);
   bench.pass(10);
-  bench.put(row(3, bench.now));
+  Deployment v3 = row(3, bench.now);
+  v3.previous_unhealthy = false;
+  bench.put(v3);
   bench.errors(6);
   CHECK(bench.told("rollback_rejected") == 2);
 }
@@ -228,7 +230,7 @@ TEST_CASE("telling: when everybody goes bad at once, the journal is not buried, 
   Bench bench;
   rules::FeedRebuilt rebuilt{bench.now, "started", {}, {}};
   for (std::int64_t i = 1; i <= services; ++i) {
-    rules::Deployment d = row(i, at(-7200));  // too long ago for a story of its arrival
+    rules::Deployment d = row(i, at(-7200));          // too long ago for a story of its arrival
     d.service.environment = "e" + std::to_string(i);  // nobody has neighbours
     rebuilt.events.push_back(logged(bench.now, 9, d.service));
     rebuilt.deployments.push_back(std::move(d));
