@@ -38,9 +38,8 @@ void Decider::on(const JournalRead& journal, Instant now, Output& output) {
     executions_.emplace(rollback.service, std::move(execution));
   }
   for (const Rollback& rollback : journal.followed) {
-    const Unclaimed* answers = unclaimed_of(rollback);
-    LateRun run{rollback, is_running(journal, rollback, answers)};
-    give(run, answers, now);
+    LateRun run{rollback};
+    give(run, unclaimed_of(rollback), now);
     late_runs_.emplace(rollback.id, std::move(run));
   }
   unclaimed_.clear();
@@ -176,9 +175,9 @@ void Decider::conclude(const Service& service) {
   INVARIANT(found != executions_.end());
   const Execution& execution = found->second;
   const Rollback& rollback = execution.rollback();
-  if (rollback.claims > 0) {
+  if (execution.is_dispatched() || execution.was_dispatched_before()) {
     world_.deployments.mark_rollback_dispatched(
-        rollback.deployment, execution.is_dispatched() || execution.was_dispatched_before());
+        rollback.deployment, execution.is_dispatched() || *execution.was_dispatched_before());
     count_claim(rollback);
   }
   if (!execution.is_done()) {
@@ -193,7 +192,7 @@ void Decider::conclude(const Service& service) {
     state.automatic_ended_at = rollback.completed_at;
   }
   if (rollback.followed_until) {
-    late_runs_.emplace(rollback.id, LateRun{rollback, false});
+    late_runs_.emplace(rollback.id, LateRun{rollback});
   }
   executions_.erase(found);
 }
