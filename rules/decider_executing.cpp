@@ -39,9 +39,8 @@ void Decider::on(const JournalRead& journal, Instant now, Output& output) {
     executions_.emplace(rollback.service, std::move(execution));
   }
   for (const Rollback& rollback : journal.followed) {
-    const Unclaimed* answers = unclaimed_of(rollback);
-    LateRun run{rollback, is_running(journal, rollback, answers)};
-    give(run, answers, now);
+    LateRun run{rollback};
+    give(run, unclaimed_of(rollback), now);
     late_runs_.emplace(rollback.id, std::move(run));
   }
   unclaimed_.clear();
@@ -209,9 +208,9 @@ bool Decider::conclude(const Service& service) {
   INVARIANT(found != executions_.end());
   const Execution& execution = found->second;
   const Rollback& rollback = execution.rollback();
-  if (rollback.claims > 0) {
+  if (execution.is_dispatched() || execution.was_dispatched_before()) {
     world_.deployments.mark_rollback_dispatched(
-        rollback.deployment, execution.is_dispatched() || execution.was_dispatched_before());
+        rollback.deployment, execution.is_dispatched() || *execution.was_dispatched_before());
     note_claim(world_, rollback, now_);
   }
   if (!execution.is_done()) {
@@ -227,7 +226,7 @@ bool Decider::conclude(const Service& service) {
     state.automatic_ended_at = rollback.completed_at;
   }
   if (rollback.followed_until) {
-    late_runs_.emplace(rollback.id, LateRun{rollback, false});
+    late_runs_.emplace(rollback.id, LateRun{rollback});
   }
   const bool was_proposal = rollback.asked && !rollback.approved;
   executions_.erase(found);

@@ -67,8 +67,9 @@ class Execution {
   [[nodiscard]] const Rollback& rollback() const { return rollback_; }
   // Its claim is made: a dispatch may have happened.
   [[nodiscard]] bool is_dispatched() const { return rollback_.claimed_at.has_value(); }
-  // Of a dispatch that was certainly none: whether another rollback of the deployment had one.
-  [[nodiscard]] bool was_dispatched_before() const { return dispatched_before_.value_or(false); }
+  // Whether another rollback of the deployment had been dispatched before its first claim; nothing:
+  // this process has made none.
+  [[nodiscard]] std::optional<bool> was_dispatched_before() const { return dispatched_before_; }
   // The answers of the executor that are not in the journal for certain yet.
   [[nodiscard]] const std::optional<DeployStarted>& started() const { return started_; }
   [[nodiscard]] const std::optional<DeployEnded>& ended() const { return ended_; }

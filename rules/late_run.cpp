@@ -3,36 +3,25 @@
 #include <algorithm>
 #include <string>
 
-#include "rules/invariant.hpp"
 #include "rules/story.hpp"
 
 namespace rollbackd::rules {
 namespace {
 
 std::string word_of(DeployOutcome outcome) {
-  switch (outcome) {
-    case DeployOutcome::succeeded:
-      return "succeeded";
-    case DeployOutcome::failed:
-      return "failed";
-    case DeployOutcome::cancelled:
-      return "cancelled";
-    case DeployOutcome::timed_out:
-      return "timed_out";
-    case DeployOutcome::not_started:
-      return "not_started";
-    case DeployOutcome::refused:
-    case DeployOutcome::unknown:
-      return "unknown";
-  }
-  UNREACHABLE("DeployOutcome");
+  return outcome == DeployOutcome::succeeded ? "succeeded"
+         : outcome == DeployOutcome::failed  ? "failed"
+                                             : "cancelled";
 }
 
 }  // namespace
 
 void LateRun::take(const DeployEnded& answer, Instant now) {
-  ended_ = answer;
-  ended_at_ = now;
+  if (answer.outcome == DeployOutcome::succeeded || answer.outcome == DeployOutcome::failed ||
+      answer.outcome == DeployOutcome::cancelled) {
+    ended_ = answer;
+    ended_at_ = now;
+  }
 }
 
 std::optional<Instant> LateRun::wake_at() const {
@@ -63,7 +52,7 @@ std::optional<NextMove> LateRun::next_move(const World& world, bool busy, Instan
     return close(word_of(ended_->outcome), "ended: " + ended_->detail);
   }
   if (now >= rollback_.followed_until.value_or(now)) {
-    return close(word_of(DeployOutcome::unknown), "is not followed any longer");
+    return close("unknown", "is not followed any longer");
   }
   if (!following_) {
     following_ = true;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "rules/execution.hpp"
 
@@ -11,14 +13,14 @@ namespace rollbackd::rules {
 // are brought to what it really did. Like an Execution it only says what is next.
 class LateRun {
  public:
-  // `running`: this process follows it already, and its answers will come.
-  LateRun(Rollback rollback, bool running) : rollback_{std::move(rollback)}, following_{running} {}
+  explicit LateRun(Rollback rollback) : rollback_{std::move(rollback)} {}
 
   // `busy`: another rollback of the same deployment is active, and the rows are its own.
   std::optional<NextMove> next(const World& world, bool busy, Instant now);
   void committed() { committing_ = false; }
 
   void take(const DeployStarted& answer) { started_ = answer; }
+  // Only an end of the run is one: that it is not known may be the answer to an earlier question.
   void take(const DeployEnded& answer, Instant now);
 
   [[nodiscard]] const Rollback& rollback() const { return rollback_; }
@@ -35,7 +37,7 @@ class LateRun {
   NextMove close(const std::string& outcome, const std::string& what);
 
   Rollback rollback_;
-  bool following_;
+  bool following_ = false;
   bool committing_ = false;
   std::optional<DeployStarted> started_;
   std::optional<DeployEnded> ended_;

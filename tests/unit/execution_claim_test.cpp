@@ -296,6 +296,26 @@ TEST_CASE("claim: a no that could not be written is one all the same") {
   CHECK(bench.started<Deploy>().size() == 2);
 }
 
+TEST_CASE("claim: a successor that claims nothing leaves what an earlier rollback dispatched") {
+  RollbackBench bench;
+  bench.claim();
+  bench.refuse(seconds{20});
+  rules::JournalRead journal;
+  journal.active = {bench.row_now()};
+  std::vector<rules::Deployment> rows;
+  for (const rules::Deployment* d : bench.world().deployments.of(app)) {
+    rows.push_back(*d);
+    rows.back().rollback_dispatched = d->row == 2;
+  }
+  bench.take(rules::LeadershipLost{});
+  bench.take(rules::FeedRebuilt{bench.now, "started", rows, {logged(noon, 6)}});
+  bench.take(journal);
+  bench.control.pause.on = true;
+  bench.pass(20);
+  CHECK(bench.row_now().ended_by == Reason::paused);
+  CHECK(row_of(bench.world(), 2).rollback_dispatched);
+}
+
 TEST_CASE("claim: a person can stop a rollback until it is dispatched") {
   rules::World world = world_at_noon();
   Rollback r;

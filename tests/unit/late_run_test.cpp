@@ -119,9 +119,35 @@ TEST_CASE("late: what succeeded goes before a deployment that is newer") {
   CHECK(bench.world().deployments.at(app, bench.now)->row == 3);
 }
 
-TEST_CASE("late: anything else is noted, and the rows stay as they are") {
+TEST_CASE("late: that nobody knows more yet is no end of the run") {
   for (const auto outcome :
-       {DeployOutcome::failed, DeployOutcome::cancelled, DeployOutcome::unknown}) {
+       {DeployOutcome::unknown, DeployOutcome::timed_out, DeployOutcome::refused}) {
+    RollbackBench bench = given_up();
+    bench.end(outcome);
+    CHECK(bench.row_now().late_outcome.empty());
+    bench.end(DeployOutcome::succeeded);
+    CHECK(bench.row_now().late_outcome == "succeeded");
+  }
+}
+
+TEST_CASE("late: the answer that ended the rollback does not end the following of its run") {
+  RollbackBench bench;
+  bench.claim();
+  bench.step(rules::DeployEnded{bench.event, DeployOutcome::unknown, "nothing found", {}, {}});
+  // It is written, and the confirmation gets lost.
+  const auto written =
+      std::get<rules::PutRollback>(bench.on_their_way.front().entries.front()).rollback;
+  bench.fail_commit();
+  rules::JournalRead journal;
+  journal.followed = {written};
+  bench.take(journal);
+  CHECK(bench.written<AmendRollback>().empty());
+  REQUIRE(bench.started<FollowDeploy>().size() == 1);
+  CHECK(bench.started<FollowDeploy>()[0].late);
+}
+
+TEST_CASE("late: another end is noted, and the rows stay as they are") {
+  for (const auto outcome : {DeployOutcome::failed, DeployOutcome::cancelled}) {
     RollbackBench bench = given_up();
     bench.pass(10);
     bench.end(outcome);
