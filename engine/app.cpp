@@ -47,6 +47,13 @@ ConnectionInfo connection_info(const Settings& settings) {
           settings.database.password_file};
 }
 
+CommandSettings command_settings(const CommandExecution& configured) {
+  CommandSettings chosen;
+  chosen.argv = configured.argv;
+  chosen.timeout = configured.timeout;
+  return chosen;
+}
+
 NotifierSettings notifier_settings(const Settings& settings) {
   NotifierSettings chosen;
   chosen.webhook_url = settings.discord.webhook_url.reveal();
@@ -75,7 +82,16 @@ struct App::Parts final : Inbox, Actions {
   void stop(int signal);
   void stop_when_idle();
 
+  // What one service has of this part of the settings.
+  template <class Part>
+  [[nodiscard]] auto own(Part ExecutionSettings::*part) {
+    return [this, part](const rules::Service& service) {
+      return settings.execution_of(service).*part;
+    };
+  }
+
   Settings settings;
+  ConnectionInfo database;
   Log& log;
   Metrics& metrics;
   StatusBoard& board;
@@ -115,13 +131,14 @@ struct App::Parts final : Inbox, Actions {
 
 App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
     : settings{chosen},
+      database{connection_info(settings)},
       log{telemetry.log},
       metrics{telemetry.metrics},
       board{telemetry.board},
-      outbox{connection_info(settings), log},
+      outbox{database, log},
       notifier{reactor, outgoing, outbox, metrics, log, notifier_settings(settings)},
       journal{
-          connection_info(settings),
+          database,
           time,
           commit_latency,
           *this,
@@ -134,52 +151,27 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       loop{settings.policies, time, journal, *this, onlookers},
       command{reactor, *this, log,
               [this](const rules::Service& service) {
-                const ExecutionSettings& own = settings.execution_of(service);
-                CommandSettings command_settings;
-                command_settings.argv = own.command.argv;
-                command_settings.timeout = own.command.timeout;
-                return command_settings;
+                return command_settings(settings.execution_of(service).command);
               }},
-      github{reactor,
-             outgoing,
-             time,
-             *this,
-             log,
-             [this](const rules::Service& service) { return settings.execution_of(service).github; }},
-      webhook{
-          outgoing, time, *this, log,
-          [this](const rules::Service& service) { return settings.execution_of(service).webhook; }},
-      gate{reactor, connection_info(settings), log},
-      health_probe{outgoing, *this,
-                   [this](const rules::Service& service) {
-                     return settings.execution_of(service).health_url;
-                   }},
-      snapshots{connection_info(settings), *this, log, metrics},
-      control{reactor, connection_info(settings), *this, log, board},
-      migrations{connection_info(settings),
-                 [this](const rules::Service& service) {
-                   return settings.execution_of(service).migration_role;
-                 },
-                 *this, log},
+      github{reactor, outgoing, time, *this, log, own(&ExecutionSettings::github)},
+      webhook{outgoing, time, *this, log, own(&ExecutionSettings::webhook)},
+      gate{reactor, database, log},
+      health_probe{outgoing, *this, own(&ExecutionSettings::health_url)},
+      snapshots{database, *this, log, metrics},
+      control{reactor, database, *this, log, board},
+      migrations{database, own(&ExecutionSettings::migration_role), *this, log},
       pause_alarm{log, metrics},
-      records{reactor, connection_info(settings), log},
-      sampler{reactor, connection_info(settings), *this, log, metrics, board},
+      records{reactor, database, log},
+      sampler{reactor, database, *this, log, metrics, board},
       feed{reactor,
-           connection_info(settings),
+           database,
            {settings.doorbell, settings.policies.window_lengths().back()},
            {time, commit_latency, *this, log, metrics, board}},
-      response_times{reactor,
-                     connection_info(settings),
-                     settings.policies.response_time_lengths().back(),
-                     *this,
-                     log,
-                     metrics},
-      leadership{reactor,
-                 connection_info(settings),
-                 {[this](std::int64_t epoch) { lead(epoch); }, [this] { follow(); }},
-                 log,
-                 metrics,
-                 board},
+      response_times{reactor, database, settings.policies.response_time_lengths().back(),
+                     *this,   log,      metrics},
+      leadership{
+          reactor, database, {[this](std::int64_t epoch) { lead(epoch); }, [this] { follow(); }},
+          log,     metrics,  board},
       http{reactor,
            Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
                 [this] { return readiness(); }, [this] { return other_leader(); }},

@@ -14,7 +14,7 @@ using SteadyTime = std::chrono::time_point<std::chrono::steady_clock, std::chron
 
 // This file's .cpp is the only place that reads the machine's clocks.
 SteadyTime steady_now();
-// The wall clock, for log lines only: nothing is decided by it.
+// The wall clock, for log lines and screens only: nothing is decided by it.
 rules::Instant wall_now();
 
 // The database's time, kept by the steady clock between two measurements. Any thread.

@@ -4,6 +4,7 @@
 #include <thread>
 #include <unistd.h>
 
+#include "engine/clock.hpp"
 #include "engine/ctl/commands.hpp"
 #include "engine/ctl/lookup.hpp"
 #include "engine/ctl/screen.hpp"
@@ -11,16 +12,17 @@
 namespace rollbackd::ctl {
 namespace {
 
+using engine::steady_now;
+using engine::SteadyTime;
 using nlohmann::json;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds look_every{250};
 // Answers that fail while a rollback is followed, in a row: a daemon that restarts is waited for.
 constexpr int failures_max = 120;
 
-std::string seconds_since(Clock::time_point begun) {
+std::string seconds_since(SteadyTime begun) {
   const auto tenths =
-      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun).count() / 100;
+      std::chrono::duration_cast<std::chrono::milliseconds>(steady_now() - begun).count() / 100;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
 }
 
@@ -32,7 +34,7 @@ bool is_over(const std::string& status) {
 int follow(Client& client, const std::string& event, const Arguments& arguments) {
   LiveLine line;
   std::set<std::string> told;
-  const Clock::time_point begun = Clock::now();
+  const SteadyTime begun = steady_now();
   int failures = 0;
   while (true) {
     const Reply reply = client.get("/auto-rollback/events/" + url_part(event));
@@ -243,8 +245,8 @@ int gate(Client& client, const Arguments& arguments) {
   }
   const std::string id = text_of(std::get<json>(meant), "deployment_id");
   LiveLine line;
-  const Clock::time_point begun = Clock::now();
-  while (Clock::now() - begun < arguments.timeout) {
+  const SteadyTime begun = steady_now();
+  while (steady_now() - begun < arguments.timeout) {
     const auto asked = ask_deployments(client, "?limit=1&deployment_id=" + url_part(id));
     if (const auto* rows = std::get_if<json>(&asked); rows != nullptr && !rows->empty()) {
       const json& row = (*rows)[0];

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <unistd.h>
 
+#include "engine/clock.hpp"
 #include "engine/time_text.hpp"
 #include "engine/utf8.hpp"
 
@@ -127,7 +128,7 @@ std::string age(const std::string& timestamp) {
   if (!moment) {
     return "-";
   }
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto now = engine::wall_now().time_since_epoch();
   const auto seconds =
       std::chrono::duration_cast<std::chrono::seconds>(now - moment->time_since_epoch()).count();
   if (seconds < 0) {

@@ -149,7 +149,7 @@ double time_bare(Stage& stage, int number) {
 
 TEST_CASE("the decision is committed within milliseconds of the sixth error") {
   // Nothing is dispatched meanwhile.
-  Stage stage{"", {}, {{"confirm: 1s", "confirm: 5m"}}};
+  Stage stage{"", {}, {{"confirm: 1s", "confirm: 5m\n  max_per_hour: 1000"}}};
   const int services = services_wanted();
   rows(stage.connection(),
        "create table bare_log (message text, xid xid8 default pg_current_xact_id());"
@@ -161,6 +161,8 @@ TEST_CASE("the decision is committed within milliseconds of the sixth error") {
   std::vector<std::string> bad;
   for (int i = 1; i <= services; ++i) {
     stage.deployed_long_ago("v1", "s" + std::to_string(i));
+    // So that never half of the environment is bad, which would hold the rest.
+    stage.deployed_long_ago("v1", "quiet" + std::to_string(i));
     bad.push_back(stage.deploy("v2", "success", "s" + std::to_string(i)));
     stage.wait_until_watched(bad.back());
   }
