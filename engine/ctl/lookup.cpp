@@ -81,8 +81,15 @@ std::variant<json, int> deployment_meant(Client& client, const std::string& name
   if (found.empty() && rules::DeploymentId::parse(name)) {
     return json{{"deployment_id", name}};  // it may be older than what is listed
   }
-  if (found.size() == 1) {
-    return found[0];
+  // A version that was rolled back to is there twice: who names it means what serves.
+  json serving = json::array();
+  for (const json& row : found) {
+    if (row.value("current", false)) {
+      serving.push_back(row);
+    }
+  }
+  if (found.size() == 1 || serving.size() == 1) {
+    return found.size() == 1 ? found[0] : serving[0];
   }
   if (found.empty()) {
     std::cerr << "rollbackctl: no deployment is, or begins with, " << printable(name)

@@ -1,6 +1,7 @@
 #include "engine/http/json.hpp"
 
 #include <cmath>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
@@ -214,9 +215,14 @@ std::string breaker_json(const std::string& environment, bool open) {
 std::string deployments_json(const std::string& rows, const View& view,
                              const Readiness& readiness) {
   Json all = Json::parse(rows, nullptr, false);
+  std::set<rules::DeploymentId> current;
+  for (const rules::ServiceView& service : view.services()) {
+    current.insert(service.deployment);
+  }
   for (Json& row : all) {
     const auto id = rules::DeploymentId::parse(row.value("deployment_id", ""));
     const auto seen = id ? view.check(*id) : std::nullopt;
+    row["current"] = id && current.contains(*id);
     if (seen) {
       row["state"] = name_of(seen->state);
       row["error_rate_per_minute"] = number(seen->error_rate_per_minute);

@@ -19,7 +19,7 @@ database:
 http:
   listen: 127.0.0.1:{port}
   tokens:
-    - {{name: demo, sha256: "{sha256}", scopes: [read]}}
+    - {{name: demo, sha256: "{sha256}", scopes: [read, record, rollback, override]}}
 probation: 3s
 rollback:
   executor: command
