@@ -26,6 +26,11 @@ Desk::Watch FrontDesk::watch(const rules::EventId& event, OnState on_state) {
 }
 
 void FrontDesk::took(const rules::Input& input) {
+  const auto* done = std::get_if<rules::CommitDone>(&input);
+  if ((done != nullptr && !done->committed) ||
+      std::holds_alternative<rules::LeadershipLost>(input)) {
+    give_up();
+  }
   if (const auto* journal = std::get_if<rules::JournalRead>(&input)) {
     for (const rules::Rollback& rollback : journal->active) {
       tell(rollback);
@@ -35,17 +40,41 @@ void FrontDesk::took(const rules::Input& input) {
 
 void FrontDesk::decided(const rules::Output& output) {
   for (const rules::Answer& answer : output.answers) {
-    const auto waiting = waiting_.find(answer.request);
-    if (waiting == waiting_.end()) {
-      continue;
+    if (answer.kind == rules::Answer::Kind::accepted && !output.commits.empty()) {
+      held_.push_back({output.commits.back().id, answer});
+    } else {
+      give(answer);
     }
-    const auto on_answer = std::move(waiting->second);
-    waiting_.erase(waiting);
-    on_answer(answer);
+  }
+}
+
+void FrontDesk::give(const rules::Answer& answer) {
+  const auto waiting = waiting_.find(answer.request);
+  if (waiting == waiting_.end()) {
+    return;
+  }
+  const auto on_answer = std::move(waiting->second);
+  waiting_.erase(waiting);
+  on_answer(answer);
+}
+
+void FrontDesk::give_up() {
+  for (const Held& held : std::exchange(held_, {})) {
+    give({held.answer.request, rules::Answer::Kind::unavailable, {}, {}});
   }
 }
 
 void FrontDesk::committed(const rules::Commit& commit, rules::Duration /*waited*/) {
+  std::vector<rules::Answer> due;
+  std::erase_if(held_, [&](const Held& held) {
+    if (held.commit == commit.id) {
+      due.push_back(held.answer);
+    }
+    return held.commit == commit.id;
+  });
+  for (const rules::Answer& answer : due) {
+    give(answer);
+  }
   for (const rules::JournalEntry& entry : commit.entries) {
     if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
       tell(put->rollback);

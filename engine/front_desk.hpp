@@ -12,7 +12,8 @@
 namespace rollbackd::engine {
 
 // Takes people's requests to the loop and brings back what became of them: it sees the loop's
-// answers and commits as an observer does. Reactor thread only.
+// answers and commits as an observer does. What was accepted is answered when it is committed, and
+// with `unavailable` when it may not have been. Reactor thread only.
 class FrontDesk final : public Desk, public Observer {
  public:
   // Ended rollbacks that are still remembered, for who asks right after the end.
@@ -29,11 +30,20 @@ class FrontDesk final : public Desk, public Observer {
   void committed(const rules::Commit& commit, rules::Duration waited) override;
 
  private:
+  struct Held {
+    rules::CommitId commit = 0;
+    rules::Answer answer;
+  };
+
+  void give(const rules::Answer& answer);
+  // Nobody knows any more what was committed of what is waited for.
+  void give_up();
   void tell(const rules::Rollback& rollback);
 
   std::function<void(const rules::Input&)> take_;
   rules::RequestId last_request_ = 0;
   std::map<rules::RequestId, std::function<void(const rules::Answer&)>> waiting_;
+  std::vector<Held> held_;
   std::map<rules::EventId, rules::Rollback> known_;
   std::list<rules::EventId> ended_;  // oldest first
   std::map<rules::EventId, std::vector<std::weak_ptr<OnState>>> watches_;

@@ -43,6 +43,7 @@ class Decider {
     std::optional<EventId> late_run{};    // the rollback whose run is followed after its end
     std::optional<bool> previous_unhealthy{};
     std::optional<Pause> pause{};  // that it tells
+    bool resumes = false;          // it ends the pause
   };
   // What an executor said while no rollback was there to hear it.
   struct Unclaimed {

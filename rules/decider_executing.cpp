@@ -130,6 +130,9 @@ void Decider::on(const CommitDone& done, Instant now, Output& output) {
     world_.deployments.mark_snapshot(*sent.arrival, true, sent.utilisation,
                                      sent.previous_unhealthy);
   }
+  if (sent.resumes && world_.control) {
+    world_.control->pause.on = false;
+  }
   if (sent.pause) {
     pause_told_ = sent.pause;
     is_telling_pause_ = false;

@@ -164,13 +164,15 @@ void Decider::on(const AbortRequest& request, Instant now, Output& output) {
   answer(request.request, Answer::Kind::accepted, execution->rollback(), output);
 }
 
-// It counts in memory at once when it stops things; that it ends, only when it has been read.
+// It counts in memory at once when it stops things; that it ends, only when it is committed.
 void Decider::on(const PauseRequest& request, Instant now, Output& output) {
   if (!world_.journal_known || !world_.control) {
     return answer(request.request, Answer::Kind::unavailable, {}, output);
   }
   const Pause pause{request.on, request.by, cut(request.reason), now};
-  send({SetPause{pause}}, {}, {}, output);
+  Sent sent;
+  sent.resumes = !request.on;
+  send({SetPause{pause}}, {}, std::move(sent), output);
   if (request.on) {
     world_.control->pause = pause;
   }
