@@ -258,6 +258,33 @@ ApiResponse changed_deployment(const std::string& row, const std::string& status
   return answer_of(deployment, 200);
 }
 
+std::string event_json(const std::string& row, const View& view) {
+  Json event = Json::parse(row, nullptr, false);
+  if (!event.is_object()) {
+    return row;
+  }
+  const auto text_in = [](const Json& object, const char* key) {
+    return object.is_object() && object.contains(key) && object[key].is_string()
+               ? object[key].get<std::string>()
+               : std::string{};
+  };
+  std::string ended_by = text_in(event.value("metadata", Json::object()), "ended_by");
+  if (ended_by.empty() && !is_over(row)) {
+    const std::string bad = text_in(event, "deployment_id");
+    const std::string replacement =
+        text_in(event.value("rollback_plan", Json::object()), "replacement_id");
+    const rules::Service service{text_in(event, "environment"), text_in(event, "service")};
+    for (const rules::ServiceView& seen : view.services()) {
+      const std::string current = seen.deployment.text();
+      if (seen.service == service && current != bad && current != replacement) {
+        ended_by = rules::name_of(rules::Reason::superseded);
+      }
+    }
+  }
+  event["ended_by"] = ended_by.empty() ? Json(nullptr) : Json(ended_by);
+  return dump(event);
+}
+
 bool is_over(const std::string& event_row) {
   const Json row = Json::parse(event_row, nullptr, false);
   const std::string status = row.is_object() ? row.value("status", "") : "";

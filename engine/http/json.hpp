@@ -34,6 +34,10 @@ std::string deployments_json(const std::string& rows, const View& view, const Re
 // rollback keeps it.
 ApiResponse changed_deployment(const std::string& row, const std::string& status);
 
+// The row of a rollback with `ended_by`: what ended it, or `superseded` as soon as another deployment
+// than the bad one and the replacement is current. A run that is about to deploy asks for it.
+std::string event_json(const std::string& row, const View& view);
+
 // Whether the row of a rollback, as the Archive gives it, is one that has ended.
 bool is_over(const std::string& event_row);
 

@@ -185,15 +185,16 @@ void one_event(const ApiSources& sources, const ApiCall& call, const ApiReply& r
     return reply(refusal(400, "Invalid event_id",
                          "The last part of the path has to be the event_id of a rollback."));
   }
-  sources.archive.event(*event, [reply](const Result<std::optional<std::string>>& text) {
-    if (!text) {
-      reply(unanswered(text.error()));
-    } else if (!text.value()) {
-      reply(unknown_event());
-    } else {
-      reply(json_answer(*text.value()));
-    }
-  });
+  sources.archive.event(
+      *event, [&view = sources.view, reply](const Result<std::optional<std::string>>& text) {
+        if (!text) {
+          reply(unanswered(text.error()));
+        } else if (!text.value()) {
+          reply(unknown_event());
+        } else {
+          reply(json_answer(event_json(*text.value(), view)));
+        }
+      });
 }
 
 void stream(const ApiSources& sources, const ApiCall& call, const ApiReply& reply) {

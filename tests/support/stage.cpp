@@ -23,10 +23,12 @@ rollback:
 log: {level: debug}
 )";
 
-// The API's token in tests is "test-token".
+// The API's token in tests is "test-token"; "acting-token" may do everything.
 constexpr const char* http_settings =
     "http: {listen: 127.0.0.1:0, tokens: [{name: test, scopes: [read], sha256: "
-    "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e}]}\n";
+    "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e}, {name: actor, scopes: "
+    "[read, record, rollback, override], sha256: "
+    "3fb12850323c3eb98fd7488e91bd7139d11d281ce47a6dc461ff637942bc105a}]}\n";
 
 std::string replaced_in(std::string text, const std::string& what, const std::string& with) {
   const auto at = text.find(what);
