@@ -33,6 +33,13 @@ bool is_rollback(const Reading& reading) {
   return reading.trigger->action == TriggerAction::rollback;
 }
 
+// The end of the rollback that a latch or a cooldown comes from was alerted.
+bool is_known_to_people(const std::vector<Reason>& reasons) {
+  return std::all_of(reasons.begin(), reasons.end(), [](Reason reason) {
+    return reason == Reason::latched || reason == Reason::cooldown;
+  });
+}
+
 }  // namespace
 
 // Who fires is found out for all before anybody is judged: what the neighbours do counts. Both maps
@@ -261,9 +268,13 @@ void Decider::hold(const Deployment& current, const Verdict& verdict,
   const std::string text = reason_text(verdict.reading) + "; held: " + joined(reasons);
   RomanEvent event = story_about(current, verdict.reading, "rollback_held", text);
   event.metadata.push_back({"reasons", joined(reasons)});
-  Alert alert{AlertKind::held, propose(world_, current, now, last_commit_), joined(reasons)};
-  cite(alert.rollback, verdict.reading);
-  send({std::move(event), std::move(alert)}, {}, {}, output);
+  std::vector<JournalEntry> entries{std::move(event)};
+  if (!is_known_to_people(reasons)) {
+    Alert alert{AlertKind::held, propose(world_, current, now, last_commit_), joined(reasons)};
+    cite(alert.rollback, verdict.reading);
+    entries.emplace_back(std::move(alert));
+  }
+  send(std::move(entries), {}, {}, output);
 }
 
 void Decider::open_breaker(const Deployment& current, const Verdict& verdict, Instant now,

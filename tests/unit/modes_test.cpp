@@ -196,7 +196,8 @@ TEST_CASE("modes: a person who stops a proposal latches the service") {
   CHECK(bench.world().services.at(app).latch);
   bench.pass(2);
   CHECK(bench.explained() == Words{"ask", "latched"});
-  CHECK(alerts(bench, AlertKind::held) == 1);
+  CHECK(bench.told("rollback_held") == 1);
+  CHECK(alerts(bench, AlertKind::held) == 0);  // they were told that it was aborted
   CHECK(asked(bench, rules::AbortRequest{3, r->id, "no", "ann"}).kind ==
         Answer::Kind::unknown_event);
 }

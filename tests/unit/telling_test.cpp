@@ -53,6 +53,28 @@ TEST_CASE("telling: a hold is told once while it lasts, and what comes after it 
   CHECK(bench.explained() == Words{"cooldown", "rollback", "active"});
 }
 
+TEST_CASE("telling: a latch or a cooldown is no second alert, what else holds is one") {
+  Bench bench;
+  rules::ServiceHistory history{app, rules::Latch{{}, numbered_id(2)}, at(20 - 180), {}};
+  bench.read_journal({{}, {history}});
+  bench.errors(6);
+  REQUIRE(bench.explained() == Words{"latched", "cooldown"});
+  CHECK(bench.told("rollback_held") == 1);
+  CHECK(bench.written<rules::Alert>().empty());
+  bench.pass(25);
+  REQUIRE(bench.explained().back() == "latched");
+  CHECK(bench.told("rollback_held") == 2);
+  CHECK(bench.written<rules::Alert>().empty());
+  bench.control.pause.on = true;
+  bench.take(bench.control);
+  bench.forget();
+  bench.pass(1);
+  REQUIRE(bench.explained() == Words{"latched", "paused"});
+  const auto alerts = bench.written<rules::Alert>();
+  REQUIRE(alerts.size() == 1);
+  CHECK(alerts[0].kind == rules::AlertKind::held);
+}
+
 TEST_CASE("telling: another set of reasons is told, also when it is a smaller one") {
   Bench bench;
   cool_down_until(bench, 20);
