@@ -77,11 +77,15 @@ NextMove LateRun::settle(const World& world, Instant now) {
   const std::string text =
       "The deploy of " + version + " succeeded after it had been given up: " + rollback_.version +
       " is rolled back" + (has_newer ? ", and " + current->version + " is current" : "");
-  return {{AmendRollback{rollback_},
-           SettleLate{rollback_.deployment, rollback_.replacement, *rollback_.serving_from},
-           story_of(rollback_, "warning", "warning", text),
-           Alert{AlertKind::late_success, rollback_, text}},
-          {}};
+  JournalEntry rows =
+      SettleLate{rollback_.deployment, rollback_.replacement, *rollback_.serving_from};
+  if (rollback_.ended_by == Reason::superseded) {
+    rows = PutInService{rollback_.replacement, *rollback_.serving_from};  // the bad one is marked
+  }
+  return {
+      {AmendRollback{rollback_}, std::move(rows), story_of(rollback_, "warning", "warning", text),
+       Alert{AlertKind::late_success, rollback_, text}},
+      {}};
 }
 
 NextMove LateRun::close(const std::string& outcome, const std::string& what) {

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/store/journal_statements.hpp"
 #include "engine/rollback_json.hpp"
+#include "engine/store/journal_statements.hpp"
 #include "engine/time_text.hpp"
 #include "rules/limits.hpp"
 
@@ -103,9 +103,8 @@ struct Writer {
 
   void operator()(const rules::SettleLate& settle) const {
     add(JournalStatement::begin_step, {});
-    const std::string moment = instant_text(settle.deployed_at);
-    add(JournalStatement::mark_late, {settle.deployment.text(), moment});
-    add(JournalStatement::serve_late, {settle.replacement.text(), moment});
+    add(JournalStatement::settle_late,
+        {settle.deployment.text(), settle.replacement.text(), instant_text(settle.deployed_at)});
   }
 
   void operator()(const rules::OpenBreaker& open) const {

@@ -95,15 +95,15 @@ std::vector<Definition> about_deployments() {
        one_row("the replacement",
                "update ops.deployments set status = 'success', deployed_at = $2::timestamptz"
                " where deployment_id = $1::uuid")},
-      {mark_late, "mark_late", 2,
-       one_row("marking what was rolled back late",
-               "update ops.deployments set status = 'rolled_back', health_check_passed = false,"
-               " rolled_back_at = $2::timestamptz"
-               " where deployment_id = $1::uuid and status in ('in_progress', 'success')")},
-      {serve_late, "serve_late", 2,
-       one_row("the replacement",
-               "update ops.deployments set status = 'success', deployed_at = $2::timestamptz"
-               " where deployment_id = $1::uuid and status = 'failed'")},
+      // Rows that somebody has changed since stay as they are.
+      {settle_late, "settle_late", 3,
+       "with marked as (update ops.deployments set status = 'rolled_back',"
+       " health_check_passed = false, rolled_back_at = $3::timestamptz"
+       " where deployment_id = $1::uuid and status in ('in_progress', 'success')"
+       " and exists (select from ops.deployments r"
+       " where r.deployment_id = $2::uuid and r.status = 'failed') returning 1)"
+       " update ops.deployments set status = 'success', deployed_at = $3::timestamptz"
+       " where deployment_id = $2::uuid and status = 'failed' and exists (select from marked)"},
       {pass_probation, "pass_probation", 2,
        "update ops.deployments set health_check_passed = true,"
        " health_check_details = $2::jsonb || jsonb_build_object('checked_at', now()),"

@@ -138,10 +138,14 @@ void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
   } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
     rollbacks_.at(amended->rollback.id) = amended->rollback;
   } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
-    Deployment& bad = changed(settled->deployment);
-    bad.status = DeploymentStatus::rolled_back;
-    bad.health_check_passed = false;
-    serve(settled->replacement, settled->deployed_at, now);
+    const bool fits = rules::is_watched(deployments_.at(settled->deployment)) &&
+                      deployments_.at(settled->replacement).status == DeploymentStatus::failed;
+    if (fits) {
+      Deployment& bad = changed(settled->deployment);
+      bad.status = DeploymentStatus::rolled_back;
+      bad.health_check_passed = false;
+      serve(settled->replacement, settled->deployed_at, now);
+    }
   } else if (const auto* marked = std::get_if<rules::MarkRolledBack>(&entry)) {
     mark(*marked, now);
   } else if (const auto* restored = std::get_if<rules::RestoreDeployment>(&entry)) {
