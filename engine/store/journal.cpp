@@ -119,7 +119,7 @@ void PostgresJournal::read_now(Connection& connection, std::int64_t epoch) {
     const rules::Instant now{rules::Duration{told[0][0].as<std::int64_t>()}};
     time_.measured(now, asked, steady_now());
     journal.active = read_active(work, problems);
-    journal.followed = read_followed(work, now, problems);
+    journal.followed = read_followed(work, problems);
     journal.claims = read_claims(work, now);
     journal.histories = read_histories(work);
     work.commit();

@@ -182,15 +182,13 @@ std::vector<rules::Rollback> read_active(pqxx::transaction_base& work,
   return read_rollbacks(work, "status in ('pending', 'in_progress')", problems);
 }
 
-std::vector<rules::Rollback> read_followed(pqxx::transaction_base& work, rules::Instant now,
+// Also those whose time has passed: that they are not followed any longer is still to be noted.
+std::vector<rules::Rollback> read_followed(pqxx::transaction_base& work,
                                            std::vector<std::string>& problems) {
-  std::vector<rules::Rollback> followed = read_rollbacks(
-      work, "status = 'failed' and metadata ? 'followed_until' and not metadata ? 'late_outcome'",
-      problems);
-  std::erase_if(followed, [now](const rules::Rollback& r) {
-    return !r.followed_until || *r.followed_until <= now;
-  });
-  return followed;
+  return read_rollbacks(work,
+                        "status in ('failed', 'aborted') and metadata ? 'followed_until'"
+                        " and not metadata ? 'late_outcome'",
+                        problems);
 }
 
 // What was claimed within the window either goes on or has ended since.

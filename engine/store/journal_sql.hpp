@@ -27,7 +27,7 @@ std::vector<rules::Rollback> read_active(pqxx::transaction_base& work,
                                          std::vector<std::string>& problems);
 
 // Those that failed while what they dispatched may still turn up at `now`, the database's time.
-std::vector<rules::Rollback> read_followed(pqxx::transaction_base& work, rules::Instant now,
+std::vector<rules::Rollback> read_followed(pqxx::transaction_base& work,
                                            std::vector<std::string>& problems);
 
 // Automatic ones whose claim was committed within limits::cap_window before `now`.
