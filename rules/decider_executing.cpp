@@ -303,7 +303,13 @@ void Decider::on(const MigrationsReverted& answer, Instant now, Output& output) 
 }
 
 void Decider::on(const ControlRead& control, Instant now, Output& output) {
+  const auto open_before = world_.control ? world_.control->breakers : std::vector<Breaker>{};
   world_.control = control;
+  for (const Breaker& breaker : open_before) {
+    if (!is_breaker_open(world_, breaker.environment)) {
+      forget_claims(world_, breaker.environment);
+    }
+  }
   look_at_control(now, output);
   for (auto& [service, execution] : executions_) {
     execution.take(control);

@@ -99,6 +99,10 @@ void note_claim(World& world, const Rollback& rollback, Instant now) {
   }
 }
 
+void forget_claims(World& world, const std::string& environment) {
+  std::erase_if(world.claims, [&](const Claim& claim) { return claim.environment == environment; });
+}
+
 bool are_others_bad(const World& world, const Service& service) {
   const Environments::Tally& all = world.environments.of(service.environment);
   const Standing& own = standing_of(world, service);

@@ -191,15 +191,18 @@ std::vector<rules::Rollback> read_followed(pqxx::transaction_base& work,
                         problems);
 }
 
-// What was claimed within the window either goes on or has ended since.
+// What was claimed within the window either goes on or has ended since. What led to the opening of
+// a breaker that a person has closed does not count any more.
 std::vector<rules::Claim> read_claims(pqxx::transaction_base& work, rules::Instant now) {
   const rules::Instant since = now - rules::limits::cap_window;
   std::vector<rules::Claim> claims;
   for (const pqxx::row& row : work.exec_params(
-           "select event_id, environment, metadata->>'claimed_at' from ops.rollback_events"
+           "select event_id, environment, metadata->>'claimed_at' from ops.rollback_events e"
            " where metadata->>'written_by' = 'rollbackd' and trigger_type = 'automatic'"
            " and metadata ? 'claimed_at'"
-           " and (status = 'in_progress' or completed_at > $1::timestamptz)",
+           " and (status = 'in_progress' or completed_at > $1::timestamptz)"
+           " and not exists (select from ops.breakers b where b.environment = e.environment"
+           " and b.closed_at >= (e.metadata->>'claimed_at')::timestamptz)",
            instant_text(since))) {
     const auto id = rules::EventId::parse(row[0].c_str());
     const auto at = parse_instant(row[2].c_str());

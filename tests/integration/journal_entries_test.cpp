@@ -333,6 +333,9 @@ TEST_CASE("claims are those of automatic rollbacks within the hour, going on or 
     CHECK(claim.at > now - rules::limits::cap_window);
   }
   CHECK(environments == "e1e2e3");
+  // Closing the breaker of e2 makes what was claimed before uncounted.
+  f.write({rules::OpenBreaker{"e2", "capped", now}, rules::CloseBreaker{"e2", {"ann", "", now}}});
+  CHECK(f.reading([&](auto& work, auto&) { return engine::read_claims(work, now); }).size() == 2);
 }
 
 TEST_CASE("a rollback that was given up is followed until its late outcome is noted") {

@@ -342,6 +342,32 @@ TEST_CASE("guards: the cap opens the environment's breaker, once, until a person
   CHECK(answers.at(0).kind == rules::Answer::Kind::no_breaker);
 }
 
+TEST_CASE("guards: what led to a breaker that a person has closed does not open it again") {
+  for (const bool by_sql : {false, true}) {
+    rules::Policy policy;
+    policy.max_per_hour = 1;
+    Bench bench{policy};
+    rules::JournalRead journal;
+    journal.claims = {
+        {rules::EventId{numbered_id(9).bytes()}, "production", bench.now - rules::minutes{1}}};
+    bench.take(journal);
+    bench.errors(6);
+    REQUIRE(bench.written<rules::OpenBreaker>().size() == 1);
+    rules::ControlRead control;
+    control.breakers = {{"production", "capped", bench.now}};
+    bench.take(control);
+    if (by_sql) {
+      bench.take(rules::ControlRead{});
+    } else {
+      bench.step(rules::CloseBreakerRequest{7, "production", "looked", "ann"});
+      bench.confirm_all();
+    }
+    bench.pass(10);
+    CHECK(bench.written<rules::OpenBreaker>().size() == 1);
+    CHECK(bench.rollback().has_value());
+  }
+}
+
 TEST_CASE("guards: a breaker that was opened and is not read back is opened again, not forgotten") {
   rules::Policy policy;
   policy.max_per_hour = 0;
