@@ -307,7 +307,7 @@ void Decider::on(const ControlRead& control, Instant now, Output& output) {
   world_.control = control;
   for (const Breaker& breaker : open_before) {
     if (!is_breaker_open(world_, breaker.environment)) {
-      forget_claims(world_, breaker.environment);
+      world_.breakers_closed[breaker.environment] = now;
     }
   }
   look_at_control(now, output);

@@ -195,7 +195,7 @@ void Decider::on(const CloseBreakerRequest& request, Instant now, Output& output
   told.metadata = {{"environment", request.environment}, {"by", said.by}, {"why", said.reason}};
   send({CloseBreaker{request.environment, said}, std::move(told)}, {}, {}, output);
   world_.breakers_opened.erase(request.environment);
-  forget_claims(world_, request.environment);
+  world_.breakers_closed[request.environment] = now;
   std::erase_if(world_.control->breakers,
                 [&](const Breaker& breaker) { return breaker.environment == request.environment; });
   answer(request.request, Answer::Kind::accepted, {}, output);

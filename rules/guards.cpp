@@ -81,8 +81,10 @@ std::size_t other_rollbacks(const World& world, const Service& service, Instant 
   const std::optional<EventId> own = standing_of(world, service).rolling_back;
   const auto& in_progress = world.environments.of(service.environment).automatic;
   std::size_t others = in_progress.size() - (own && in_progress.contains(*own) ? 1 : 0);
+  const auto closed = world.breakers_closed.find(service.environment);
   for (const Claim& claim : world.claims) {
-    if (claim.environment == service.environment && claim.event != own &&
+    const bool is_forgiven = closed != world.breakers_closed.end() && claim.at <= closed->second;
+    if (claim.environment == service.environment && claim.event != own && !is_forgiven &&
         now < claim.at + limits::cap_window && !in_progress.contains(claim.event)) {
       ++others;
     }
@@ -97,10 +99,6 @@ void note_claim(World& world, const Rollback& rollback, Instant now) {
   if (rollback.type == TriggerType::automatic && rollback.claimed_at) {
     world.claims.push_back({rollback.id, rollback.service.environment, *rollback.claimed_at});
   }
-}
-
-void forget_claims(World& world, const std::string& environment) {
-  std::erase_if(world.claims, [&](const Claim& claim) { return claim.environment == environment; });
 }
 
 bool are_others_bad(const World& world, const Service& service) {

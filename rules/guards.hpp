@@ -35,9 +35,6 @@ std::size_t other_rollbacks(const World& world, const Service& service, Instant 
 // taken back was none.
 void note_claim(World& world, const Rollback& rollback, Instant now);
 
-// A person has closed the breaker: what led to its opening does not open it again.
-void forget_claims(World& world, const std::string& environment);
-
 // Of the other services of the environment that have a current deployment, at least
 // limits::others_bad_min and at least half fire on events of their own or are being rolled back.
 bool are_others_bad(const World& world, const Service& service);

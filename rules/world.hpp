@@ -70,6 +70,8 @@ struct World {
   std::optional<ControlRead> control;  // nothing: not read yet
   std::uint64_t controls_asked = 0;    // the number of the last ReadControl
   std::vector<Claim> claims;           // of automatic rollbacks, within limits::cap_window
+  // By environment, when a person last closed its breaker: earlier claims do not count any more.
+  std::map<std::string, Instant> breakers_closed;
   // Opened by us, and not read back yet; by environment.
   std::map<std::string, Instant> breakers_opened;
   Environments environments;

@@ -98,6 +98,7 @@ class Inspector {
   std::map<rules::Service, std::vector<Said>> said_;  // the last two
   std::map<rules::Service, rules::Instant> neglected_since_;
   std::map<rules::Service, rules::Instant> others_bad_since_;
+  std::set<rules::Service> others_perhaps_bad_;
   std::set<rules::Service> services_;
   rules::Second second_ = 0;
   std::uint64_t moments_ = 0;

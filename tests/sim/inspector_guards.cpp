@@ -38,6 +38,9 @@ void Inspector::look_at_guards(const Rollback& rollback) {
       static_cast<std::size_t>(policy.max_per_hour)) {
     find(name + " was claimed above the cap");
   }
+  // They may have been well for some seconds since they were last looked at.
+  const rules::Second t = rules::second_of(world_.time());
+  look_at_neighbours(world_.database().recount(t, 60), world_.database().recount(t, 300));
   const auto bad_since = others_bad_since_.find(rollback.service);
   const rules::Duration settled = rules::seconds{count_every};
   if (bad_since != others_bad_since_.end() && last_fault_ + settled < bad_since->second &&
@@ -55,7 +58,8 @@ std::size_t Inspector::other_rollbacks(const rules::Service& service,
         return r.service.environment == service.environment && r.id != own &&
                r.type == TriggerType::automatic &&
                (r.status == RollbackStatus::in_progress ||
-                (r.claimed_at && world_.time() - *r.claimed_at < rules::minutes{60}));
+                (r.claimed_at && world_.time() - *r.claimed_at < rules::minutes{60} &&
+                 !world_.database().is_forgiven(r)));
       }));
 }
 
@@ -67,6 +71,7 @@ void Inspector::look_at_neighbours(const std::map<rules::DeploymentId, std::uint
   }
   std::set<rules::Service> serving;
   std::set<rules::Service> bad;
+  std::set<rules::Service> perhaps;  // with a trigger table of its own, which is not evaluated here
   for (const rules::Service& service : services_) {
     const Deployment* current = world_.database().at(service, world_.time());
     if (current == nullptr) {
@@ -78,6 +83,9 @@ void Inspector::look_at_neighbours(const std::map<rules::DeploymentId, std::uint
     if ((active != nullptr && active->status == RollbackStatus::in_progress) ||
         (plain && (count_of(minute, current->id) > 5 || count_of(five, current->id) > 50))) {
       bad.insert(service);
+      perhaps.insert(service);
+    } else if (!plain && count_of(five, current->id) > 0) {
+      perhaps.insert(service);
     }
   }
   for (const rules::Service& service : services_) {
@@ -86,10 +94,18 @@ void Inspector::look_at_neighbours(const std::map<rules::DeploymentId, std::uint
         return other != service && other.environment == service.environment;
       });
     };
-    if (neighbours(bad) >= 3 && 2 * neighbours(bad) >= neighbours(serving)) {
+    const auto are_bad = [&](const std::set<rules::Service>& some) {
+      return neighbours(some) >= 3 && 2 * neighbours(some) >= neighbours(serving);
+    };
+    if (are_bad(bad)) {
       others_bad_since_.emplace(service, world_.time());
     } else {
       others_bad_since_.erase(service);
+    }
+    if (are_bad(perhaps)) {
+      others_perhaps_bad_.insert(service);
+    } else {
+      others_perhaps_bad_.erase(service);
     }
   }
 }
@@ -143,7 +159,7 @@ bool Inspector::is_guarded(const Deployment& current) const {
       });
   return policy.mode != rules::Mode::automatic ||
          world_.time() - *current.deployed_at > policy.max_age || is_open ||
-         world_.database().pause().on || others_bad_since_.contains(current.service) ||
+         world_.database().pause().on || others_perhaps_bad_.contains(current.service) ||
          other_rollbacks(current.service, {}) >= static_cast<std::size_t>(policy.max_per_hour) ||
          meets_migrations(current) || was_bad_before(current);
 }

@@ -179,7 +179,14 @@ void SimDatabase::apply_control(const rules::JournalEntry& entry) {
     breakers_.push_back({opened->environment, opened->reason, opened->at});
   } else if (const auto* closed = std::get_if<rules::CloseBreaker>(&entry)) {
     close(closed->environment);
+    breakers_closed_[closed->environment] = closed->said.at;
   }
+}
+
+bool SimDatabase::is_forgiven(const rules::Rollback& rollback) const {
+  const auto closed = breakers_closed_.find(rollback.service.environment);
+  return closed != breakers_closed_.end() && rollback.claimed_at &&
+         *rollback.claimed_at <= closed->second;
 }
 
 void SimDatabase::serve(const rules::DeploymentId& id, Instant deployed_at, Instant now) {
@@ -244,7 +251,8 @@ rules::JournalRead SimDatabase::journal_read(Instant now) const {
       journal.followed.push_back(rollback);
     }
     const bool automatic = rollback.type == rules::TriggerType::automatic;
-    if (automatic && rollback.claimed_at && now < *rollback.claimed_at + rules::minutes{60}) {
+    if (automatic && rollback.claimed_at && !is_forgiven(rollback) &&
+        now < *rollback.claimed_at + rules::minutes{60}) {
       journal.claims.push_back({id, rollback.service.environment, *rollback.claimed_at});
     }
     if (rollback.status == rules::RollbackStatus::failed ||

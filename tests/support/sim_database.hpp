@@ -62,6 +62,8 @@ class SimDatabase {
   [[nodiscard]] const std::vector<SimEvent>& events() const { return events_; }
   [[nodiscard]] const rules::Pause& pause() const { return pause_; }
   [[nodiscard]] const std::vector<rules::Breaker>& breakers() const { return breakers_; }
+  // Claimed before a person closed the breaker of its environment: it does not count for the cap.
+  [[nodiscard]] bool is_forgiven(const rules::Rollback& rollback) const;
   [[nodiscard]] const rules::Rollback* active_of(const rules::Service& service) const;
 
   // The definitions, by looking at every row, as SQL would: the current deployment of a moment,
@@ -87,6 +89,7 @@ class SimDatabase {
   std::vector<rules::EventId> in_order_;  // of their rows
   rules::Pause pause_;
   std::vector<rules::Breaker> breakers_;
+  std::map<std::string, rules::Instant> breakers_closed_;
   std::vector<SimEvent> events_;
   std::size_t events_told_ = 0;
   rules::Look look_ = 0;
