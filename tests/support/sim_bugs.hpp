@@ -26,6 +26,8 @@ enum class SimBug {
   forgets_the_follower,       // the journal's answer leaves out the runs that are still followed
   calls_the_unknown_refused,  // a dispatch that may have happened is told as one that did not
   acts_without_leadership,    // the loop is not told that another daemon may lead
+  gate_forgets_the_pause,     // right before a dispatch the pause is not looked at
+  gate_forgets_the_epoch,     // nor whether another daemon leads by now
   tells_time_differently,     // each run of the same story takes its own time
 };
 
@@ -46,6 +48,23 @@ inline constexpr std::array all_bugs{SimBug::journal_lies,
                                      SimBug::forgets_the_follower,
                                      SimBug::calls_the_unknown_refused,
                                      SimBug::acts_without_leadership};
+
+// Those that can be planted into the world of one incident, which has no loop.
+inline constexpr std::array incident_bugs{SimBug::journal_lies,
+                                          SimBug::acts_before_commit,
+                                          SimBug::dispatches_twice,
+                                          SimBug::loses_an_event,
+                                          SimBug::counts_an_event_twice,
+                                          SimBug::restores_nothing,
+                                          SimBug::forgets_active,
+                                          SimBug::forgets_the_latch,
+                                          SimBug::loses_the_deploys_end,
+                                          SimBug::dispatches_to_follow,
+                                          SimBug::control_from_memory,
+                                          SimBug::forgets_the_follower,
+                                          SimBug::calls_the_unknown_refused,
+                                          SimBug::gate_forgets_the_pause,
+                                          SimBug::gate_forgets_the_epoch};
 
 constexpr std::string_view name_of(SimBug bug) {
   switch (bug) {
@@ -85,6 +104,10 @@ constexpr std::string_view name_of(SimBug bug) {
       return "calls_the_unknown_refused";
     case SimBug::acts_without_leadership:
       return "acts_without_leadership";
+    case SimBug::gate_forgets_the_pause:
+      return "gate_forgets_the_pause";
+    case SimBug::gate_forgets_the_epoch:
+      return "gate_forgets_the_epoch";
     case SimBug::tells_time_differently:
       return "tells_time_differently";
   }
