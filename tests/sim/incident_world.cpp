@@ -31,7 +31,7 @@ IncidentWorld::IncidentWorld(std::uint64_t seed, IncidentKind kind, SimBug bug)
       bug_{bug},
       is_calm_{kind == IncidentKind::calm},
       oracle_{database_, is_calm_},
-      pace_{seconds{random_.between(2, 10)}},
+      pace_{seconds{random_.one_in(3) ? random_.between(2, 5) : random_.between(5, 20)}},
       lag_{random_.between(0, 2)} {
   result_.story = rules::mixed(seed);
   static const bool is_told = number_from_environment("TRACE", 0) != 0;
@@ -192,17 +192,19 @@ void IncidentWorld::ring() {
     return;
   }
   looked_at_ = rules::second_of(now_);
-  std::optional<rules::FeedBatch> batch;
+  std::optional<rules::Input> batch;
   for (Daemon& daemon : daemons_) {
     if (daemon.rules && daemon.has_feed) {
-      batch = batch ? batch : database_.difference(now_);
+      if (!batch) {
+        batch = database_.difference(now_);
+      }
+      auto& events = std::get<rules::FeedBatch>(*batch).events;
       if (bug_ == SimBug::loses_an_event) {
-        batch->events.clear();
+        events.clear();
       }
       step(daemon, *batch);
-      if (bug_ == SimBug::counts_an_event_twice && daemon.has_feed && !batch->events.empty()) {
-        rules::FeedBatch again{now_, batch->look, {}, batch->events};
-        step(daemon, again);
+      if (bug_ == SimBug::counts_an_event_twice && !events.empty()) {
+        step(daemon, *batch);
       }
     }
   }
