@@ -49,14 +49,12 @@ std::optional<Uuid<Kind>> Uuid<Kind>::parse(std::string_view text) {
 
 template <class Kind>
 std::string Uuid<Kind>::text() const {
-  std::string out;
-  out.reserve(36);
+  std::string out(36, '-');
+  std::size_t at = 0;
   for (std::size_t i = 0; i < bytes_.size(); ++i) {
-    if (hyphen_before(i)) {
-      out += '-';
-    }
-    out += hex_digits[bytes_[i] >> 4U];
-    out += hex_digits[bytes_[i] & 15U];
+    at += hyphen_before(i) ? 1U : 0U;
+    out[at++] = hex_digits[bytes_[i] >> 4U];
+    out[at++] = hex_digits[bytes_[i] & 15U];
   }
   return out;
 }

@@ -47,8 +47,11 @@ void Executors::passed(const rules::EventId& event, const GateAnswer& answered) 
   at_gate_.erase(waiting);
   switch (answered.verdict) {
     case GateAnswer::Verdict::not_leading:
-      // Another daemon leads, and goes on from the claim. Whatever is said here concerns nobody.
+      // Nobody waits for it while another daemon leads, which goes on from the claim. But this one
+      // may lead again by now, and has listed it as running: it would wait for this end for ever.
       log_.warning("dispatch_prevented", {{"event_id", event.text()}, {"why", answered.detail}});
+      inbox_.post(rules::DeployEnded{event, rules::DeployOutcome::refused, answered.detail,
+                                     ask_again_after});
       return;
     case GateAnswer::Verdict::unreadable:
       answer(event, rules::DeployOutcome::refused,

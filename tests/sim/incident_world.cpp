@@ -31,7 +31,7 @@ IncidentWorld::IncidentWorld(std::uint64_t seed, IncidentKind kind, SimBug bug)
       bug_{bug},
       is_calm_{kind == IncidentKind::calm},
       oracle_{database_, is_calm_},
-      pace_{seconds{random_.between(2, 10)}},
+      pace_{seconds{random_.one_in(3) ? random_.between(2, 5) : random_.between(5, 20)}},
       lag_{random_.between(0, 2)} {
   result_.story = rules::mixed(seed);
   static const bool is_told = number_from_environment("TRACE", 0) != 0;
@@ -192,17 +192,19 @@ void IncidentWorld::ring() {
     return;
   }
   looked_at_ = rules::second_of(now_);
-  std::optional<rules::FeedBatch> batch;
+  std::optional<rules::Input> batch;
   for (Daemon& daemon : daemons_) {
     if (daemon.rules && daemon.has_feed) {
-      batch = batch ? batch : database_.difference(now_);
+      if (!batch) {
+        batch = database_.difference(now_);
+      }
+      auto& events = std::get<rules::FeedBatch>(*batch).events;
       if (bug_ == SimBug::loses_an_event) {
-        batch->events.clear();
+        events.clear();
       }
       step(daemon, *batch);
-      if (bug_ == SimBug::counts_an_event_twice && daemon.has_feed && !batch->events.empty()) {
-        rules::FeedBatch again{now_, batch->look, {}, batch->events};
-        step(daemon, again);
+      if (bug_ == SimBug::counts_an_event_twice && !events.empty()) {
+        step(daemon, *batch);
       }
     }
   }
@@ -375,107 +377,6 @@ void IncidentWorld::read_journal(Daemon& daemon) {
       }
     });
   });
-}
-
-// --- Leadership
-
-IncidentWorld::Daemon* IncidentWorld::leader() {
-  const auto found = std::find_if(daemons_.begin(), daemons_.end(), [this](const Daemon& daemon) {
-    return daemon.rules && daemon.epoch != 0 && daemon.epoch == epoch_;
-  });
-  return found == daemons_.end() ? nullptr : &*found;
-}
-
-void IncidentWorld::begin() {
-  start_daemon(daemons_[0]);
-  lead(daemons_[0]);
-  beat();
-}
-
-void IncidentWorld::start_daemon(Daemon& daemon) {
-  if (daemon.rules) {
-    return;
-  }
-  ++daemon.life;
-  daemon.rules.emplace(book_);
-  rebuild(daemon);
-  read_control(daemon, between(ms(1), ms(500)));
-}
-
-void IncidentWorld::lead(Daemon& daemon) {
-  daemon.epoch = ++epoch_;
-  read_journal(daemon);
-}
-
-void IncidentWorld::lose(Daemon& daemon) {
-  if (!daemon.rules || daemon.epoch == 0) {
-    return;
-  }
-  if (!daemon.on_their_way.empty() && random_.one_in(2)) {
-    write(daemon.on_their_way.front());  // and nobody hears of it
-  }
-  daemon.epoch = 0;
-  daemon.on_their_way.clear();
-  daemon.is_writing = false;
-  step(daemon, rules::LeadershipLost{});
-}
-
-void IncidentWorld::crash(Daemon& daemon) {
-  const bool led = daemon.epoch == epoch_;
-  daemon = Daemon{{}, daemon.life + 1};
-  const bool takes_over = led && random_.one_in(2);
-  if (takes_over) {
-    Daemon& next = other(daemon);
-    after(between(ms(100), seconds{8}), [this, &next] {
-      if (leader() == nullptr) {
-        start_daemon(next);
-        lead(next);
-      }
-    });
-  }
-  after(between(ms(50), seconds{20}), [this, &daemon] {
-    start_daemon(daemon);
-    if (leader() == nullptr) {
-      lead(daemon);
-    }
-  });
-}
-
-void IncidentWorld::break_daemon() {
-  Daemon& daemon = daemons_[static_cast<std::size_t>(random_.between(0, 1))];
-  if (daemon.rules && has_fault(1)) {
-    crash(daemon);
-  }
-}
-
-// It loses it and gets it back, or another daemon gets it; a cut-off leader learns of that late.
-void IncidentWorld::break_leadership() {
-  Daemon* led = leader();
-  if (led == nullptr || !has_fault(1)) {
-    return;
-  }
-  if (random_.one_in(2)) {
-    lose(*led);
-    while_alive(*led, between(ms(1), seconds{3}), [this, led] {
-      if (leader() == nullptr) {
-        lead(*led);
-      }
-    });
-    return;
-  }
-  start_daemon(other(*led));
-  lead(other(*led));
-  while_alive(*led, between(ms(1), seconds{8}), [this, led, epoch = led->epoch] {
-    if (led->epoch == epoch && epoch != epoch_) {
-      lose(*led);
-    }
-  });
-}
-
-void IncidentWorld::ask(const rules::Input& request) {
-  if (Daemon* led = leader()) {
-    step(*led, request);
-  }
 }
 
 IncidentResult IncidentWorld::result() const {

@@ -28,7 +28,7 @@ class Script {
       : world_{world}, random_{world.random()}, is_plain_{is_plain} {}
 
   void write() {
-    const std::int64_t services = is_plain_ || random_.one_in(3) ? 1 : random_.between(1, 4);
+    const std::int64_t services = is_plain_ || random_.one_in(2) ? 1 : random_.between(1, 4);
     const bool has_weather = !is_plain_ && random_.one_in(12);
     for (std::size_t i = 0; i < static_cast<std::size_t>(services); ++i) {
       Line line;
@@ -148,7 +148,7 @@ class Script {
         return;
       }
       const std::int64_t n = is_bad ? random_.between(3, 9) : 1;
-      world_.expect_until(world_.now() + delay + world_.between(seconds{5}, seconds{90}));
+      world_.expect_until(world_.now() + delay + world_.between(seconds{2}, seconds{60}));
       world_.after(delay, [this, i, n, is_bad] { burst(i, n, is_bad); });
       delay += is_quick ? world_.between(ms(1), ms(800)) : world_.between(seconds{1}, seconds{15});
     }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t incidents_by_default = 20'000;
 constexpr std::uint64_t calm_by_default = 10'000;
 // A planted bug has to be noticed within so many incidents.
-constexpr std::uint64_t incidents_for_a_bug = 20'000;
+constexpr std::uint64_t incidents_for_a_bug = 5'000;
 
 struct Played {
   std::uint64_t incidents = 0;

@@ -19,9 +19,15 @@ bool is_done(DeploymentStatus status) {
   return status == DeploymentStatus::success || status == DeploymentStatus::failed;
 }
 
-rules::EventGroup group_of(const SimEvent& event) {
-  return {
-      event.deployment, event.service, event.timestamp, {{rules::second_of(event.timestamp), 1}}};
+// Events of one moment are one group.
+void add_to(std::vector<rules::EventGroup>& groups, const SimEvent& event) {
+  if (!groups.empty() && groups.back().at == event.timestamp &&
+      groups.back().service == event.service && groups.back().deployment == event.deployment) {
+    ++groups.back().seconds.front().n;
+    return;
+  }
+  groups.push_back(
+      {event.deployment, event.service, event.timestamp, {{rules::second_of(event.timestamp), 1}}});
 }
 
 }  // namespace
@@ -286,7 +292,7 @@ rules::FeedBatch SimDatabase::difference(Instant now) {
   }
   rows_changed_.clear();
   for (; events_told_ < events_.size(); ++events_told_) {
-    batch.events.push_back(group_of(events_[events_told_]));
+    add_to(batch.events, events_[events_told_]);
   }
   return batch;
 }
@@ -299,7 +305,7 @@ rules::FeedRebuilt SimDatabase::whole(Instant now) {
     rebuilt.deployments.push_back(row);
   }
   for (const SimEvent& event : events_) {
-    rebuilt.events.push_back(group_of(event));
+    add_to(rebuilt.events, event);
   }
   rows_changed_.clear();
   events_told_ = events_.size();
@@ -311,7 +317,7 @@ rules::WindowsRecounted SimDatabase::recount(const rules::RebuildWindows& wanted
   rules::WindowsRecounted recounted{wanted.service, wanted.number, look_, {}};
   for (std::size_t i = 0; i < events_told_; ++i) {
     if (belongs_to(events_[i], wanted.service)) {
-      recounted.events.push_back(group_of(events_[i]));
+      add_to(recounted.events, events_[i]);
     }
   }
   return recounted;

@@ -6,7 +6,7 @@
 #include <doctest/doctest.h>
 
 #include "rules/execution.hpp"
-#include "tests/support/rules_bench.hpp"
+#include "tests/support/rollback_bench.hpp"
 
 namespace rollbackd::tests {
 namespace {
@@ -231,6 +231,32 @@ TEST_CASE("resumed: each service's own rollback is driven") {
   bench.take(journal);
   bench.pass(2);
   CHECK(bench.started<Deploy>().size() == 2);
+}
+
+// Before its dispatch the gate saw that another daemon leads, and this one leads again by now.
+TEST_CASE("resumed: a prevented dispatch is claimed again, whenever its end is told") {
+  for (const bool told_before : {true, false}) {
+    CAPTURE(told_before);
+    RollbackBench bench;
+    bench.claim();
+    const rules::DeployEnded prevented{
+        bench.event, rules::DeployOutcome::refused, "another leads", rules::seconds{1}, {}};
+    bench.take(rules::LeadershipLost{});
+    JournalRead journal;
+    journal.active = {bench.row_now()};
+    if (told_before) {
+      bench.take(prevented);
+    } else {
+      journal.running = {bench.event};
+    }
+    bench.read_journal(journal);
+    if (!told_before) {
+      bench.take(prevented);
+    }
+    bench.pass(2);
+    CHECK(bench.started<Deploy>().size() == 2);
+    CHECK(bench.row_now().claims == 2);
+  }
 }
 
 }  // namespace rollbackd::tests
