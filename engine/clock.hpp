@@ -5,15 +5,10 @@
 #include <cstdint>
 
 #include "engine/ports.hpp"
+#include "engine/steady_time.hpp"
 
 namespace rollbackd::engine {
 
-// A moment of this machine's steady clock, for time-outs and durations. Its own type, so that it is
-// never mixed up with the database's time.
-using SteadyTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::microseconds>;
-
-// This file's .cpp is the only place that reads the machine's clocks.
-SteadyTime steady_now();
 // The wall clock, for log lines and screens only: nothing is decided by it.
 rules::Instant wall_now();
 

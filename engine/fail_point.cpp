@@ -2,8 +2,9 @@
 
 namespace rollbackd::engine {
 
-// rollbackd_torture has a definition of its own, and the linker takes this one only if there is
-// no other: keep it alone in this file.
+// rollbackd_torture has definitions of its own, and the linker takes these only if there are no
+// others: keep them alone in this file.
 bool fail_point(std::string_view /*name*/) { return false; }
+bool planted(std::string_view /*name*/) { return false; }
 
 }  // namespace rollbackd::engine

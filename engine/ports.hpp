@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/result.hpp"
+#include "engine/steady_time.hpp"
 #include "rules/input.hpp"
 #include "rules/output.hpp"
 #include "rules/view.hpp"
@@ -55,6 +56,8 @@ struct GateAnswer {
   enum class Verdict { open, paused, not_leading, unreadable };
   Verdict verdict = Verdict::unreadable;
   std::string detail;  // for people: who paused and why; what could not be read
+  // What is open is so until then: this process may be stopped, or cut off, at any moment.
+  SteadyTime until{};
 };
 
 // Reads the pause and the leader's epoch at this moment, for what is about to act outside.

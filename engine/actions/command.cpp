@@ -163,7 +163,7 @@ std::vector<rules::EventId> Command::running() const {
   return events;
 }
 
-void Command::deploy(const rules::Deploy& deploy) {
+void Command::deploy(const rules::Deploy& deploy, SteadyTime leave_by) {
   if (children_.contains(deploy.event)) {
     // Answering would be taken for the end of the one that runs.
     log_.error("command_asked_twice", {{"event_id", deploy.event.text()}});
@@ -183,6 +183,14 @@ void Command::deploy(const rules::Deploy& deploy) {
   }
   const Program program = program_of(settings.argv, values);
   fail_point("command_starts");
+  if (steady_now() > leave_by) {
+    log_.warning("command_too_late", {{"event_id", deploy.event.text()}});
+    inbox_.post(rules::DeployEnded{
+        deploy.event, rules::DeployOutcome::refused,
+        "too much time has passed since the pause was read, and nothing was started",
+        rules::seconds{1}});
+    return;
+  }
   auto child = Child::start(reactor_, program, {settings.timeout, settings.grace, settings.pidfd},
                             [this, event = deploy.event, timeout = settings.timeout](
                                 const ChildEnd& end) { ended(event, end, timeout); });

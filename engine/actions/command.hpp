@@ -50,7 +50,7 @@ class Command final : public Executor {
   Command& operator=(const Command&) = delete;
 
   [[nodiscard]] std::string_view name() const override { return "command"; }
-  void deploy(const rules::Deploy& deploy) override;
+  void deploy(const rules::Deploy& deploy, SteadyTime leave_by = SteadyTime::max()) override;
   // What an earlier process started cannot be found again.
   void follow(const rules::FollowDeploy& wanted) override;
   // A command that runs is left to its end: half a deploy is worse than a late one.

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/steady_time.hpp"
 #include "rules/action.hpp"
 
 namespace rollbackd::engine {
@@ -17,7 +18,9 @@ class Executor {
   // As rollback.executor and the plan of a rollback name it.
   [[nodiscard]] virtual std::string_view name() const = 0;
 
-  virtual void deploy(const rules::Deploy& deploy) = 0;
+  // What has not left by then certainly does not: it is answered `refused`. What forbids a dispatch
+  // was last read before.
+  virtual void deploy(const rules::Deploy& deploy, SteadyTime leave_by) = 0;
   // Dispatches nothing. What cannot be found again is answered `unknown` at once.
   virtual void follow(const rules::FollowDeploy& wanted) = 0;
   virtual void cancel(const rules::CancelDeploy& wanted) = 0;

@@ -48,7 +48,7 @@ std::shared_ptr<GithubRun> Github::run_of(const rules::EventId& event, GithubSet
   return run;
 }
 
-void Github::deploy(const rules::Deploy& deploy) {
+void Github::deploy(const rules::Deploy& deploy, SteadyTime leave_by) {
   if (runs_.contains(deploy.event)) {
     // Answering would be taken for the end of the one that runs.
     log_.error("github_asked_twice", {{"event_id", deploy.event.text()}});
@@ -63,7 +63,7 @@ void Github::deploy(const rules::Deploy& deploy) {
     run->end(rules::DeployOutcome::refused, std::to_string(runs_max) + " runs are followed already",
              rules::seconds{10});
   } else {
-    run->dispatch(deploy);
+    run->dispatch(deploy, leave_by);
   }
 }
 

@@ -34,7 +34,7 @@ class Github final : public Executor {
   Github& operator=(const Github&) = delete;
 
   [[nodiscard]] std::string_view name() const override { return "github"; }
-  void deploy(const rules::Deploy& deploy) override;
+  void deploy(const rules::Deploy& deploy, SteadyTime leave_by = SteadyTime::max()) override;
   // What is followed already goes on; `late` is heeded then, too.
   void follow(const rules::FollowDeploy& follow) override;
   void cancel(const rules::CancelDeploy& cancel) override;

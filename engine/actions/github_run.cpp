@@ -107,13 +107,14 @@ void GithubRun::end(rules::DeployOutcome outcome, std::string detail, rules::Dur
   parts_.over(event_);
 }
 
-void GithubRun::dispatch(const rules::Deploy& deploy) {
+void GithubRun::dispatch(const rules::Deploy& deploy, SteadyTime leave_by) {
   asked_for_details_ = server_->gives_details;
   auto request = github_dispatch_request(settings_, deploy, asked_for_details_);
   if (!request) {
     return end(rules::DeployOutcome::not_started,
                request.error().what + "; " + request.error().remedy);
   }
+  request->leave_by = leave_by;
   dispatching_ = true;
   send(std::move(*request), &GithubRun::dispatched);
 }
@@ -141,10 +142,15 @@ void GithubRun::dispatched(const HttpOutcome& answered) {
     case GithubDispatch::Kind::accepted:
       return look_up("GitHub accepted the dispatch without naming its run", {});
     case GithubDispatch::Kind::unknown:
+      if (planted("unknown_as_refused")) {
+        return end(rules::DeployOutcome::refused, dispatch.detail);
+      }
       say(LogLevel::warning, "github_dispatch_unknown", dispatch.detail);
       return look_up("whether the dispatch was accepted is unknown: " + dispatch.detail, {});
     case GithubDispatch::Kind::refused:
-      return end(rules::DeployOutcome::refused, dispatch.detail, dispatch.retry_after);
+      return end(planted("refused_as_failed") ? rules::DeployOutcome::failed
+                                              : rules::DeployOutcome::refused,
+                 dispatch.detail, dispatch.retry_after);
     case GithubDispatch::Kind::not_started:
       return end(rules::DeployOutcome::not_started, dispatch.detail);
   }
@@ -152,6 +158,9 @@ void GithubRun::dispatched(const HttpOutcome& answered) {
 
 void GithubRun::follow(const std::string& run) {
   if (run.empty()) {
+    if (planted("look_up_forgotten")) {
+      return end(rules::DeployOutcome::unknown, "nothing was looked up");
+    }
     return look_up("the daemon stopped between the claim and the answer to the dispatch", {});
   }
   run_ = run;
@@ -262,6 +271,9 @@ void GithubRun::become_late() {
   late_ = true;
   give_up_at_ = steady_now() + rules::limits::follow_late;
   look_until_ = give_up_at_;
+  if (planted("late_run_not_cancelled")) {
+    return;
+  }
   cancel();
 }
 

@@ -39,7 +39,7 @@ class GithubRun : public std::enable_shared_from_this<GithubRun> {
             const rules::EventId& event, rules::Instant claimed_at);
 
   // One of the two, once.
-  void dispatch(const rules::Deploy& deploy);
+  void dispatch(const rules::Deploy& deploy, SteadyTime leave_by);
   void follow(const std::string& run);
 
   // Its rollback has ended: what is there, or turns up, is cancelled, and followed for

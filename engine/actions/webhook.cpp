@@ -79,7 +79,7 @@ Webhook::Webhook(HttpClient& http, const Clock& clock, Inbox& inbox, Log& log,
 
 Webhook::~Webhook() = default;
 
-void Webhook::deploy(const rules::Deploy& deploy) {
+void Webhook::deploy(const rules::Deploy& deploy, SteadyTime leave_by) {
   if (running_.contains(deploy.event)) {
     // Answering would be taken for the end of the one that runs.
     log_.error("webhook_asked_twice", {{"event_id", deploy.event.text()}});
@@ -108,6 +108,7 @@ void Webhook::deploy(const rules::Deploy& deploy) {
   request.headers.emplace_back("Content-Type", "application/json");
   request.deadline = std::chrono::ceil<std::chrono::milliseconds>(settings.timeout);
   request.once = true;
+  request.leave_by = leave_by;
   running_.insert(deploy.event);
   log_.info("webhook_sent",
             {{"event_id", deploy.event.text()}, {"receiver", origin_of(settings.url.reveal())}});

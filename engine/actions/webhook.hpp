@@ -28,7 +28,7 @@ class Webhook final : public Executor {
   Webhook& operator=(const Webhook&) = delete;
 
   [[nodiscard]] std::string_view name() const override { return "webhook"; }
-  void deploy(const rules::Deploy& deploy) override;
+  void deploy(const rules::Deploy& deploy, SteadyTime leave_by = SteadyTime::max()) override;
   // There is nobody to ask what became of a request: unknown, unless this one still waits for it.
   void follow(const rules::FollowDeploy& wanted) override;
   // What was sent cannot be taken back.

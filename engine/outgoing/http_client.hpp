@@ -12,6 +12,8 @@
 
 #include "engine/asio.hpp"
 
+#include "engine/steady_time.hpp"
+
 // The program's one HTTP client: libcurl behind a thread of its own. It asks once and tells how it
 // went; whether to ask again is the caller's decision alone, because only the caller knows what a
 // second request would do.
@@ -29,6 +31,8 @@ struct HttpRequest {
   // For what acts: on a connection of its own, neither reused nor kept. A reused connection that
   // dies makes libcurl send a request again by itself.
   bool once = false;
+  // Nothing of it leaves later; it is not_sent then.
+  SteadyTime leave_by = SteadyTime::max();
 };
 
 // An answer of the server, whatever its status. Redirects are answers, too: none is followed.

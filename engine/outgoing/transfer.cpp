@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/fail_point.hpp"
+#include "engine/steady_time.hpp"
 #include "engine/utf8.hpp"
 #include "engine/version.hpp"
 #include "rules/invariant.hpp"
@@ -153,7 +154,7 @@ void Transfer::set_limits() {
   set(handle_, CURLOPT_NOSIGNAL, 1L);
   // A silent name server must not hold up the end of the program.
   set(handle_, CURLOPT_QUICK_EXIT, 1L);
-  if (request_.once) {
+  if (request_.once && !planted("reuses_connection")) {
     set(handle_, CURLOPT_FRESH_CONNECT, 1L);
     set(handle_, CURLOPT_FORBID_REUSE, 1L);
   }
@@ -177,12 +178,16 @@ int Transfer::about_to_send(void* self, char* address, char*, int, int) {
     transfer.not_loopback_ = true;
     return CURL_PREREQFUNC_ABORT;
   }
-  if (transfer.sent_) {
+  if (transfer.sent_ && !planted("reuses_connection")) {
     transfer.sent_again_ = true;
     return CURL_PREREQFUNC_ABORT;
   }
   if (transfer.request_.once) {
     fail_point("request_leaves");
+  }
+  if (steady_now() > transfer.request_.leave_by) {
+    transfer.too_late_ = true;
+    return CURL_PREREQFUNC_ABORT;
   }
   transfer.sent_ = true;
   return CURL_PREREQFUNC_OK;
@@ -214,6 +219,9 @@ std::size_t Transfer::take_body(char* data, std::size_t size, std::size_t count,
 std::string Transfer::described(CURLcode code) const {
   if (not_loopback_) {
     return "it is not on loopback, and plain http goes nowhere else";
+  }
+  if (too_late_) {
+    return "the connection was ready too late, and nothing was sent over it";
   }
   if (sent_again_) {
     return "the connection ended before an answer came";

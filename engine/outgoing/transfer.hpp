@@ -52,6 +52,7 @@ class Transfer {
   HttpResponse response_;
   bool sent_ = false;        // the request has begun to leave
   bool sent_again_ = false;  // libcurl wanted to send it once more
+  bool too_late_ = false;
   bool not_loopback_ = false;
   std::array<char, CURL_ERROR_SIZE> error_{};
 };

@@ -70,8 +70,10 @@ void DispatchGate::ask(OnAnswer on_answer) {
       [this, question, epoch = epoch_](Connection& connection) {
         const GateAnswer reading = read_now(connection, epoch);
         asio::post(reactor_, [question, reading] {
-          const bool is_old = steady_now() - question->asked > gate_limit;
-          question->give(is_old ? unreadable("the answer of the database is too old") : reading);
+          GateAnswer answer = reading;
+          answer.until = question->asked + gate_limit;
+          const bool is_old = steady_now() > answer.until;
+          question->give(is_old ? unreadable("the answer of the database is too old") : answer);
         });
       },
       [this, question](const SessionFailure& failure) {

@@ -57,6 +57,20 @@ TEST_CASE("command: death by a signal is a failure that names it") {
   CHECK(end.detail == "killed by signal 9");
 }
 
+TEST_CASE("command: what would start too late is refused, to be asked for again") {
+  CommandStage stage;
+  const auto file = stage.folder / "started";
+  Command command{stage.reactor, stage.inbox, stage.log,
+                  running({stage.script("touch \"$1\""), file.string()})};
+  command.deploy(a_deploy(), steady_now() - std::chrono::milliseconds{1});
+  const auto ends = stage.inbox.all<rules::DeployEnded>();
+  REQUIRE(ends.size() == 1);
+  CHECK(ends.front().outcome == DeployOutcome::refused);
+  CHECK(ends.front().retry_after > rules::Duration{0});
+  CHECK(command.running().empty());
+  CHECK_FALSE(std::filesystem::exists(file));
+}
+
 TEST_CASE("command: placeholders are filled in and nothing is read by a shell") {
   CommandStage stage;
   const auto file = (stage.folder / "arguments").string();

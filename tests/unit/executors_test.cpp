@@ -20,9 +20,13 @@ struct RecordingExecutor final : Executor {
   std::string called = "command";
   std::vector<rules::EventId> deployed;
   std::vector<rules::EventId> followed;
+  std::vector<SteadyTime> leave_by;
 
   [[nodiscard]] std::string_view name() const override { return called; }
-  void deploy(const rules::Deploy& deploy) override { deployed.push_back(deploy.event); }
+  void deploy(const rules::Deploy& deploy, SteadyTime by) override {
+    deployed.push_back(deploy.event);
+    leave_by.push_back(by);
+  }
   void follow(const rules::FollowDeploy& wanted) override { followed.push_back(wanted.event); }
   void cancel(const rules::CancelDeploy& /*wanted*/) override {}
   [[nodiscard]] std::vector<rules::EventId> running() const override { return deployed; }
@@ -54,8 +58,10 @@ TEST_CASE(
   CHECK(stage.executor.deployed.empty());
   CHECK(stage.executors.running() == std::vector{event_id});
   CHECK(stage.executors.lost_with_us() == 1);
-  stage.gate.asked[0]({Verdict::open, ""});
+  const SteadyTime until = steady_now();
+  stage.gate.asked[0]({Verdict::open, "", until});
   CHECK(stage.executor.deployed == std::vector{event_id});
+  CHECK(stage.executor.leave_by == std::vector{until});
   CHECK(stage.executors.running() == std::vector{event_id});
 }
 

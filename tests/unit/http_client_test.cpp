@@ -248,6 +248,19 @@ TEST_CASE("http client: a POST is not sent again when a kept connection dies und
   CHECK(stub.requests().size() == 2);
 }
 
+TEST_CASE("http client: what would leave too late does not, and certainly did nothing") {
+  Fixture f;
+  HttpStub stub;
+  auto request = post(stub.url(), "deploy");
+  request.leave_by = steady_now() - std::chrono::milliseconds{1};
+  const auto outcome = f.ask(request);
+  CHECK(is_not_sent(outcome));
+  CHECK(outcome.failure.what.find("too late") != std::string::npos);
+  CHECK(stub.requests().empty());
+  request.leave_by = steady_now() + std::chrono::seconds{20};
+  CHECK(f.ask(request).response);
+}
+
 TEST_CASE("http client: connections are kept, but not for what acts") {
   Fixture f;
   HttpStub stub;

@@ -44,7 +44,7 @@ REFUSALS = {
     "echoes_token": (422, "your token is {token}"),
 }
 
-# name: {route: how}. `accepts`: a dispatch makes its run before it goes wrong.
+# name: {route: how}, or one after the other. `accepts`: a dispatch makes its run before it goes wrong.
 NAMED = {
     "behaves": {},
     "old_server": {"dispatch": "old_server"},
@@ -64,6 +64,7 @@ NAMED = {
     "rate_limits": {"dispatch": "limited", "accepts": False, "run": "limited"},
     "rate_limits_until": {"dispatch": "limited_until", "accepts": False, "run": "limited_until"},
     "rate_limits_polls": {"run": "limited"},
+    "limits_then_closes": {"dispatch": ("limited", "closes"), "accepts": True},
     "nonsense": {"dispatch": "broken_json", "accepts": True, "run": "wrong_types", "list": "broken_json"},
     "redirects": {"dispatch": "redirects", "accepts": False},
     "moved": {"dispatch": "moved", "accepts": False},

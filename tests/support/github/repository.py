@@ -64,6 +64,7 @@ class Run:
             "status": self.status,
             "conclusion": self.conclusion,
             "created_at": self.created_at,
+            "listed_at": self.listed_at,
             "started_at": self.started_at,
             "updated_at": self.updated_at,
             "effect": self.effect,
@@ -99,7 +100,9 @@ class Repository:
     def how(self, route):
         """How this request of the route is treated; "" is well. Counts it."""
         wrong = behaviours.NAMED[self.options["behaviour"]].get(route, "")
-        self.misbehaved[route] = self.misbehaved.get(route, 0) + 1
+        nth = self.misbehaved[route] = self.misbehaved.get(route, 0) + 1
+        if isinstance(wrong, tuple):  # one after the other
+            return wrong[nth - 1] if nth <= len(wrong) else ""
         return wrong if self.misbehaved[route] <= self.options["times"] else ""
 
     def flag(self, name):
@@ -131,7 +134,8 @@ class Repository:
             if await self.rest(run, options["run_ms"] / 2):
                 return self.complete(run, "cancelled", effect)
         good = effect in ("deployed", "duplicate")
-        self.complete(run, options["conclusion"] if good else "failure", effect)
+        conclusion = options["conclusion"] if effect == "deployed" else "success"
+        self.complete(run, conclusion if good else "failure", effect)
 
     async def rest(self, run, milliseconds, stays="", here=()):
         """True: it was cancelled meanwhile."""

@@ -131,6 +131,7 @@ class StandIn:
 
     def post_entry(self, request, status, runs):
         return {"at": time.time(), "path": request.path, "body": request.json(), "status": status,
+                "token": request.headers.get("authorization", "").removeprefix("Bearer "),
                 "runs": [run.id for run in runs]}
 
     def dispatch(self, request, repository, workflow, how):
@@ -169,7 +170,7 @@ class StandIn:
         """The answer to a dispatch that is well, and the runs that it makes."""
         inputs, ref = body.get("inputs", {}), body["ref"]
         trouble = how if how in behaviours.TROUBLES else ""
-        if trouble and not repository.flag("accepts"):
+        if trouble and (trouble in behaviours.CERTAIN_NO or not repository.flag("accepts")):
             return troubled(repository, trouble, Answer(200, {})), []
         twice = how.startswith("two_runs") or (repository.flag("twice") and trouble)
         made = repository.accept(inputs, ref, 2 if twice else 1)

@@ -17,12 +17,16 @@
 #include <unistd.h>
 #include <vector>
 
+#include "engine/clock.hpp"
 #include "rules/invariant.hpp"
 
 // The fail points of rollbackd_torture, told by the environment:
-//   ROLLBACKD_FAIL_POINT  name:action[:nth[:delay_ms]],…   action: crash, stop, lose_database, or
-//                         lose_answer; nth: at which arrival (1); delay_ms: so much later (0)
-//   ROLLBACKD_FAIL_LOG    a file that gets a line "name nth" for each arrival
+//   ROLLBACKD_FAIL_POINT  name:action[:nth[:delay_ms]],…   action: crash, stop, lose_database,
+//                         lose_answer, or hold: it waits there until there is a file named as the
+//                         log with ".go", 5 s at most; nth: at which arrival (1); delay_ms: so much
+//                         later (0)
+//   ROLLBACKD_FAIL_LOG    a file that gets a line "name nth seconds" for each arrival, by the wall
+//   clock ROLLBACKD_PLANTED_BUG the mistake that is made, of tests/torture/rollback/bugs.py
 namespace rollbackd::engine {
 namespace {
 
@@ -54,7 +58,7 @@ std::vector<Planned> plan() {
   for (const std::string& each : split(text, ',')) {
     const auto parts = split(each, ':');
     INVARIANT(parts.size() >= 2 && parts.size() <= 4 && is_fail_point(parts[0]));
-    const std::array actions{"crash", "stop", "lose_database", "lose_answer"};
+    const std::array actions{"crash", "stop", "lose_database", "lose_answer", "hold"};
     INVARIANT(std::find(actions.begin(), actions.end(), parts[1]) != actions.end());
     Planned planned{parts[0], parts[1]};
     if (parts.size() > 2) {
@@ -96,15 +100,31 @@ void lose_database() {
   ::closedir(folder);
 }
 
+void hold() {
+  const char* log = std::getenv("ROLLBACKD_FAIL_LOG");
+  INVARIANT(log != nullptr);
+  const std::string go = std::string{log} + ".go";
+  constexpr int looks_max = 500;
+  for (int look = 0; look < looks_max && ::access(go.c_str(), F_OK) != 0; ++look) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{10});
+  }
+}
+
 void act(const std::string& action) {
   if (action == "crash") {
     ::kill(::getpid(), SIGKILL);
   } else if (action == "stop") {
     ::kill(::getpid(), SIGSTOP);
+    // Another thread may be the one that takes the signal, and this one would go on meanwhile.
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
   } else if (action == "lose_database") {
     lose_database();
+  } else if (action == "hold") {
+    hold();
   }
 }
+
+double wall_seconds() { return rules::in_seconds(wall_now() - rules::Instant{}); }
 
 class FailPoints {
  public:
@@ -120,7 +140,8 @@ class FailPoints {
     {
       const std::lock_guard lock{mutex_};
       const int nth = ++arrivals_[std::string{name}];
-      const std::string line = std::string{name} + ' ' + std::to_string(nth) + '\n';
+      const std::string line = std::string{name} + ' ' + std::to_string(nth) + ' ' +
+                               std::to_string(wall_seconds()) + '\n';
       if (log_ >= 0) {
         (void)!::write(log_, line.data(), line.size());
       }
@@ -157,6 +178,11 @@ class FailPoints {
 bool fail_point(std::string_view name) {
   static FailPoints all;
   return all.arrive(name);
+}
+
+bool planted(std::string_view name) {
+  static const char* bug = std::getenv("ROLLBACKD_PLANTED_BUG");
+  return bug != nullptr && name == bug;
 }
 
 }  // namespace rollbackd::engine

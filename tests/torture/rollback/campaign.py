@@ -5,14 +5,16 @@
     campaign.py --runs N [--seed N]            at random, two or three faults each
     campaign.py --quick                        one run for each point and each behaviour
     campaign.py --plan PLAN                    one run again, as a failing one printed it
-    campaign.py --bug NAME …                   any of these with a bug planted: it has to be caught
+    campaign.py --bugs                         every planted bug of bugs.py over its runs: each has to be caught
+    campaign.py --bug NAME [--plan PLAN]       one of them, over its runs or this one
 
-Exit status: 0 every rule held (with --bug: it was caught), 1 not, 2 usage.
+Exit status: 0 every rule held and every point was arrived at (with bugs: each was caught), 1 not, 2 usage.
 """
 
 import argparse
 import collections
 import concurrent.futures
+import math
 import os
 import pathlib
 import random
@@ -25,9 +27,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "demo"))
 
+import bugs  # noqa: E402
 import oracle  # noqa: E402
 import plans  # noqa: E402
-from one_run import Failed, Run  # noqa: E402
+from one_run import WITNESSES, Failed, Run  # noqa: E402
 from postgres import Postgres, Session  # noqa: E402
 from stage import Failure, Stage  # noqa: E402
 
@@ -45,10 +48,12 @@ class World:
 
     def __init__(self, stage, options):
         self.folder = stage.folder
+        self.ends = time.monotonic() + 60 * options.minutes
         self.program = pathlib.Path(options.program).resolve()
-        self.bug = options.bug or ""
         self.postgres = Postgres(stage, with_tcp=False, more=SERVER_SETTINGS)
         stage.run([self.program, "install", "--conninfo", self.postgres.conninfo("postgres")], "rollbackd install")
+        with Session(self.postgres, "postgres") as template:
+            template.run(WITNESSES)
         self.admin = Session(self.postgres, "postgres", "postgres")
         self.making_databases = threading.Lock()
         standin = stage.start("github", [sys.executable, "-B", ROOT / "tests/support/github/standin.py"])
@@ -57,23 +62,30 @@ class World:
 
 
 class Report:
-    def __init__(self, total):
-        self.total = total
+    def __init__(self, wanted):
+        self.total = len(wanted)
         self.done = 0
         self.faults = self.reached = 0
         self.failures = []
         self.undone = []
         self.hits = collections.Counter()
         self.ends = collections.Counter()
+        self.takeovers = collections.defaultdict(list)
+        self.bugs = {bug: [] for bug, _ in wanted if bug}  # and what noticed each
         self.begun = time.monotonic()
 
     def take(self, run, found):
         self.done += 1
         self.faults += len(run.plan.faults)
         self.reached += run.reached
+        if run.bug:
+            self.bugs[run.bug] += found
+            return
         self.hits.update(run.hits)
         for rollback in run.rows["rollbacks"]:
             self.ends[f"{rollback['status']} {rollback['metadata'].get('ended_by', '')}".strip()] += 1
+        if taken := run.takeover():
+            self.takeovers[taken[0]].append(taken[1])
         if found:
             self.failures.append((run.plan, found))
             if len(self.failures) <= FAILURES_SHOWN:
@@ -91,18 +103,37 @@ class Report:
         seconds = time.monotonic() - self.begun
         print(f"\n{self.done} runs in {seconds:.0f} s, {self.reached} of {self.faults} faults came about, "
               f"{len(self.failures)} runs broke a rule, {len(self.undone)} could not be carried out")
+        if not self.ends:
+            return
         print("rollbacks ended: " + ", ".join(f"{n} {end}" for end, n in self.ends.most_common()))
-        never = [p for p in plans.POINTS + tuple(plans.RARE_POINTS) if not self.hits[p]]
-        if never:
-            print("never arrived at: " + ", ".join(never))
+        for action, taken in sorted(self.takeovers.items()):
+            taken.sort()
+            print(f"takeover after {action}: {len(taken)} times, median {taken[len(taken) // 2]:.2f} s, "
+                  f"99th percentile {taken[math.ceil(len(taken) * 0.99) - 1]:.2f} s, longest {taken[-1]:.2f} s")
+        if self.never():
+            print("never arrived at: " + ", ".join(self.never()))
         rules = collections.Counter(re.sub(r"[\d.]+", "N", line) for _, found in self.failures for line in found)
         for line, n in rules.most_common():
             print(f"  {n:5} × {line}")
 
 
-def carry_out(world, number, plan, keep):
+    def never(self):
+        return [p for p in plans.POINTS + tuple(plans.RARE_POINTS) if not self.hits[p]]
+
+    def tell_bugs(self):
+        for name, found in self.bugs.items():
+            print(f"{'caught' if found else 'NOT caught'}  {name}: {bugs.BUGS[name].what}")
+            print("".join(f"            {line}\n" for line in sorted(set(found))[:3]), end="")
+        caught = sum(bool(found) for found in self.bugs.values())
+        print(f"\n{caught} of {len(self.bugs)} planted bugs caught")
+        return caught == len(self.bugs)
+
+
+def carry_out(world, number, plan, keep, bug=""):
+    if time.monotonic() > world.ends:
+        return None, [], ""
     for attempt in range(ATTEMPTS):
-        run = Run(world, f"{number}_{attempt}", plan)
+        run = Run(world, f"{number}_{attempt}", plan, bug)
         try:
             run.carry_out()
             found = oracle.violations(run)
@@ -116,8 +147,15 @@ def carry_out(world, number, plan, keep):
 
 
 def chosen_plans(options):
+    """(bug, plan) of each run."""
     if options.plan:
-        return [plans.read(options.plan)]
+        return [(options.bug or "", plans.read(options.plan))]
+    if options.bug or options.bugs:
+        return list(bugs.wanted(options.bug or ""))
+    return [("", plan) for plan in plans_without_bugs(options)]
+
+
+def plans_without_bugs(options):
     if options.quick:
         return list(plans.quick())
     if options.runs:
@@ -134,9 +172,11 @@ def arguments():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=0, help="so many random ones")
     parser.add_argument("--first", type=int, default=0, help="only so many of the directed ones, in an order by the seed")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after which no run begins any more")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--plan", help="point:action:nth:delay_ms+…/behaviour/mode")
-    parser.add_argument("--bug", help="the name of a planted bug")
+    parser.add_argument("--bug", choices=bugs.BUGS, metavar="NAME", help="one planted bug")
+    parser.add_argument("--bugs", action="store_true", help="all planted bugs")
     return parser.parse_args()
 
 
@@ -147,25 +187,26 @@ def main():
     stage = Stage()
     try:
         world = World(stage, options)
-        report = Report(len(wanted))
+        report = Report(wanted)
         with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
-            waiting = [pool.submit(carry_out, world, n, p, bool(options.plan)) for n, p in enumerate(wanted)]
+            waiting = [pool.submit(carry_out, world, n, p, bool(options.plan), b) for n, (b, p) in enumerate(wanted)]
             for future in concurrent.futures.as_completed(waiting):
                 run, found, problem = future.result()
                 if problem:
                     report.undone.append(run.plan)
                     print(f"\nnot carried out: {run.plan}: {problem}", flush=True)
-                else:
+                elif run:
                     report.take(run, found)
-                report.progress()
+                if run:
+                    report.progress()
         report.tell()
         world.admin.close()
     finally:
         stage.close()
-    if options.bug:
-        print(f"the bug {options.bug} was {'caught' if report.failures else 'NOT caught'}")
-        return 0 if report.failures else 1
-    return 1 if report.failures or report.undone else 0
+    if options.bug or options.bugs:
+        return 0 if report.tell_bugs() and not report.undone else 1
+    is_whole = not (options.quick or options.plan or options.first or options.runs) and report.done == report.total
+    return 1 if report.failures or report.undone or (is_whole and report.never()) else 0
 
 
 if __name__ == "__main__":

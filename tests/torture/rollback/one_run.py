@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.request
 
+import plans
 from postgres import Session
 from stage import environment
 
@@ -17,8 +18,13 @@ GOOD = "11111111-1111-4111-8111-111111111111"
 BAD = "22222222-2222-4222-8222-222222222222"
 SECONDS_MAX = 60  # for a rollback to end, whatever happened
 LOOK_EVERY = 0.1
+HELD_FOR = 2.3  # a daemon at the point at which it is paused: what leaves it then is too late
+DOORBELL_KEY = 0x726F6C6C6261636B
 STOPPED_FOR = 3.0  # a stopped daemon with nobody to take over
 STOPPED_WITH_STANDBY = 8.0  # longer than the lease: it wakes up when another one leads
+DOORBELL_PATIENCE = 5.0
+DOORBELL_WATCHED = 1.5
+BEFORE_THE_STANDBY = ("leadership_taken", "journal_read")  # which is started when the first leads
 AFTER_THE_END = 0.6  # in which what is late would show itself
 
 CONFIGURATION = """database:
@@ -28,7 +34,7 @@ probation: 5m
 rollback:
   executor: github
   github:
-    {{api_url: {github}, repository: torture/{name}, workflow: rollback.yml, ref: main, token: t,
+    {{api_url: {github}, repository: torture/{name}, workflow: rollback.yml, ref: main, token: "of-{daemon}",
      timeout: 5s, poll: 100ms, lookup: 2s}}
   verify: {{window: 1s}}
   confirm: 200ms
@@ -45,33 +51,76 @@ insert into ops.system_logs (severity, source, message, environment, service, de
   select 'error', 'api', 'boom', 'production', 'api', '{BAD}' from generate_series(1, 8)"""
 
 
+# Notes who leads, and what is written under an epoch that is over. Each daemon's sessions have its number; the
+# journal's hold ops.leader until they commit, so what is read here cannot change meanwhile.
+WITNESSES = """
+create schema torture;
+create table torture.leaders (n bigserial, daemon text, epoch bigint, at timestamptz);
+create table torture.wrong (what text);
+create function torture.leads() returns trigger language plpgsql security definer as $$
+begin
+  if new.epoch <= old.epoch then
+    insert into torture.wrong values (format('the epoch %s followed %s', new.epoch, old.epoch));
+  end if;
+  insert into torture.leaders (daemon, epoch, at)
+    values (current_setting('torture.daemon', true), new.epoch, clock_timestamp());
+  return null;
+end $$;
+create function torture.writes() returns trigger language plpgsql security definer as $$
+declare
+  own text := current_setting('torture.daemon', true);
+  leader text := (select daemon from torture.leaders order by n desc limit 1);
+begin
+  if own <> '' and own is distinct from leader then
+    insert into torture.wrong values (format('daemon %s wrote to %s while %s led', own, tg_table_name, leader));
+  end if;
+  return null;
+end $$;
+create trigger torture after update on ops.leader for each row execute function torture.leads();
+create trigger torture after insert on ops.roman_events for each row when (new.event_type <> 'leadership')
+  execute function torture.writes();
+create trigger torture after insert or update on ops.rollback_events for each row execute function torture.writes();
+create trigger torture after insert or update on ops.deployments for each row execute function torture.writes();
+create trigger torture after insert on ops.outbox for each row execute function torture.writes();
+"""
+
+
 class Failed(Exception):
     """The run could not be carried out; no verdict about the daemon."""
 
 
 class Daemon:
-    """A process of rollbackd_torture. Its fault is armed in it alone; what follows it has the next."""
+    """A process of rollbackd_torture. Its faults are armed in it alone; what follows it has the next."""
 
-    def __init__(self, folder, name, program, fault, bug):
+    def __init__(self, folder, name, program, faults, bug):
         self.log = folder / f"{name}.log"
         self.arrivals = folder / f"{name}.arrivals"
-        self.fault = fault
-        self.woken_at = None
+        self.faults = faults
         self.stopped_at = None
+        self.held_since = None
+        self.struck_at = None
         told = {"ROLLBACKD_FAIL_LOG": str(self.arrivals), "ROLLBACKD_PLANTED_BUG": bug}
-        if fault and fault.action != "pause":
-            told["ROLLBACKD_FAIL_POINT"] = str(fault)
+        told["ROLLBACKD_FAIL_POINT"] = ",".join(
+            str(f._replace(action="hold") if f.action == "pause" else f) for f in faults)
         with open(self.log, "ab") as output:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", str(program), "run", "--config", str(folder / "rollbackd.yaml")],
+                ["setpriv", "--pdeathsig", "KILL", str(program), "run", "--config", str(folder / f"{name}.yaml")],
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
                 env={**environment(), **told},
             )
 
-    def reached(self, point, nth):
+    def reached(self, fault):
+        """When the fault came about, by the wall clock; None: it has not."""
         with contextlib.suppress(FileNotFoundError):
-            return f"{point} {nth}\n" in self.arrivals.read_text()
-        return False
+            for line in self.arrivals.read_text().splitlines():
+                point, nth, at = line.split()
+                if point == fault.point and int(nth) == fault.nth:
+                    return float(at) + fault.delay_ms / 1000
+        return None
+
+    def let_go(self):
+        self.held_since = None
+        self.arrivals.with_name(self.arrivals.name + ".go").touch()
 
     def said(self, word):
         return word in self.log.read_text(errors="replace")
@@ -86,7 +135,7 @@ class Daemon:
 
     def wake(self):
         self.process.send_signal(signal.SIGCONT)
-        self.stopped_at, self.woken_at = None, time.time()
+        self.stopped_at = None
 
     def end(self):
         if self.process.poll() is None:
@@ -95,9 +144,10 @@ class Daemon:
 
 
 class Run:
-    def __init__(self, world, number, plan):
+    def __init__(self, world, number, plan, bug=""):
         self.world = world
         self.plan = plan
+        self.bug = bug
         self.name = f"run{number}"
         self.folder = world.folder / self.name
         self.faults = list(plan.faults)
@@ -119,8 +169,15 @@ class Run:
             return json.load(answer)
 
     def start(self):
-        fault = self.faults.pop(0) if self.faults else None
-        daemon = Daemon(self.folder, f"daemon{len(self.daemons) + 1}", self.world.program, fault, self.world.bug)
+        faults = []
+        while self.faults and not (faults and faults[-1].action in ("crash", "stop")):
+            faults.append(self.faults.pop(0))
+        number = len(self.daemons) + 1
+        name = f"daemon{number}"
+        conninfo = f"{self.world.postgres.conninfo('rollbackd', self.name)} options='-c torture.daemon={number}'"
+        (self.folder / f"{name}.yaml").write_text(CONFIGURATION.format(
+            conninfo=json.dumps(conninfo), github=self.world.github, name=self.name, daemon=number))
+        daemon = Daemon(self.folder, name, self.world.program, faults, self.bug)
         self.daemons.append(daemon)
         return daemon
 
@@ -129,12 +186,8 @@ class Run:
         with self.world.making_databases:
             self.world.admin.run(f"create database {self.name} template app")
         self.session = Session(self.world.postgres, "postgres", self.name)
-        conninfo = self.world.postgres.conninfo("rollbackd", self.name)
-        (self.folder / "rollbackd.yaml").write_text(CONFIGURATION.format(
-            conninfo=json.dumps(conninfo), github=self.world.github, name=self.name))
-        late = {"run_ms": 60, "retry_after_s": 1, "list_delay_ms": 600}
-        times = {"times": 2} if self.plan.behaviour in ("rate_limits", "nonsense") else {}
-        self.github("PUT", {"behaviour": self.plan.behaviour, **late, **times})
+        self.github("PUT", {"run_ms": 60, "retry_after_s": 1, "list_delay_ms": 600,
+                            **plans.SITUATIONS.get(self.plan.behaviour, {"behaviour": self.plan.behaviour})})
 
     # --- Its course -------------------------------------------------------------------------------------
 
@@ -144,7 +197,9 @@ class Run:
             first = self.start()
             if self.plan.mode == "standby":
                 self.wait_for("a leader", lambda: first.said("event=leading") or first.is_dead() or first.is_stopped())
-                self.start()
+                second = self.start()
+                self.wait_for("a standby", lambda: second.said("event=waiting_to_lead") or second.said("event=leading")
+                              or second.is_dead() or second.is_stopped())
             self.session.run(DEPLOYMENTS)
             self.drive()
             self.collect()
@@ -180,16 +235,12 @@ class Run:
 
     def look_after(self, daemon):
         """Notices what the fault did, and brings somebody who goes on."""
-        fault = daemon.fault
-        if fault and daemon.reached(fault.point, fault.nth):
-            daemon.fault = None
-            self.reached += 1
-            if fault.action == "pause":
-                self.session.run("update ops.control set paused = true, paused_by = 'torture', reason = 'torture',"
-                                 " since = now()")
-                self.paused_at = time.time()
-            if fault.action in ("lose_database", "lose_answer", "pause") and self.faults:
-                daemon.fault = None  # the rest comes with the next process
+        if daemon.held_since and time.monotonic() - daemon.held_since > HELD_FOR:
+            daemon.let_go()
+        for fault in list(daemon.faults):
+            if reached_at := daemon.reached(fault):
+                daemon.faults.remove(fault)
+                self.came_about(fault, daemon, reached_at)
         if daemon.is_dead() and not getattr(daemon, "replaced", False):
             daemon.replaced = True
             if self.plan.mode == "restart" or all(d.is_dead() for d in self.daemons):
@@ -200,9 +251,18 @@ class Run:
             if time.monotonic() - daemon.stopped_at > (STOPPED_FOR if alone else STOPPED_WITH_STANDBY):
                 daemon.wake()
 
+    def came_about(self, fault, daemon, at):
+        daemon.struck_at = at
+        self.reached += 1
+        if fault.action == "pause":
+            self.session.run("update ops.control set paused = true, paused_by = 'torture', reason = 'torture',"
+                             " since = now()")
+            self.paused_at = self.paused_at or time.time()
+            daemon.held_since = time.monotonic()
+
     def is_settled(self):
         """The rollback is over, or held and told so; GitHub has nothing under way; nobody is stopped or owed a fault."""
-        if any(d.is_stopped() for d in self.daemons):
+        if any(d.is_stopped() or d.held_since for d in self.daemons):
             return False
         row = self.session.row(
             "select count(*) filter (where status in ('pending', 'in_progress')) as active, count(*) as all_,"
@@ -221,13 +281,14 @@ class Run:
     def collect(self):
         for daemon in self.daemons:
             with contextlib.suppress(FileNotFoundError):
-                self.hits |= {line.split()[0] for line in daemon.arrivals.read_text().splitlines()}
+                self.hits |= {line.split(" ")[0] for line in daemon.arrivals.read_text().splitlines()}
         self.ledger = self.github("GET")
         self.github("DELETE")
         self.rows = {
             "rollbacks": self.session.rows(
                 "select event_id, status, trigger_type, metadata, rollback_plan->>'replacement_id' as replacement,"
-                f" rollback_steps[5] as dispatch from ops.rollback_events where deployment_id = '{BAD}' order by id"),
+                " rollback_steps[5] as dispatch, extract(epoch from completed_at) as completed_at"
+                f" from ops.rollback_events where deployment_id = '{BAD}' order by id"),
             "deployments": self.session.rows("select deployment_id, status, rollback_from from ops.deployments"),
             "claims": self.session.rows(
                 "select metadata->>'event_id' as event_id, extract(epoch from pg_xact_commit_timestamp(xmin)) as at"
@@ -236,7 +297,41 @@ class Run:
                 " order by id"),
             "alerts": self.session.rows("select kind, event_id from ops.outbox order by id"),
             "held": self.held(),
+            "wrong": [row["what"] for row in self.session.rows("select distinct what from torture.wrong")],
+            "leaders": self.session.rows(
+                "select daemon, epoch, extract(epoch from at) as at from torture.leaders order by n"),
+            "leadership": self.session.rows(
+                "select (metadata->>'epoch')::bigint as epoch from ops.roman_events"
+                " where event_type = 'leadership' order by id"),
+            "at_doorbell": self.at_doorbell(),
         }
+
+    def at_doorbell(self):
+        """How many sessions hold the doorbell's lock or wait for it, once what was lost has let go of it.
+
+        Who waits asks again and again: a standby that nothing happens around is looked at for longer."""
+        watched_until = time.monotonic() + (0 if self.plan.faults or self.plan.mode != "standby" else DOORBELL_WATCHED)
+        end = time.monotonic() + DOORBELL_PATIENCE
+        while True:
+            count = self.session.row(
+                "select count(*) as n from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock'"
+                " and database = (select oid from pg_database where datname = current_database())"
+                f" and classid = {DOORBELL_KEY >> 32} and objid = {DOORBELL_KEY & 0xFFFFFFFF}")["n"]
+            now = time.monotonic()
+            if now < watched_until and count > 1 or now > end or count <= 1 and now >= watched_until:
+                return count
+            time.sleep(LOOK_EVERY)
+
+    def takeover(self):
+        """What was done to the leader and how long it took the standby to lead, in seconds; None: it was not so."""
+        first = self.daemons[0]
+        if self.plan.mode != "standby" or len(self.plan.faults) != 1 or first.struck_at is None:
+            return None
+        fault = self.plan.faults[0]
+        later = [float(row["at"]) for row in self.rows["leaders"] if row["daemon"] == "2"]
+        if fault.point in BEFORE_THE_STANDBY or fault.action not in ("crash", "stop", "lose_database") or not later:
+            return None
+        return fault.action, later[0] - first.struck_at
 
     def logs(self):
         return "\n".join(f"--- {d.log.name}\n{d.log.read_text(errors='replace')[-4000:]}" for d in self.daemons)

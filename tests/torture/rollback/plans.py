@@ -8,28 +8,39 @@ BEHAVIOURS = (
     "behaves", "fails_after_accepting", "no_run_id", "fails_and_lists_late", "two_runs", "rate_limits",
     "hangs_after_accepting", "nonsense",
 )
+# More that is asked of the stand-in (repository.py) by those that need it, and by some of a name of their own.
+SITUATIONS = {
+    "rate_limits": {"behaviour": "rate_limits", "times": 2},
+    "nonsense": {"behaviour": "nonsense", "times": 2},
+    # The run is listed after the look-up has been given up, and was deployed.
+    "lists_too_late": {"behaviour": "fails_and_lists_late", "list_delay_ms": 4000},
+    "never_ends": {"behaviour": "behaves", "stays": "in_progress"},
+    "first_of_two_fails": {"behaviour": "two_runs", "hook": "false"},
+}
 # Who goes on: the same daemon, started again, or a second one that has been waiting.
 MODES = ("restart", "standby")
 
-COMMITS = ("decision", "steps", "prepared", "claim", "started", "in_service", "end", "other")
+# Without "steps" and "migration", which no automatic rollback has.
+COMMITS = ("decision", "prepared", "claim", "started", "in_service", "end", "other")
 # Where each fault is worth a run: those of the table in engine/fail_point.hpp that every rollback passes.
 POINTS = (
     tuple(f"{when}_commit_{what}" for what in COMMITS for when in ("before", "after"))
     + ("journal_read", "before_gate", "after_gate", "request_leaves", "request_answered", "poll", "leadership_taken")
 )
+GIVEN_UP = ("hangs_without_accepting", "lists_too_late", "never_ends")
 # Those that need a GitHub which refuses, is unknown or late, and which of its behaviours bring a run there.
 RARE_POINTS = {
-    "before_commit_unclaim": ("rate_limits",),
-    "after_commit_unclaim": ("rate_limits",),
+    "before_commit_unclaim": ("rate_limits", "limits_then_closes"),
+    "after_commit_unclaim": ("rate_limits", "limits_then_closes"),
     "look_up": ("fails_after_accepting", "no_run_id", "fails_and_lists_late", "hangs_after_accepting", "nonsense"),
-    "before_commit_late": ("hangs_without_accepting",),
-    "after_commit_late": ("hangs_without_accepting",),
-    "follow_late": ("hangs_without_accepting",),
-    "cancel": ("hangs_without_accepting",),
+    "before_commit_late": GIVEN_UP,
+    "after_commit_late": GIVEN_UP,
+    "follow_late": GIVEN_UP,
+    "cancel": ("lists_too_late", "never_ends"),
     "leadership_lost": (),
-    "before_commit_migration": (),
-    "after_commit_migration": (),
 }
+# Any of these may come with any fault.
+ALL_BEHAVIOURS = BEHAVIOURS + GIVEN_UP + ("limits_then_closes", "first_of_two_fails")
 LOSES_ANSWER = ("request_answered",) + tuple(f"{when}_commit_{what}" for what in COMMITS for when in ("before", "after"))
 ACTIONS = ("crash", "stop", "lose_database", "lose_answer", "pause")
 
@@ -45,7 +56,7 @@ class Fault(NamedTuple):
 
 
 class Plan(NamedTuple):
-    faults: tuple  # one after the other: the next is armed in the process that follows the one before
+    faults: tuple  # what follows a crash or a stop is armed in the process that goes on
     behaviour: str
     mode: str
     seed: int = 0
@@ -83,8 +94,9 @@ def directed():
 
 def quick():
     """One run for every point, and one for every behaviour without a fault."""
-    for behaviour in BEHAVIOURS:
+    for behaviour in ALL_BEHAVIOURS:
         yield Plan((), behaviour, "restart")
+    yield Plan((), "behaves", "standby")
     for number, point in enumerate(POINTS):
         action = ("crash", "stop", "lose_database")[number % 3]
         yield Plan((Fault(point, action),), BEHAVIOURS[number % len(BEHAVIOURS)], MODES[number // 2 % 2])
@@ -100,4 +112,4 @@ def at_random(seed, count):
             nth = chance.choice((1, 1, 1, 2, 3))
             delay = chance.choice((0, 0, 0, 5, 50, 300))
             faults.append(Fault(point, chance.choice(actions_at(point)), nth, delay))
-        yield Plan(tuple(faults), chance.choice(BEHAVIOURS), chance.choice(MODES), seed)
+        yield Plan(tuple(faults), chance.choice(ALL_BEHAVIOURS), chance.choice(MODES), seed)
