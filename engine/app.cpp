@@ -9,7 +9,6 @@
 #include "engine/actions/health_probe.hpp"
 #include "engine/actions/webhook.hpp"
 #include "engine/clock.hpp"
-#include "engine/fail_point.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/feed/response_times.hpp"
 #include "engine/front_desk.hpp"
@@ -278,9 +277,6 @@ Status App::Parts::begin() {
   control.start();
   feed.start();
   leadership.start();
-  if (planted("standby_takes_doorbell")) {
-    feed.lead();
-  }
   supervisor.ready("watching");
   return Done{};
 }

@@ -55,8 +55,4 @@ constexpr bool is_fail_point(std::string_view name) {
 // happened and the answer were lost; only places that can do so look at it. Any thread.
 bool fail_point(std::string_view name);
 
-// Whether the mistake of this name is to be made, so that the campaign can be seen to catch it:
-// tests/torture/rollback/bugs.py lists them. Never in the programs that people run. Any thread.
-bool planted(std::string_view name);
-
 }  // namespace rollbackd::engine

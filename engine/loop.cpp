@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/fail_point.hpp"
-
 namespace rollbackd::engine {
 
 Loop::Loop(rules::PolicyBook policies, const Clock& clock, Journal& journal, Actions& actions,
@@ -48,11 +46,6 @@ void Loop::finish(const rules::CommitDone& done, rules::Instant now) {
     return;
   }
   if (!done.committed) {
-    if (planted("acts_without_claim")) {
-      for (const rules::Action& action : found->second.commit.then) {
-        actions_.start(action);
-      }
-    }
     // What was sent after it was decided on the same belief, and is dropped with it.
     pending_.clear();
     journal_.read();
@@ -68,12 +61,7 @@ void Loop::finish(const rules::CommitDone& done, rules::Instant now) {
 
 void Loop::carry_out(const rules::Output& output, rules::Instant now) {
   for (const rules::Commit& commit : output.commits) {
-    Pending& pending = pending_.emplace(commit.id, Pending{commit, now}).first->second;
-    if (planted("claims_after_dispatch")) {
-      for (const rules::Action& action : std::exchange(pending.commit.then, {})) {
-        actions_.start(action);
-      }
-    }
+    pending_.emplace(commit.id, Pending{commit, now});
     journal_.write(commit);
   }
   for (const rules::Action& action : output.actions) {

@@ -37,9 +37,6 @@ void Executors::deploy(const rules::Deploy& deploy) {
     return;
   }
   fail_point("before_gate");
-  if (planted("gate_skipped")) {
-    return passed(deploy.event, {GateAnswer::Verdict::open, {}, SteadyTime::max()});
-  }
   gate_.ask([this, event = deploy.event](const GateAnswer& answer) { passed(event, answer); });
 }
 
@@ -48,7 +45,7 @@ void Executors::passed(const rules::EventId& event, const GateAnswer& answered) 
   INVARIANT(waiting != at_gate_.end());
   const rules::Deploy deploy = std::move(waiting->second);
   at_gate_.erase(waiting);
-  switch (planted("gate_ignored") ? GateAnswer::Verdict::open : answered.verdict) {
+  switch (answered.verdict) {
     case GateAnswer::Verdict::not_leading:
       // Nobody waits for it while another daemon leads, which goes on from the claim. But this one
       // may lead again by now, and has listed it as running: it would wait for this end for ever.
@@ -75,8 +72,7 @@ void Executors::passed(const rules::EventId& event, const GateAnswer& answered) 
     return;
   }
   fail_point("after_gate");
-  executor_named(deploy.executor)
-      ->deploy(deploy, planted("gate_answer_kept") ? SteadyTime::max() : answered.until);
+  executor_named(deploy.executor)->deploy(deploy, answered.until);
 }
 
 void Executors::answer(const rules::EventId& event, rules::DeployOutcome outcome,
@@ -89,12 +85,6 @@ void Executors::answer(const rules::EventId& event, rules::DeployOutcome outcome
 
 void Executors::follow(const rules::FollowDeploy& wanted) {
   if (Executor* executor = executor_named(wanted.executor)) {
-    if (planted("deploys_again") && wanted.run.empty() && !wanted.late) {
-      rules::Deploy again{
-          wanted.event, wanted.service, wanted.executor, {}, {}, "v1", "c1", "", {}};
-      again.claimed_at = wanted.claimed_at;
-      return executor->deploy(again, SteadyTime::max());
-    }
     executor->follow(wanted);
   } else {
     answer(wanted.event, rules::DeployOutcome::unknown,

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/actions/deploy_values.hpp"
-#include "engine/fail_point.hpp"
 #include "engine/time_text.hpp"
 #include "engine/utf8.hpp"
 
@@ -89,15 +88,10 @@ Result<HttpRequest> github_dispatch_request(const GithubSettings& settings,
                        std::to_string(value_bytes_max) + " bytes, which GitHub would not take",
                    "correct the row in ops.deployments"};
     }
-    if (each.name == "event_id" && planted("marker_left_out")) {
-      continue;
-    }
     inputs[each.name == "event_id" ? "rollback_id" : std::string{each.name}] = each.value;
   }
   inputs["reason"] = one_line(deploy.reason, reason_bytes_max);
-  if (!planted("not_after_left_out")) {
-    inputs["not_after"] = second_text(rules::second_of(deploy.claimed_at + settings.timeout));
-  }
+  inputs["not_after"] = second_text(rules::second_of(deploy.claimed_at + settings.timeout));
   nlohmann::json body{{"ref", settings.ref}, {"inputs", std::move(inputs)}};
   if (ask_for_details) {
     body["return_run_details"] = true;

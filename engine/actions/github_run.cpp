@@ -142,15 +142,10 @@ void GithubRun::dispatched(const HttpOutcome& answered) {
     case GithubDispatch::Kind::accepted:
       return look_up("GitHub accepted the dispatch without naming its run", {});
     case GithubDispatch::Kind::unknown:
-      if (planted("unknown_as_refused")) {
-        return end(rules::DeployOutcome::refused, dispatch.detail);
-      }
       say(LogLevel::warning, "github_dispatch_unknown", dispatch.detail);
       return look_up("whether the dispatch was accepted is unknown: " + dispatch.detail, {});
     case GithubDispatch::Kind::refused:
-      return end(planted("refused_as_failed") ? rules::DeployOutcome::failed
-                                              : rules::DeployOutcome::refused,
-                 dispatch.detail, dispatch.retry_after);
+      return end(rules::DeployOutcome::refused, dispatch.detail, dispatch.retry_after);
     case GithubDispatch::Kind::not_started:
       return end(rules::DeployOutcome::not_started, dispatch.detail);
   }
@@ -158,9 +153,6 @@ void GithubRun::dispatched(const HttpOutcome& answered) {
 
 void GithubRun::follow(const std::string& run) {
   if (run.empty()) {
-    if (planted("look_up_forgotten")) {
-      return end(rules::DeployOutcome::unknown, "nothing was looked up");
-    }
     return look_up("the daemon stopped between the claim and the answer to the dispatch", {});
   }
   run_ = run;
@@ -271,9 +263,6 @@ void GithubRun::become_late() {
   late_ = true;
   give_up_at_ = steady_now() + rules::limits::follow_late;
   look_until_ = give_up_at_;
-  if (planted("late_run_not_cancelled")) {
-    return;
-  }
   cancel();
 }
 

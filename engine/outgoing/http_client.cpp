@@ -7,7 +7,6 @@
 
 #include <curl/curl.h>
 
-#include "engine/fail_point.hpp"
 #include "engine/outgoing/transfer.hpp"
 #include "engine/outgoing/url.hpp"
 #include "rules/invariant.hpp"
@@ -152,16 +151,6 @@ HttpClient::HttpClient(asio::any_io_executor answers_on)
 HttpClient::~HttpClient() = default;
 
 void HttpClient::send(HttpRequest request, OnDone on_done) {
-  if (request.once && planted("retries_post")) {
-    worker_->send(request, [this, request, on_done = std::move(on_done)](HttpOutcome outcome) {
-      if (!outcome.response || outcome.response->status >= 500) {
-        worker_->send(request, on_done);
-      } else {
-        on_done(std::move(outcome));
-      }
-    });
-    return;
-  }
   worker_->send(std::move(request), std::move(on_done));
 }
 

@@ -154,7 +154,7 @@ void Transfer::set_limits() {
   set(handle_, CURLOPT_NOSIGNAL, 1L);
   // A silent name server must not hold up the end of the program.
   set(handle_, CURLOPT_QUICK_EXIT, 1L);
-  if (request_.once && !planted("reuses_connection")) {
+  if (request_.once) {
     set(handle_, CURLOPT_FRESH_CONNECT, 1L);
     set(handle_, CURLOPT_FORBID_REUSE, 1L);
   }
@@ -178,7 +178,7 @@ int Transfer::about_to_send(void* self, char* address, char*, int, int) {
     transfer.not_loopback_ = true;
     return CURL_PREREQFUNC_ABORT;
   }
-  if (transfer.sent_ && !planted("reuses_connection")) {
+  if (transfer.sent_) {
     transfer.sent_again_ = true;
     return CURL_PREREQFUNC_ABORT;
   }

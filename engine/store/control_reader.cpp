@@ -6,7 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/database/statement.hpp"
-#include "engine/fail_point.hpp"
 #include "rules/limits.hpp"
 
 namespace rollbackd::engine {
@@ -150,13 +149,6 @@ std::string ControlReader::read_now(Connection& connection, std::uint64_t number
   read.pause = {row[0].as<bool>(), row[1].as<std::string>(""), row[2].as<std::string>(""), {}};
   if (!row[3].is_null()) {
     read.pause.since = rules::Instant{rules::Duration{row[3].as<std::int64_t>()}};
-  }
-  if (planted("pause_read_once")) {
-    static const rules::Pause first = read.pause;
-    read.pause = first;
-  }
-  if (planted("pause_ignored")) {
-    read.pause.on = false;
   }
   read.breakers = breakers_of(row[4]);
   read.migrations = migrations_;

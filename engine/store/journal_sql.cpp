@@ -4,7 +4,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/fail_point.hpp"
 #include "engine/rollback_json.hpp"
 #include "engine/store/journal_statements.hpp"
 #include "engine/time_text.hpp"
@@ -68,9 +67,6 @@ struct Writer {
   }
 
   void operator()(const rules::RestoreDeployment& restore) const {
-    if (planted("restore_forgotten")) {
-      return;
-    }
     add(JournalStatement::begin_step, {});
     add(JournalStatement::restore_deployment,
         {restore.deployment.text(), std::string{rules::name_of(restore.status)},
@@ -106,9 +102,6 @@ struct Writer {
   }
 
   void operator()(const rules::SettleLate& settle) const {
-    if (planted("late_success_unsettled")) {
-      return;
-    }
     add(JournalStatement::begin_step, {});
     add(JournalStatement::settle_late,
         {settle.deployment.text(), settle.replacement.text(), instant_text(settle.deployed_at)});
@@ -177,10 +170,7 @@ std::vector<rules::Rollback> read_rollbacks(pqxx::transaction_base& work,
 
 void write_entries(Connection& connection, std::int64_t epoch,
                    const std::vector<rules::JournalEntry>& entries) {
-  std::string sql;
-  if (!planted("epoch_unchecked")) {
-    sql = call_of(connection, JournalStatement::check_epoch, {std::to_string(epoch)});
-  }
+  std::string sql = call_of(connection, JournalStatement::check_epoch, {std::to_string(epoch)});
   for (const rules::JournalEntry& entry : entries) {
     std::visit(Writer{connection, sql}, entry);
   }

@@ -100,11 +100,6 @@ void Leadership::lead() {
 }
 
 void Leadership::wait() {
-  if (planted("standby_acts") && !leading_) {
-    const auto connection = open_connection(*session_conninfo(info_, "leader"));
-    epoch_ = pqxx::work{*connection}.exec1("select epoch from ops.leader")[0].as<std::int64_t>();
-    return lead();
-  }
   if (!waiting_told_) {
     waiting_told_ = true;
     log_.info("waiting_to_lead", {{"why", std::string{"another rollbackd leads"}}});

@@ -180,9 +180,4 @@ bool fail_point(std::string_view name) {
   return all.arrive(name);
 }
 
-bool planted(std::string_view name) {
-  static const char* bug = std::getenv("ROLLBACKD_PLANTED_BUG");
-  return bug != nullptr && name == bug;
-}
-
 }  // namespace rollbackd::engine

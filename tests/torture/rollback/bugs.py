@@ -1,5 +1,5 @@
-"""The planted bugs: mistakes that rollbackd_torture makes when ROLLBACKD_PLANTED_BUG names one, each where a real
-one would be (engine: `planted("…")`), and the runs that have to notice it."""
+"""The planted bugs: mistakes that a patched rollbackd_torture makes when ROLLBACKD_PLANTED_BUG names one, each where
+a real one would be (planted_bugs.patch: `planted("…")`), and the runs that have to notice it."""
 
 from typing import NamedTuple
 

@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT / "tests" / "demo"))
 
 import bugs  # noqa: E402
 import oracle  # noqa: E402
+import planted  # noqa: E402
 import plans  # noqa: E402
 from one_run import WITNESSES, Failed, Run  # noqa: E402
 from postgres import Postgres, Session  # noqa: E402
@@ -167,7 +168,7 @@ def plans_without_bugs(options):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default=str(ROOT / "build/release/rollbackd_torture"))
+    parser.add_argument("--program", help="default: build/release/rollbackd_torture; with bugs one that can make them")
     parser.add_argument("--jobs", type=int, default=8 * (os.cpu_count() or 1), help="runs side by side")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=int, default=0, help="so many random ones")
@@ -177,7 +178,11 @@ def arguments():
     parser.add_argument("--plan", help="point:action:nth:delay_ms+…/behaviour/mode")
     parser.add_argument("--bug", choices=bugs.BUGS, metavar="NAME", help="one planted bug")
     parser.add_argument("--bugs", action="store_true", help="all planted bugs")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.program is None:
+        wants_bugs = options.bug or options.bugs
+        options.program = str(planted.build() if wants_bugs else ROOT / "build/release/rollbackd_torture")
+    return options
 
 
 def main():
@@ -203,6 +208,9 @@ def main():
         world.admin.close()
     finally:
         stage.close()
+    if not planted.applies():
+        print("planted_bugs.patch does not fit the source any more: bring it up to date")
+        return 1
     if options.bug or options.bugs:
         return 0 if report.tell_bugs() and not report.undone else 1
     is_whole = not (options.quick or options.plan or options.first or options.runs) and report.done == report.total
