@@ -33,11 +33,11 @@ bool is_rollback(const Reading& reading) {
   return reading.trigger->action == TriggerAction::rollback;
 }
 
-// The end of the rollback that a latch or a cooldown comes from was alerted.
+// The end of the rollback that a latch, and the cooldown with it, comes from was alerted. A
+// cooldown alone comes from one that succeeded: nobody knows of the next bad deployment yet.
 bool is_known_to_people(const std::vector<Reason>& reasons) {
-  return std::all_of(reasons.begin(), reasons.end(), [](Reason reason) {
-    return reason == Reason::latched || reason == Reason::cooldown;
-  });
+  return reasons == std::vector{Reason::latched} ||
+         reasons == std::vector{Reason::latched, Reason::cooldown};
 }
 
 }  // namespace

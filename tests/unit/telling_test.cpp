@@ -75,6 +75,14 @@ TEST_CASE("telling: a latch or a cooldown is no second alert, what else holds is
   CHECK(alerts[0].kind == rules::AlertKind::held);
 }
 
+TEST_CASE("telling: a cooldown alone is an alert: it comes from a rollback that succeeded") {
+  Bench bench;
+  cool_down_until(bench, 20);
+  bench.errors(6);
+  REQUIRE(bench.explained() == Words{"cooldown"});
+  CHECK(bench.written<rules::Alert>().size() == 1);
+}
+
 TEST_CASE("telling: another set of reasons is told, also when it is a smaller one") {
   Bench bench;
   cool_down_until(bench, 20);
