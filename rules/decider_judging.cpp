@@ -377,7 +377,8 @@ std::optional<CheckView> Decider::check(const DeploymentId& id) const {
 std::vector<ServiceView> Decider::services() const {
   std::vector<ServiceView> views;
   views.reserve(world_.deployments.lines().size());
-  const Instant now = instant_of(world_.windows.now());
+  // The windows are of whole seconds; a deployment is current from its own moment on.
+  const Instant now = std::max(instant_of(world_.windows.now()), now_);
   for (const auto& [service, line] : world_.deployments.lines()) {
     const Deployment* current = Deployments::at(line, now);
     if (current == nullptr) {

@@ -49,7 +49,8 @@ struct AmendRollback {
 };
 
 // The run of a rollback that had been given up succeeded late: the bad row is rolled back, the
-// replacement serves. Rows that somebody has changed since stay as they are.
+// replacement serves. Rows that another rollback or a person has brought further stay as
+// they are.
 struct SettleLate {
   DeploymentId deployment;
   DeploymentId replacement;

@@ -95,11 +95,12 @@ std::vector<Definition> about_deployments() {
        one_row("the replacement",
                "update ops.deployments set status = 'success', deployed_at = $2::timestamptz"
                " where deployment_id = $1::uuid")},
-      // Rows that somebody has changed since stay as they are.
+      // What a pipeline said of the bad row meanwhile does not count. Rows that another rollback,
+      // or a person, has brought further stay as they are.
       {settle_late, "settle_late", 3,
        "with marked as (update ops.deployments set status = 'rolled_back',"
        " health_check_passed = false, rolled_back_at = $3::timestamptz"
-       " where deployment_id = $1::uuid and status in ('in_progress', 'success')"
+       " where deployment_id = $1::uuid and status in ('in_progress', 'success', 'failed')"
        " and exists (select from ops.deployments r"
        " where r.deployment_id = $2::uuid and r.status = 'failed') returning 1)"
        " update ops.deployments set status = 'success', deployed_at = $3::timestamptz"

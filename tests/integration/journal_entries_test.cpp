@@ -251,12 +251,12 @@ TEST_CASE("a late success rolls the deployment back after all, unless its row ha
   f.roll_back_in_vain();
   const rules::SettleLate settle{*rules::DeploymentId::parse(f.bad), f.replacement, noon};
   rows(f.conninfo(),
-       "update ops.deployments set status = 'failed' where deployment_id = '" + f.bad + "'");
+       "update ops.deployments set status = 'pending' where deployment_id = '" + f.bad + "'");
   f.write({settle});
-  CHECK(f.status_of(f.bad) == "failed");
+  CHECK(f.status_of(f.bad) == "pending");
   CHECK(f.status_of(f.replacement.text()) == "failed");
   rows(f.conninfo(),
-       "update ops.deployments set status = 'success' where deployment_id = '" + f.bad + "'");
+       "update ops.deployments set status = 'failed' where deployment_id = '" + f.bad + "'");
   f.write({settle});
   CHECK(f.status_of(f.bad) == "rolled_back");
   CHECK(f.status_of(f.replacement.text()) == "success");

@@ -144,7 +144,9 @@ void SimDatabase::apply(const rules::JournalEntry& entry, Instant now) {
   } else if (const auto* amended = std::get_if<rules::AmendRollback>(&entry)) {
     rollbacks_.at(amended->rollback.id) = amended->rollback;
   } else if (const auto* settled = std::get_if<rules::SettleLate>(&entry)) {
-    const bool fits = rules::is_watched(deployments_.at(settled->deployment)) &&
+    const DeploymentStatus bad_status = deployments_.at(settled->deployment).status;
+    const bool fits = bad_status != DeploymentStatus::rolled_back &&
+                      bad_status != DeploymentStatus::pending &&
                       deployments_.at(settled->replacement).status == DeploymentStatus::failed;
     if (fits) {
       Deployment& bad = changed(settled->deployment);
