@@ -7,7 +7,6 @@
 namespace rollbackd::engine {
 namespace {
 
-constexpr DurationRange from_a_second{rules::seconds{1}, {}};
 // GitHub's limit of requests an hour is used up by faster polling.
 constexpr DurationRange poll_range{rules::Duration{100'000}, rules::minutes{1}};
 // Standard Webhooks asks receivers for an answer within 15 to 30 seconds.
@@ -15,13 +14,6 @@ constexpr DurationRange webhook_range{rules::seconds{1}, rules::minutes{10}};
 
 const std::vector<std::string_view> placeholders{"event_id", "deployment_id", "environment",
                                                  "service",  "version",       "git_commit"};
-
-template <class T, class Given>
-void take(T& into, const std::optional<Given>& given) {
-  if (given) {
-    into = *given;
-  }
-}
 
 void read_duration(const Section& section, std::string_view key, rules::Duration& into,
                    const DurationRange& range) {

@@ -16,7 +16,6 @@ using rules::seconds;
 using rules::Signal;
 
 constexpr DurationRange any_duration{};
-constexpr DurationRange from_a_second{seconds{1}, {}};
 constexpr DurationRange any_window{seconds{1}, seconds{rules::limits::window_max}};
 // A rate over less than a minute would be extrapolated from a few events.
 constexpr DurationRange rate_window{seconds{60}, seconds{rules::limits::window_max}};
@@ -26,13 +25,6 @@ struct Layer {
   rules::Policy policy;
   ExecutionSettings execution;
 };
-
-template <class T, class Given>
-void take(T& into, const std::optional<Given>& given) {
-  if (given) {
-    into = *given;
-  }
-}
 
 void read_trigger_window(const Section& section, rules::Trigger& trigger, WindowLengths& lengths) {
   const Value* window = section.find("window");

@@ -35,6 +35,16 @@ struct DurationRange {
   std::optional<rules::Duration> greatest;
 };
 
+inline constexpr DurationRange from_a_second{rules::seconds{1}, {}};
+
+// Keeps what is there when nothing was given, or something wrong.
+template <class T, class Given>
+void take(T& into, const std::optional<Given>& given) {
+  if (given) {
+    into = *given;
+  }
+}
+
 // A word of a closed list. One without a value is known, but not in this version yet.
 template <class T>
 struct Word {

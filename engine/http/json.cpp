@@ -180,7 +180,7 @@ ApiResponse refused_request(const rules::Answer& answer) {
       return answer_of(body, 409);
     }
     case Kind::unknown_deployment:
-      return json_answer(R"({"error":"Deployment not found"})", 404);
+      return unknown_deployment();
     case Kind::unknown_event:
       return refusal(404, "Rollback event not found",
                      "No rollback or proposal with this event_id is under way.");
@@ -197,6 +197,8 @@ ApiResponse refused_request(const rules::Answer& answer) {
   }
   UNREACHABLE("an answer without a response");
 }
+
+ApiResponse unknown_deployment() { return json_answer(R"({"error":"Deployment not found"})", 404); }
 
 std::string pause_json(const rules::Pause& pause) {
   const auto text_or_null = [](const std::string& text) {

@@ -22,6 +22,9 @@ ApiResponse execution_answer(const rules::Rollback& rollback);
 // The answer to a person's request that the rules did not accept, and to a dry run.
 ApiResponse refused_request(const rules::Answer& answer);
 
+// 404 in exactly the original's words: its clients compare them.
+ApiResponse unknown_deployment();
+
 std::string pause_json(const rules::Pause& pause);
 
 std::string breaker_json(const std::string& environment, bool open);
@@ -34,8 +37,9 @@ std::string deployments_json(const std::string& rows, const View& view, const Re
 // rollback keeps it.
 ApiResponse changed_deployment(const std::string& row, const std::string& status);
 
-// The row of a rollback with `ended_by`: what ended it, or `superseded` as soon as another deployment
-// than the bad one and the replacement is current. A run that is about to deploy asks for it.
+// The row of a rollback with `ended_by`: what ended it, or `superseded` as soon as another
+// deployment than the bad one and the replacement is current. A run that is about to deploy asks
+// for it.
 std::string event_json(const std::string& row, const View& view);
 
 // Whether the row of a rollback, as the Archive gives it, is one that has ended.

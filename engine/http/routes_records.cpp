@@ -154,7 +154,7 @@ void change(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
                                   if (!row) {
                                     reply(unanswered(row.error()));
                                   } else if (!row.value()) {
-                                    reply(json_answer(R"({"error":"Deployment not found"})", 404));
+                                    reply(unknown_deployment());
                                   } else {
                                     reply(changed_deployment(*row.value(), status));
                                   }

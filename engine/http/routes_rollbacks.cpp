@@ -45,7 +45,7 @@ void check(const ApiSources& sources, const ApiCall& call, const ApiReply& reply
                            "be read; /readyz says why."));
   }
   const auto found = view.check(*deployment);
-  reply(found ? json_answer(check_json(*found)) : original(404, "Deployment not found"));
+  reply(found ? json_answer(check_json(*found)) : unknown_deployment());
 }
 
 // Seconds of `Prefer: wait=N`; nothing: it is not asked for.
