@@ -24,7 +24,7 @@ std::string_view name_of(Part part) { return parts.name_of(part); }
 
 StatusBoard::StatusBoard(const std::vector<Part>& expected) {
   for (const Part part : expected) {
-    problems_[part] = "has not reported yet; it is starting";
+    problems_[part] = starting;
   }
 }
 

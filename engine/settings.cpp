@@ -155,9 +155,24 @@ void read_log(const Value& value, LogSettings& log) {
     log.format = format
                      ->word<LogFormat>({{"logfmt", LogFormat::logfmt},
                                         {"json", LogFormat::json},
-                                        {"journald", std::nullopt}})
+                                        {"journald", LogFormat::journald}})
                      .value_or(log.format);
   }
+}
+
+// An hour is longer than anything that is still looked at.
+void read_retention(const Value& value, RetentionSettings& retention) {
+  constexpr DurationRange range{rules::minutes{60}, {}};
+  const Section section{value, {"roman_events", "response_times", "snapshots", "outbox"}};
+  const auto read = [&section, &range](std::string_view key, rules::Duration& into) {
+    if (const Value* given = section.find(key)) {
+      take(into, given->duration(range));
+    }
+  };
+  read("roman_events", retention.roman_events);
+  read("response_times", retention.response_times);
+  read("snapshots", retention.snapshots);
+  read("outbox", retention.outbox);
 }
 
 void read_metrics(const Value& value, std::size_t& max_services) {
@@ -172,8 +187,8 @@ void read_metrics(const Value& value, std::size_t& max_services) {
 Settings read_file(const Value& whole) {
   const Section file{whole,
                      {"database", "http", "mode", "probation", "blame_window", "feed", "triggers",
-                      "environments", "rollback", "notify", "metrics", "log"},
-                     {"discord", "retention"}};
+                      "environments", "rollback", "notify", "metrics", "retention", "log"},
+                     {"discord"}};
   Settings settings;
   const auto read = [&file](std::string_view key, auto&& reader, auto& into) {
     if (const Value* given = file.find(key)) {
@@ -185,6 +200,7 @@ Settings read_file(const Value& whole) {
   read_policies(file, settings);
   read("notify", read_notify, settings.discord);
   read("metrics", read_metrics, settings.max_services);
+  read("retention", read_retention, settings.retention);
   read("log", read_log, settings.log);
   if (const Value* feed = file.find("feed")) {
     const Section section{*feed, {"doorbell"}};

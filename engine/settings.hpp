@@ -42,6 +42,8 @@ struct DatabaseSettings {
   // Where the password was read, and is read again when the connection has to be opened anew;
   // empty: it is in the configuration itself.
   std::filesystem::path password_file;
+
+  friend bool operator==(const DatabaseSettings&, const DatabaseSettings&) = default;
 };
 
 // Where the daemon listens. The host is an IP address, or empty for all addresses; port 0: any free
@@ -64,6 +66,8 @@ struct HttpToken {
   std::vector<Scope> scopes;
 
   [[nodiscard]] bool may(Scope scope) const;
+
+  friend bool operator==(const HttpToken&, const HttpToken&) = default;
 };
 
 struct HttpSettings {
@@ -117,13 +121,29 @@ struct ExecutionSettings {
 
 struct DiscordSettings {
   Secret webhook_url;  // empty: nobody is notified
+
+  friend bool operator==(const DiscordSettings&, const DiscordSettings&) = default;
 };
 
-enum class LogFormat { logfmt, json };
+// How long rows of ours are kept. People's logs, and what other programs wrote into the tables that
+// we share with them, are never deleted.
+struct RetentionSettings {
+  rules::Duration roman_events = rules::minutes{400 * 24 * 60};
+  rules::Duration response_times = rules::minutes{7 * 24 * 60};
+  rules::Duration snapshots = rules::minutes{90 * 24 * 60};
+  rules::Duration outbox = rules::minutes{30 * 24 * 60};  // after it was sent, or given up
+
+  friend bool operator==(const RetentionSettings&, const RetentionSettings&) = default;
+};
+
+// journald: logfmt for the journal, which has the time of its own, with the priority in front.
+enum class LogFormat { logfmt, json, journald };
 
 struct LogSettings {
   LogLevel level = LogLevel::info;
   LogFormat format = LogFormat::logfmt;
+
+  friend bool operator==(const LogSettings&, const LogSettings&) = default;
 };
 
 struct Settings {
@@ -133,6 +153,7 @@ struct Settings {
   rules::PolicyBook policies;
   DiscordSettings discord;
   std::size_t max_services = 200;  // told about one by one in the metrics
+  RetentionSettings retention;
   LogSettings log;
 
   // Each service's, where it or its environment has its own; everybody's in `execution`.

@@ -57,6 +57,17 @@ void Decider::on(const ResponseTimesLost& /*lost*/, Instant /*now*/, Output& /*o
   world_.response_times_complete = false;
 }
 
+// Judged by them from the next second on. How long a row of an old table was above its limit says
+// nothing about one of the new.
+void Decider::on(const PoliciesChanged& changed, Instant /*now*/, Output& /*output*/) {
+  for (auto& [service, state] : world_.services) {
+    if (world_.book.of(service).triggers != changed.policies.of(service).triggers) {
+      state.above_since.clear();
+    }
+  }
+  world_.book = changed.policies;
+}
+
 void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
   output.audit = intake.audit;
   world_.response_times.advance(world_.windows.now());

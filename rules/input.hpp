@@ -9,6 +9,7 @@
 #include "rules/action.hpp"
 #include "rules/deployment.hpp"
 #include "rules/ids.hpp"
+#include "rules/policy.hpp"
 #include "rules/reason.hpp"
 #include "rules/response_times.hpp"
 #include "rules/rollback.hpp"
@@ -288,13 +289,20 @@ struct CloseBreakerRequest {
   std::string by;
 };
 
+// The operator has changed the configuration. REQUIRES: no window lengths but those that there were
+// at the start; others would have to be counted first.
+struct PoliciesChanged {
+  PolicyBook policies;
+};
+
 // Time has passed: what Decider::wake_at() asked for.
 struct Tick {};
 
-using Input = std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost,
-                           JournalRead, CommitDone, LeadershipLost, Sampled, SnapshotTaken,
-                           DeployStarted, DeployEnded, HealthUrlAnswered, ManualRequest, Tick,
-                           ResponseTimesRead, ResponseTimesLost, MigrationsReverted, ControlRead,
-                           ApproveRequest, AbortRequest, PauseRequest, CloseBreakerRequest>;
+using Input =
+    std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost, JournalRead,
+                 CommitDone, LeadershipLost, Sampled, SnapshotTaken, DeployStarted, DeployEnded,
+                 HealthUrlAnswered, ManualRequest, Tick, ResponseTimesRead, ResponseTimesLost,
+                 MigrationsReverted, ControlRead, ApproveRequest, AbortRequest, PauseRequest,
+                 CloseBreakerRequest, PoliciesChanged>;
 
 }  // namespace rollbackd::rules

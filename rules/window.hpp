@@ -42,6 +42,7 @@ class Windows {
 
   // Events of the deployment in this one second, which must be in the longest window.
   [[nodiscard]] std::uint64_t count_in(const DeploymentId& deployment, Second at) const;
+  [[nodiscard]] Second longest() const { return longest_; }
   // The first second of the longest window.
   [[nodiscard]] Second oldest() const { return now_ - longest_ + 1; }
 

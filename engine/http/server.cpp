@@ -50,6 +50,7 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   error_code listen(const tcp::endpoint& endpoint);
   [[nodiscard]] std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
   void close();
+  void use(std::vector<HttpToken> tokens) { api_.use(std::move(tokens)); }
 
   [[nodiscard]] const HttpLimits& limits() const override { return limits_; }
   [[nodiscard]] std::string next_request_id() override {
@@ -241,6 +242,8 @@ Status HttpServer::listen(const ListenAddress& address) {
 }
 
 std::uint16_t HttpServer::port() const { return core_->port(); }
+
+void HttpServer::use(std::vector<HttpToken> tokens) { core_->use(std::move(tokens)); }
 
 void HttpServer::close() { core_->close(); }
 

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "engine/asio.hpp"
 
@@ -40,6 +41,9 @@ class HttpServer {
 
   // Where it listens: with port 0 the one that was free. REQUIRES: listen() succeeded.
   [[nodiscard]] std::uint16_t port() const;
+
+  // From the next request on.
+  void use(std::vector<HttpToken> tokens);
 
   // Ends all connections and listens no more.
   void close();

@@ -50,6 +50,15 @@ class Notifier::Delivery : public std::enable_shared_from_this<Delivery> {
     timer_.cancel();
   }
 
+  void use(const std::string& webhook_url) {
+    if (webhook_url != settings_.webhook_url) {
+      settings_.webhook_url = webhook_url;
+      url_ = waiting_url(webhook_url);
+      gone_ = false;
+      look();
+    }
+  }
+
   void wake() {
     asio::post(reactor_, [weak = weak_from_this()] {
       if (const auto self = weak.lock()) {
@@ -202,7 +211,7 @@ void Notifier::Delivery::answered(const OutboxRow& row, const HttpOutcome& outco
                   {"what", verdict.error},
                   {"remedy",
                    "make a new webhook, put its URL into notify.discord.webhook_url and "
-                   "restart; until then nobody is told anything"}});
+                   "reload; until then nobody is told anything"}});
       outbox_.failed(row.id, verdict.error, backoff_of(row));
       break;
   }
@@ -266,6 +275,7 @@ Notifier::~Notifier() { delivery_->stop(); }
 
 void Notifier::start() { delivery_->start(); }
 void Notifier::stop() { delivery_->stop(); }
+void Notifier::use(const std::string& webhook_url) { delivery_->use(webhook_url); }
 void Notifier::wake() { delivery_->wake(); }
 
 }  // namespace rollbackd::engine
