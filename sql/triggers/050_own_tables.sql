@@ -16,6 +16,7 @@ begin
       last_error text
     );
     create index rollbackd_outbox_unsent on ops.outbox (next_attempt_at, id) where sent_at is null;
+    perform ops.rollbackd_keep_private('ops.outbox');
   end if;
 end
 $$;
@@ -31,6 +32,7 @@ begin
       since timestamptz
     );
     create unique index rollbackd_control_one_row on ops.control ((true));
+    perform ops.rollbackd_keep_private('ops.control');
   end if;
   if not exists (select from ops.control) then
     insert into ops.control (paused) values (false);
@@ -50,6 +52,7 @@ begin
       since timestamptz
     );
     create unique index rollbackd_leader_one_row on ops.leader ((true));
+    perform ops.rollbackd_keep_private('ops.leader');
   end if;
   if not exists (select from ops.leader) then
     insert into ops.leader (epoch) values (extract(epoch from now())::bigint);
@@ -75,6 +78,7 @@ begin
     );
     create unique index rollbackd_breakers_open on ops.breakers (environment)
       where closed_at is null;
+    perform ops.rollbackd_keep_private('ops.breakers');
   end if;
 end
 $$;
@@ -105,6 +109,7 @@ begin
       attached_at timestamptz not null default now(),
       attached_by text not null default current_user
     );
+    perform ops.rollbackd_keep_private('ops.watched_logs');
   end if;
 end
 $$;
