@@ -80,6 +80,15 @@ begin
 end
 $$;
 
+-- The first version had it with one parameter; beside that one the new one could not be called.
+do $$
+begin
+  if to_regprocedure('ops.rollbackd_try(text)') is not null then
+    drop function ops.rollbackd_try(text);
+  end if;
+end
+$$;
+
 -- For the files after this one: runs a statement, and if that is not allowed, says so and remembers
 -- it in the setting rollbackd.refused, for whoever may. It does nothing the caller could not do.
 -- p_owner is whose the object is, where that has to be asked: a GRANT by somebody else who may use

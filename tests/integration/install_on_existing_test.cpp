@@ -46,13 +46,13 @@ void come_and_go(const Postgres& postgres, const std::string& user) {
   install_into(postgres.conninfo(user));
   CHECK(before.now() == there);
   CHECK(missing_in(postgres.conninfo("rollbackd")) == "");
-  CHECK(refusals(postgres.conninfo()) == refused);
+  CHECK(without_environment(refusals(postgres.conninfo())) == refused);
   CHECK_FALSE(install(postgres.conninfo(user)).outcome.changed);
   CHECK(before.now() == there);
   uninstall_from(postgres.conninfo(user));
   CHECK(before.now() == there);
   CHECK(access_of_others(postgres.conninfo()) == may);
-  CHECK(refusals(postgres.conninfo()) == refused);
+  CHECK(without_environment(refusals(postgres.conninfo())) == refused);
 }
 
 std::string readyz(const Daemon& daemon) {
@@ -146,6 +146,8 @@ TEST_CASE("default privileges of the schema open nothing of ours to those who ha
       " where p.pronamespace = 'ops'::regnamespace"
       "  and p.proname <> 'get_deployment_health'"  // the procedures gave it to everybody
       "  and p.prorettype <> 'trigger'::regtype"
+      // What these do they do with the caller's own rights.
+      "  and p.proname not in ('rollbackd_try', 'rollbackd_keep_private')"
       "  and has_function_privilege(r.rolname, p.oid, 'execute')) s (line)";
   CHECK(query(postgres.conninfo(), reached) == "");
   // What somebody grants afterwards stays.
@@ -171,12 +173,12 @@ TEST_CASE(
       "all rows of ops.system_logs: row-level security hides some, policy only mine";
   CHECK(installed.said.find("WARNING: missing for the role rollbackd: " + hidden) !=
         std::string::npos);
+  CHECK(before.now() == there);
   const Daemon daemon{"http: {listen: 127.0.0.1:0}\ndatabase: {conninfo: \"" +
                       postgres.conninfo("rollbackd") + "\"}\n"};
   wait_for_readyz(daemon, "503", hidden);
   rows(postgres.conninfo(), "drop policy \"only mine\" on ops.system_logs");
   wait_for_readyz(daemon, "200", "\"ready\":true");
-  CHECK(before.now() == there);
 }
 
 TEST_CASE("who may not make roles nor owns the log: nothing of the rows changes, both ways") {
@@ -192,10 +194,14 @@ TEST_CASE("who may not make roles nor owns the log: nothing of the rows changes,
            "alter table ops.system_logs owner to logger; grant usage on schema ops to logger");
   const Rows before{postgres.conninfo()};
   const std::string there = before.now();
-  const Installed first = install(postgres.conninfo("plain"));
-  CHECK(before.now() == there);
-  psql(postgres, first.outcome.left_over);
-  CHECK(install(postgres.conninfo("plain")).outcome.left_over == "");
+  // The roles first, then what is granted to them.
+  int rounds = 0;
+  for (Installed said = install(postgres.conninfo("plain")); !said.outcome.left_over.empty();
+       said = install(postgres.conninfo("plain"))) {
+    CHECK(before.now() == there);
+    REQUIRE(++rounds <= 2);
+    psql(postgres, said.outcome.left_over);
+  }
   CHECK(missing_in(postgres.conninfo("rollbackd")) == "");
   CHECK(before.now() == there);
 

@@ -73,7 +73,7 @@ TEST_CASE("the unit has no mistakes that systemd would find") {
   std::ofstream{unit, std::ios::app} << "[Service]\nTyp=notify\n";
   output.clear();
   run_program({analyze, "verify", "--man=no", unit}, output);
-  CHECK(output.find("Unknown key name 'Typ'") != std::string::npos);
+  CHECK(output.find("Unknown key 'Typ'") != std::string::npos);
   std::filesystem::remove_all(folder);
 }
 

@@ -153,7 +153,7 @@ std::string access_of_others(const std::string& conninfo) {
       union all
       select concat_ws(' ', 'schema', a.grantee::regrole, a.privilege_type)
       from pg_namespace n, aclexplode(n.nspacl) a
-      where n.nspname = 'ops' and a.grantee <> 0 and a.grantee::regrole::text !~ '^rollbackd'
+      where n.nspname = 'ops' and a.grantee not in (0, n.nspowner) and a.grantee::regrole::text !~ '^rollbackd'
       union all
       select concat_ws(' ', 'policy', tablename, policyname, permissive, roles, cmd, qual, with_check)
       from pg_policies where schemaname = 'ops' and policyname !~ '^rollbackd_policy_'
