@@ -46,9 +46,8 @@ boot() {
       root="$1"
       mount --make-rprivate /
       mount --bind "$root" "$root"
-      mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
-      umount -l "$root/proc"; mount -t proc proc "$root/proc"
-      umount -l "$root/dev" 2>/dev/null || true
+      # What is mounted below it stays outside.
+      mount -t proc proc "$root/proc"
       mount -t tmpfs tmpfs "$root/run"
       mount -t tmpfs tmpfs "$root/dev"
       for device in null:1:3 zero:1:5 full:1:7 random:1:8 urandom:1:9 tty:5:0; do
