@@ -84,14 +84,14 @@ claim "dpkg finds every file as it was packed" is "$(inside dpkg --verify rollba
 
 echo "==> configured and upgraded"
 echo '# mine' >>"$root/etc/rollbackd/rollbackd.yaml"
-chmod 600 "$root/etc/rollbackd/rollbackd.yaml"
+chmod 660 "$root/etc/rollbackd/rollbackd.yaml"
 mkdir "$root/etc/rollbackd/credentials"
 echo secret >"$root/etc/rollbackd/credentials/pg_password"
 claim "it can be enabled" inside systemctl enable rollbackd.service
 claim "version $next installs over it" apt install /var/cache/next.deb
 claim "it is the later one" is "$(inside dpkg-query -s rollbackd | sed -n 's/^Version: //p')" "$next"
 claim "the configuration is still the operator's" grep -q '^# mine$' "$root/etc/rollbackd/rollbackd.yaml"
-claim "with the mode that the operator gave it" is "$(mode /etc/rollbackd/rollbackd.yaml | cut -d' ' -f2)" 600
+claim "with the mode that the operator gave it" is "$(mode /etc/rollbackd/rollbackd.yaml | cut -d" " -f2)" 660
 claim "it is still enabled" is "$(unit)" enabled
 
 echo "==> started by systemd"
@@ -116,7 +116,8 @@ rm -r "$root/etc/rollbackd"
 claim "the user stays, so that no other gets its files" inside getent passwd rollbackd
 apt autoremove --purge >/dev/null
 files | comm -13 "$work/before" - >"$work/left"
-claim "nothing else is left" is "$(grep -v -e '^./etc/\(passwd\|group\|shadow\|gshadow\)-\?$' -e '^./etc/\.pwd\.lock$' "$work/left" || true)" ""
+claim "nothing else is left" is "$(grep -v -e '^./etc/\(passwd\|group\|shadow\|gshadow\)-\?$' -e '^./etc/\.pwd\.lock$' \
+  -e '^./var/lib/systemd/timers' "$work/left" || true)" ""
 
 echo "$claims claims hold in a clean Debian 12"
 if ((booted == 77)); then

@@ -5,6 +5,7 @@
 # shellcheck disable=SC2016 # the inner shells are the ones to expand
 set -euo pipefail
 
+tries=0
 root="$1"
 next="$2"
 console="$root.console"
@@ -15,7 +16,13 @@ cgroup=""
 finish() {
   [[ -z "$manager" ]] || kill -KILL "$manager" 2>/dev/null || true
   wait 2>/dev/null || true
-  [[ -z "$cgroup" ]] || find "$cgroup" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+  rmdir "$root/.outside" 2>/dev/null || true
+  # What was killed takes a moment to be gone.
+  for ((tries = 0; tries < 50; tries++)); do
+    [[ -n "$cgroup" && -d "$cgroup" ]] || break
+    find "$cgroup" -depth -type d -exec rmdir {} \; 2>/dev/null || true
+    sleep 0.1
+  done
 }
 trap finish EXIT
 cannot() {
