@@ -101,7 +101,7 @@ Banner not_ready(const Readiness& readiness) {
     list +=
         fmt::format("<li><b>{}</b>: {}</li>\n", escaped(part), escaped(problem, text_bytes_max));
   }
-  return {"bad", "NOT READY", "NOT READY: this daemon is not doing its work",
+  return {"alarm", "NOT READY", "NOT READY: this daemon is not doing its work",
           "<ul>\n" + list + "</ul>"};
 }
 
@@ -112,13 +112,13 @@ std::vector<Banner> banners_of(const StatusFacts& facts) {
     all.push_back(not_ready(readiness));
   }
   if (facts.paused) {
-    all.push_back({"bad", "PAUSED", "PAUSED: nothing is rolled back",
+    all.push_back({"alarm", "PAUSED", "PAUSED: nothing is rolled back",
                    "<p>Until a person resumes: <code>rollbackctl resume --reason …</code>. "
                    "<code>rollbackctl status</code> says who paused, and why.</p>"});
   }
   if (facts.breakers_open > 0) {
     all.push_back(
-        {"bad", "BREAKER OPEN",
+        {"alarm", "BREAKER OPEN",
          fmt::format("BREAKER OPEN: {} environment{} rolled back too often", facts.breakers_open,
                      facts.breakers_open == 1 ? "" : "s"),
          "<p>Automatic rollbacks there are held until a person closes it: <code>rollbackctl resume "
@@ -144,12 +144,13 @@ std::vector<Banner> banners_of(const StatusFacts& facts) {
                    "<p>They are being built again from the tables.</p>"});
   }
   if (readiness.role == "standby") {
-    all.push_back({"busy", "STANDBY", "STANDBY: another daemon leads",
-                   readiness.leader.empty()
-                       ? "<p>Which one is not known at this moment.</p>"
-                       : fmt::format("<p><b>{}</b> decides and acts; this one takes over when it "
-                                     "ends.</p>",
-                                     escaped(readiness.leader))});
+    const std::string leader = escaped(readiness.leader);
+    all.push_back(leader.empty()
+                      ? Banner{"busy", "STANDBY", "STANDBY: no daemon is known to lead",
+                               "<p>This one leads as soon as it can.</p>"}
+                      : Banner{"busy", "STANDBY", "STANDBY: another daemon leads",
+                               "<p><b>" + leader +
+                                   "</b> decides and acts; this one takes over when it ends.</p>"});
   }
   for (const std::string& warning : readiness.warnings) {
     all.push_back(
@@ -168,7 +169,7 @@ std::vector<Banner> banners_of(const StatusFacts& facts) {
 
 std::string banner_html(const Banner& banner) {
   return fmt::format("<div class=\"banner {}\" role=\"{}\">\n<strong>{}</strong>\n{}\n</div>\n",
-                     banner.colour, banner.colour == "bad" ? "alert" : "status", banner.headline,
+                     banner.colour, banner.colour == "alarm" ? "alert" : "status", banner.headline,
                      banner.html);
 }
 
@@ -179,13 +180,11 @@ std::string fact(std::string_view name, std::string_view value) {
 std::string facts_html(const StatusFacts& facts) {
   std::string all = "<dl class=\"facts\">\n" + fact("Role", facts.readiness.role) +
                     fact("Feed", facts.readiness.feed) +
-                    fact("Services", std::to_string(facts.services.size())) +
                     fact("Active rollbacks", std::to_string(facts.active_rollbacks)) +
                     fact("Paused", facts.paused ? "yes" : "no") +
                     fact("Open breakers", std::to_string(facts.breakers_open));
   if (facts.connection_utilisation) {
-    all += fact("Database connections in use",
-                rules::number_text(*facts.connection_utilisation) + " %");
+    all += fact("Connections in use", rules::number_text(*facts.connection_utilisation) + " %");
   }
   return all + "</dl>\n";
 }
@@ -239,12 +238,20 @@ std::string services_html(const StatusFacts& facts) {
   return html;
 }
 
+// "2025-12-15 14:35:00 UTC".
+std::string moment_text(rules::Second second) {
+  std::string text = second_text(second);
+  text.replace(text.find('T'), 1, " ");
+  text.replace(text.size() - 1, 1, " UTC");
+  return text;
+}
+
 // A dot for the browser's tab.
 std::string icon_of(std::string_view colour) {
-  const std::string_view fill = colour == "bad"    ? "c4202a"
-                                : colour == "warn" ? "d98a00"
-                                : colour == "busy" ? "1a73e8"
-                                                   : "1e8e3e";
+  const std::string_view fill = colour == "bad" || colour == "alarm" ? "c4202a"
+                                : colour == "warn"                   ? "d98a00"
+                                : colour == "busy"                   ? "1a73e8"
+                                                                     : "1e8e3e";
   return fmt::format(
       "data:image/svg+xml,%3Csvg xmlns=%27http://www.w3.org/2000/svg%27 viewBox=%270 0 16 "
       "16%27%3E%3Ccircle cx=%278%27 cy=%278%27 r=%277%27 fill=%27%23{}%27/%3E%3C/svg%3E",
@@ -289,13 +296,13 @@ std::string status_page(const StatusFacts& facts) {
   for (const Banner& banner : banners) {
     main += banner_html(banner);
   }
-  main += facts_html(facts) + services_html(facts) +
-          fmt::format("<p class=\"quiet\">rollbackd {}</p>\n", version());
+  main += facts_html(facts) + services_html(facts);
   std::string page{embedded_page("status.html")};
   // Last what may hold anything: what is filled in is not looked at again.
   fill(page, "{{title}}", banners.front().title + " · rollbackd");
+  fill(page, "{{version}}", std::string{version()});
   fill(page, "{{icon}}", icon_of(banners.front().colour));
-  fill(page, "{{as_of}}", facts.has_windows ? second_text(facts.as_of) : "not yet");
+  fill(page, "{{as_of}}", facts.has_windows ? moment_text(facts.as_of) : "not yet");
   fill(page, "{{main}}", main);
   return page;
 }
