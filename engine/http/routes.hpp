@@ -7,7 +7,7 @@
 // The routes in groups.
 namespace rollbackd::engine {
 
-std::vector<Route> status_routes();    // what is told without a token
+std::vector<Route> status_routes();    // metrics, health, readiness
 std::vector<Route> rollback_routes();  // execute, check, one rollback's events
 std::vector<Route> people_routes();    // approve, abort, pause, resume
 std::vector<Route> record_routes();    // history, deployments

@@ -58,8 +58,8 @@ class Prism:
         with open(path, "w", encoding="utf-8") as file:
             json.dump(document, file)
         self.port = free_port()
-        self.command = [program, "proxy", "--cors", "false", "--host", "127.0.0.1", "--port", str(self.port), path,
-                        f"http://127.0.0.1:{self.server.server_port}"]
+        self.command = ["setpriv", "--pdeathsig", "KILL", program, "proxy", "--cors", "false", "--host", "127.0.0.1",
+                        "--port", str(self.port), path, f"http://127.0.0.1:{self.server.server_port}"]
 
     def __enter__(self):
         threading.Thread(target=self.server.serve_forever, daemon=True).start()

@@ -20,6 +20,7 @@ using nlohmann::json;
 constexpr std::size_t text_bytes_max = 200;
 // Longer ones are refused before anybody looks them up.
 constexpr std::size_t target_bytes_max = 2000;
+constexpr int refusals_begin = 400;
 
 json fields_of(const std::string& headers) {
   json fields = json::object();
@@ -42,10 +43,8 @@ std::ofstream opened(const char* name) {
   return std::ofstream{file, std::ios::trunc};
 }
 
-}  // namespace
-
-void record_exchange(const std::string& method, const std::string& path, bool credential,
-                     const std::string& body, const HttpAnswer& answer) {
+void write(json exchange, const std::string& method, const std::string& path,
+           const std::string& body, const HttpAnswer& answer) {
   const char* name = std::getenv("ROLLBACKD_EXCHANGES");
   // Only the daemon gives request ids.
   if (name == nullptr || answer.headers.find("\r\nx-request-id: ") == std::string::npos) {
@@ -53,17 +52,23 @@ void record_exchange(const std::string& method, const std::string& path, bool cr
   }
   json fields = fields_of(answer.headers);
   const bool is_json = fields.value("Content-Type", "").starts_with("application/json");
-  const json exchange{{"method", method},
-                      {"path", path},
-                      {"credential", credential},
-                      {"request", body},
-                      {"status", answer.status},
-                      {"headers", std::move(fields)},
-                      {"answer", is_json ? answer.body : answer.body.substr(0, text_bytes_max)}};
+  exchange.update({{"method", method},
+                   {"path", path},
+                   {"request", body},
+                   {"status", answer.status},
+                   {"headers", std::move(fields)},
+                   {"answer", is_json ? answer.body : answer.body.substr(0, text_bytes_max)}});
   static std::mutex mutex;
   const std::lock_guard lock{mutex};
   static std::ofstream out = opened(name);
   out << exchange.dump(-1, ' ', false, json::error_handler_t::replace) << std::endl;
+}
+
+}  // namespace
+
+void record_exchange(const std::string& method, const std::string& path, bool credential,
+                     const std::string& body, const HttpAnswer& answer) {
+  write({{"credential", credential}}, method, path, body, answer);
 }
 
 void record_raw_exchange(std::string_view request, std::string_view answer) {
@@ -72,7 +77,8 @@ void record_raw_exchange(std::string_view request, std::string_view answer) {
   const std::size_t end = line.find(" HTTP/1.");
   const std::size_t header = answer.find("\r\n\r\n");
   if (space == std::string::npos || end == std::string::npos || end <= space ||
-      end > target_bytes_max || header == std::string_view::npos) {
+      end > target_bytes_max || header == std::string_view::npos ||
+      status_of(answer) < refusals_begin) {
     return;
   }
   const std::string target = line.substr(space + 1, end - space - 1);
@@ -85,8 +91,7 @@ void record_raw_exchange(std::string_view request, std::string_view answer) {
   const HttpAnswer first{
       status_of(answer), std::string{answer.substr(0, header)},
       body_of(answer).substr(0, length.empty() ? std::string::npos : std::stoul(length))};
-  const bool credential = request.find("\r\nAuthorization: ") != std::string_view::npos;
-  record_exchange(line.substr(0, space), target, credential, "", first);
+  write({{"raw", true}}, line.substr(0, space), target, "", first);
 }
 
 }  // namespace rollbackd::tests

@@ -13,8 +13,9 @@ namespace rollbackd::tests {
 void record_exchange(const std::string& method, const std::string& path, bool credential,
                      const std::string& body, const HttpAnswer& answer);
 
-// The same of bytes that were sent, and the first answer to them, as far as they can be read: a
-// request that is no HTTP has no method and no path to look up.
+// The same of bytes that were sent, and the first answer to them, if it is a refusal and the first
+// line can be read: the rest of such a request is wrong on purpose, and only the answer is looked
+// at.
 void record_raw_exchange(std::string_view request, std::string_view answer);
 
 }  // namespace rollbackd::tests

@@ -79,7 +79,7 @@ async function inBrowser(phase, place) {
     response.end(text);
   });
   const profile = mkdtempSync(join(tmpdir(), "rollbackd-chromium-"));
-  const browser = spawn("chromium", ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+  const browser = spawn("setpriv", ["--pdeathsig", "KILL", "chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
     "--no-first-run", "--disable-background-networking", "--disable-component-update", `--user-data-dir=${profile}`,
     `http://127.0.0.1:${server.address().port}/`], { stdio: "ignore", detached: true });
   const late = setTimeout(() => done([{ claim: "the page answers in time", good: false, got: "nothing" }]),
