@@ -135,7 +135,8 @@ ApiResponse Api::unknown(const ApiRequest& request) const {
         (paths.empty() ? "" : ", ") + std::string{known.method} + " " + std::string{known.path};
   }
   if (allowed.empty()) {
-    return refusal(404, "Unknown endpoint", "There are: " + paths + ".");
+    return refusal(404, "Unknown endpoint",
+                   "GET /openapi.json describes all there are: " + paths + ".");
   }
   allowed += is_api(request.path) ? ", OPTIONS" : "";
   ApiResponse response =

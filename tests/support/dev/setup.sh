@@ -132,6 +132,22 @@ get_program() {
   rm -rf "$folder"
 }
 
+# Chromium, for the one test that asks from a page. Its 400 MB are worth no failure: without it that test is
+# skipped, and says so.
+get_browser() {
+  if command -v chromium >/dev/null; then
+    return
+  fi
+  if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+    say "setup: only root could install chromium; the test with a real browser will be skipped"
+    return
+  fi
+  need_root chromium
+  say "setup: installing chromium, once, for the test with a real browser"
+  apt install chromium ||
+    say "setup: apt-get could not install chromium; the test with a real browser will be skipped"
+}
+
 setup() {
   local missing group
   for group in "$@"; do
@@ -150,6 +166,8 @@ setup() {
     get_program promtool prometheus usr/bin/promtool "for the checks of metrics and alerts"
     get_program pgbouncer pgbouncer usr/sbin/pgbouncer "for the tests with a pooler in between"
     tests/support/github/openapi/setup.sh
+    tests/support/clients/setup.sh
+    get_browser
   fi
 }
 
