@@ -9,6 +9,7 @@
 #include "engine/actions/health_probe.hpp"
 #include "engine/actions/webhook.hpp"
 #include "engine/clock.hpp"
+#include "engine/discord/commands.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/feed/response_times.hpp"
 #include "engine/front_desk.hpp"
@@ -77,6 +78,7 @@ struct App::Parts final : Inbox, Actions {
   [[nodiscard]] std::optional<std::string> other_leader() const;
   std::string scrape();
   void take(const rules::Input& input);
+  std::unique_ptr<Interactions> discord_if_configured();
   void arm();
   void watch();
   void stop(int signal);
@@ -125,6 +127,7 @@ struct App::Parts final : Inbox, Actions {
   Feed feed;
   ResponseTimesFeed response_times;
   Leadership leadership;
+  std::unique_ptr<Interactions> discord = discord_if_configured();
   HttpServer http;
   Supervisor supervisor = Supervisor::of_environment();
 };
@@ -174,9 +177,18 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
           log,     metrics,  board},
       http{reactor,
            Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
-                [this] { return readiness(); }, [this] { return other_leader(); }},
+                [this] { return readiness(); }, [this] { return other_leader(); }, discord.get()},
                settings.http.tokens},
            log, metrics} {}
+
+std::unique_ptr<Interactions> App::Parts::discord_if_configured() {
+  return settings.discord.public_key
+             ? std::make_unique<DiscordCommands>(
+                   DiscordSources{loop, desk, records, outgoing, log, reactor.get_executor(),
+                                  wall_now, [this] { return other_leader(); }},
+                   settings.discord)
+             : nullptr;
+}
 
 void App::Parts::post(rules::Input input) {
   asio::post(reactor, [this, input = std::move(input)] { take(input); });

@@ -149,6 +149,7 @@ setup() {
     get_program promtool prometheus usr/bin/promtool "for the checks of metrics and alerts"
     get_program pgbouncer pgbouncer usr/sbin/pgbouncer "for the tests with a pooler in between"
     tests/support/github/openapi/setup.sh
+    tests/support/discord/setup.sh
   fi
 }
 
