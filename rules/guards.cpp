@@ -30,6 +30,9 @@ bool is_stale(const World& world, const Policy& policy, Instant now) {
 // Whether the trigger fired in one of the seconds (from - window, from]; of longer windows as many
 // seconds count as memory has.
 bool fired_before(const World& world, const DeploymentId& id, const Trigger& trigger, Second from) {
+  if (!world.windows.has_events(id)) {
+    return false;  // no threshold is below zero
+  }
   const Second oldest = world.windows.oldest();
   const auto count_in = [&](Second at) {
     return at < oldest ? 0 : static_cast<std::int64_t>(world.windows.count_in(id, at));
