@@ -11,6 +11,7 @@
 #include "engine/app_readiness.hpp"
 #include "engine/app_reload.hpp"
 #include "engine/clock.hpp"
+#include "engine/discord/commands.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/feed/response_times.hpp"
 #include "engine/front_desk.hpp"
@@ -81,6 +82,7 @@ struct App::Parts final : Inbox, Actions {
   [[nodiscard]] std::optional<std::string> other_leader() const;
   std::string scrape();
   void take(const rules::Input& input);
+  std::unique_ptr<Interactions> discord_if_configured();
   void arm();
   void use(const Settings& changed);
   void watch();
@@ -131,6 +133,7 @@ struct App::Parts final : Inbox, Actions {
   Feed feed;
   ResponseTimesFeed response_times;
   Leadership leadership;
+  std::unique_ptr<Interactions> discord = discord_if_configured();
   HttpServer http;
   LifeSigns life_signs{Supervisor::of_environment()};
   Reloader reloader;
@@ -183,7 +186,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry,
           log,     metrics,  board},
       http{reactor,
            Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
-                [this] { return readiness_of(witnesses()); }, [this] { return other_leader(); }},
+                [this] { return readiness_of(witnesses()); }, [this] { return other_leader(); },
+                discord.get()},
                settings.http.tokens},
            log, metrics},
       reloader{reactor,
@@ -192,6 +196,15 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry,
                 [](bool /*successful*/) {}, [this] { return status_of(witnesses()); }},
                log,
                life_signs} {}
+
+std::unique_ptr<Interactions> App::Parts::discord_if_configured() {
+  return settings.discord.public_key
+             ? std::make_unique<DiscordCommands>(
+                   DiscordSources{loop, desk, records, outgoing, log, reactor.get_executor(),
+                                  wall_now, [this] { return other_leader(); }},
+                   settings.discord)
+             : nullptr;
+}
 
 void App::Parts::post(rules::Input input) {
   asio::post(reactor, [this, input = std::move(input)] { take(input); });

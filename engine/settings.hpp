@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -120,7 +121,16 @@ struct ExecutionSettings {
 };
 
 struct DiscordSettings {
-  Secret webhook_url;  // empty: nobody is notified
+  Secret webhook_url;  // of notify.discord; empty: nobody is notified
+
+  // Of discord. Ids are digits, as Discord writes them.
+  std::string api_url = "https://discord.com/api/v10";       // without a slash at its end
+  std::optional<std::array<std::uint8_t, 32>> public_key{};  // nothing: no command is taken
+  std::string application_id{};
+  std::string guild_id{};
+  std::vector<std::string> approver_roles{};
+  std::vector<std::string> override_roles{};
+  Secret bot_token{};  // only to register the commands
 
   friend bool operator==(const DiscordSettings&, const DiscordSettings&) = default;
 };
@@ -178,6 +188,10 @@ using LoadedSettings = std::variant<Settings, std::vector<SettingsProblem>>;
 
 // Reads the file and the files of secrets that it names, a relative one from the folder of `file`.
 LoadedSettings load_settings(const std::filesystem::path& file);
+
+// Only what is in `discord` of the file: for who may not read the files of the other secrets.
+std::variant<DiscordSettings, std::vector<SettingsProblem>> load_discord_settings(
+    const std::filesystem::path& file);
 
 // The same from text; `folder` is where relative names of secret files begin.
 LoadedSettings read_settings(std::string_view yaml, const std::filesystem::path& folder = {});

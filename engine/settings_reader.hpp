@@ -124,6 +124,7 @@ class Section {
           const std::vector<std::string_view>& later = {});
 
   [[nodiscard]] const Value* find(std::string_view key) const;
+  [[nodiscard]] bool is_empty() const { return values_.empty(); }
   // The place of the section itself, for what is missing in it.
   [[nodiscard]] const Value& whole() const { return whole_; }
 

@@ -251,7 +251,7 @@ using RequestId = std::uint64_t;
 struct ManualRequest {
   DeploymentId deployment;
   std::string reason;
-  std::string initiated_by;  // a uuid, or empty
+  std::string initiated_by;  // a uuid or another name; empty: nobody
   RequestId request = 0;
   bool dry_run = false;  // only the answer is wanted
   bool revert_migrations = false;

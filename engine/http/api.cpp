@@ -73,6 +73,7 @@ Api::Api(ApiSources sources, std::vector<HttpToken> tokens)
   append(routes_, rollback_routes());
   append(routes_, people_routes());
   append(routes_, record_routes());
+  append(routes_, discord_routes());
 }
 
 void Api::answer(ApiRequest request, ApiReply reply) const {

@@ -10,6 +10,7 @@
 #include "engine/asio.hpp"
 
 #include "engine/http/message.hpp"
+#include "engine/interactions.hpp"
 #include "engine/ports.hpp"
 #include "engine/settings.hpp"
 
@@ -36,6 +37,7 @@ struct ApiSources {
   std::function<Readiness()> readiness;
   // Who leads instead of this daemon, as it calls itself; nothing: this one leads.
   std::function<std::optional<std::string>()> other_leader;
+  Interactions* interactions{};  // null: no Discord is configured
 };
 
 // A request on its way through its route.

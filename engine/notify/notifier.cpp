@@ -6,8 +6,7 @@
 #include <utility>
 
 #include "engine/notify/discord.hpp"
-#include "engine/notify/verdict.hpp"
-#include "engine/version.hpp"
+#include "engine/outgoing/discord_rest.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -168,8 +167,7 @@ void Notifier::Delivery::send(const OutboxRow& row, std::string body) {
   HttpRequest request;
   request.method = "POST";
   request.url = url_;
-  request.headers = {{"Content-Type", "application/json"},
-                     {"User-Agent", "DiscordBot (rollbackd, " + std::string{version()} + ")"}};
+  request.headers = discord_headers();
   request.body = std::move(body);
   request.deadline = settings_.deadline;
   request.once = true;

@@ -168,6 +168,7 @@ setup() {
     tests/support/github/openapi/setup.sh
     tests/support/clients/setup.sh
     get_browser
+    tests/support/discord/setup.sh
   fi
 }
 
