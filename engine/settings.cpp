@@ -171,7 +171,7 @@ const std::vector<std::string_view> top_keys{
     "environments", "rollback", "notify", "discord",   "metrics",      "retention", "log"};
 
 Settings read_file(const Value& whole) {
-  const Section file{whole, top_keys, {}};
+  const Section file{whole, top_keys};
   Settings settings;
   const auto read = [&file](std::string_view key, auto&& reader, auto& into) {
     if (const Value* given = file.find(key)) {
@@ -290,7 +290,7 @@ std::variant<std::string, std::vector<SettingsProblem>> text_of(const std::files
 }
 
 DiscordSettings read_discord_alone(const Value& whole) {
-  const Section file{whole, top_keys, {"retention"}};
+  const Section file{whole, top_keys};
   DiscordSettings discord;
   if (const Value* given = file.find("discord")) {
     read_discord(*given, discord);

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/asio.hpp"
@@ -44,6 +46,8 @@ class HttpServer {
 
   // From the next request on.
   void use(std::vector<HttpToken> tokens);
+  // Method and path of every route, for as long as the program runs.
+  [[nodiscard]] std::vector<std::pair<std::string_view, std::string_view>> routes() const;
 
   // Ends all connections and listens no more.
   void close();
