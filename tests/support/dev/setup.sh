@@ -147,8 +147,10 @@ setup() {
   fi
   if [[ " $* " == *" test "* ]]; then
     get_program promtool prometheus usr/bin/promtool "for the checks of metrics and alerts"
+    get_program prometheus prometheus usr/bin/prometheus "for the tests of alerts and dashboards"
     get_program pgbouncer pgbouncer usr/sbin/pgbouncer "for the tests with a pooler in between"
     tests/support/github/openapi/setup.sh
+    tests/support/grafana/setup.sh
   fi
 }
 
