@@ -20,6 +20,7 @@
 #include "engine/outgoing/http_client.hpp"
 #include "engine/store/control_reader.hpp"
 #include "engine/store/dispatch_gate.hpp"
+#include "engine/store/heartbeat.hpp"
 #include "engine/store/journal.hpp"
 #include "engine/store/leadership.hpp"
 #include "engine/store/migrations.hpp"
@@ -75,7 +76,7 @@ struct App::Parts final : Inbox, Actions {
   void follow();
   [[nodiscard]] Readiness readiness() const;
   [[nodiscard]] std::optional<std::string> other_leader() const;
-  std::string scrape();
+  std::string scrape(Exposition format);
   void take(const rules::Input& input);
   void arm();
   void watch();
@@ -122,6 +123,7 @@ struct App::Parts final : Inbox, Actions {
   PauseAlarm pause_alarm;
   Records records;
   Sampler sampler;
+  Heartbeat heartbeat;
   Feed feed;
   ResponseTimesFeed response_times;
   Leadership leadership;
@@ -161,8 +163,9 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       control{reactor, database, *this, log, board},
       migrations{database, own(&ExecutionSettings::migration_role), *this, log},
       pause_alarm{log, metrics},
-      records{reactor, database, log},
+      records{reactor, database, log, metrics},
       sampler{reactor, database, *this, log, metrics, board},
+      heartbeat{reactor, database, log, metrics},
       feed{reactor,
            database,
            {settings.doorbell, settings.policies.window_lengths().back()},
@@ -173,10 +176,15 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
           reactor, database, {[this](std::int64_t epoch) { lead(epoch); }, [this] { follow(); }},
           log,     metrics,  board},
       http{reactor,
-           Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
+           Api{{loop, time, desk, records, reactor.get_executor(),
+                [this](Exposition format) { return scrape(format); },
                 [this] { return readiness(); }, [this] { return other_leader(); }},
                settings.http.tokens},
-           log, metrics} {}
+           log, metrics} {
+  for (const auto& [method, path] : http.routes()) {
+    metrics.expect(method, path);
+  }
+}
 
 void App::Parts::post(rules::Input input) {
   asio::post(reactor, [this, input = std::move(input)] { take(input); });
@@ -186,7 +194,9 @@ void App::Parts::take(const rules::Input& input) {
   if (const auto* read = std::get_if<rules::ControlRead>(&input)) {
     pause_alarm.see(*read, steady_now());
   }
+  const SteadyTime begun = steady_now();
   loop.take(input);
+  metrics.observe(Timing::judgement, rules::in_seconds(steady_now() - begun));
   arm();
 }
 
@@ -225,9 +235,14 @@ void App::Parts::arm() {
   });
 }
 
-std::string App::Parts::scrape() {
+std::string App::Parts::scrape(Exposition format) {
   metrics.set(Level::feed_polling, feed.polls_by_design().empty() ? 0 : 1);
-  return metrics.scrape(loop);
+  const Readiness now = readiness();
+  Metrics::Health health{now.ready, {}};
+  for (const auto& [part, text] : now.problems) {
+    health.problems.push_back(part);
+  }
+  return metrics.scrape(loop, health, format);
 }
 
 // A warm standby is ready, too: it answers reads and takes over.
@@ -285,6 +300,7 @@ void App::Parts::lead(std::int64_t epoch) {
   journal.lead(epoch);
   gate.lead(epoch);
   feed.lead();
+  heartbeat.lead();
   journal.read();
   notifier.start();
 }
@@ -292,6 +308,7 @@ void App::Parts::lead(std::int64_t epoch) {
 void App::Parts::follow() {
   journal.follow();
   feed.follow();
+  heartbeat.follow();
   notifier.stop();
   post(rules::LeadershipLost{});
 }
@@ -306,6 +323,7 @@ void App::Parts::watch() {
   migrations.end_if_stuck(now);
   records.end_if_stuck(now);
   sampler.end_if_stuck(now);
+  heartbeat.end_if_stuck(now);
   feed.end_if_stuck(now);
   response_times.end_if_stuck(now);
   leadership.end_if_stuck(now);
@@ -361,6 +379,7 @@ Status App::run() {
   parts_->feed.stop();
   parts_->response_times.stop();
   parts_->sampler.stop();
+  parts_->heartbeat.follow();
   parts_->control.stop();
   parts_->migrations.stop();
   parts_->leadership.stop();

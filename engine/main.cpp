@@ -8,6 +8,7 @@
 
 #include "engine/app.hpp"
 #include "engine/board.hpp"
+#include "engine/clock.hpp"
 #include "engine/database/conninfo.hpp"
 #include "engine/settings.hpp"
 #include "engine/store/schema.hpp"
@@ -80,8 +81,13 @@ int run(const Arguments& arguments) {
     log.error("laws_self_test_failed", {{"what", *broken}});
     return exit_failed;
   }
-  StatusBoard board{{Part::database, Part::windows, Part::journal, Part::leadership, Part::control}};
+  StatusBoard board{
+      {Part::database, Part::windows, Part::journal, Part::leadership, Part::control}};
   Metrics metrics{settings->max_services};
+  metrics.count(Count::config_reloads);
+  metrics.set(Level::config_reload_successful, 1);
+  metrics.set(Level::config_reload_timestamp_seconds,
+              rules::in_seconds(wall_now().time_since_epoch()));
   DecisionLog observer{log, metrics};
   log.info("starting", {{"version", std::string{version()}}, {"commit", std::string{commit()}}});
   try {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rules/guards.hpp"
+#include "rules/heartbeat.hpp"
 #include "rules/invariant.hpp"
 #include "rules/limits.hpp"
 #include "rules/probation.hpp"
@@ -23,6 +24,11 @@ Output Decider::step(Instant now, const Input& input) {
 
 void Decider::on(const FeedBatch& batch, Instant now, Output& output) {
   after_intake(take_in(world_, batch), now, output);
+  for (const EventGroup& group : batch.events) {
+    if (is_heartbeat(group)) {
+      output.heartbeat = Heartbeat{group.at, now};
+    }
+  }
 }
 
 void Decider::on(const FeedRebuilt& rebuilt, Instant now, Output& output) {

@@ -227,14 +227,24 @@ struct Migration {
   friend bool operator==(const Migration&, const Migration&) = default;
 };
 
-// What can forbid to act, in one snapshot, oldest migration first. Comes every
-// limits::control_every, and in answer to ReadControl.
+// An alert that an Alertmanager has told us fires for a service.
+struct FiringAlert {
+  Service service;
+  std::string name;
+  Instant since;
+
+  friend bool operator==(const FiringAlert&, const FiringAlert&) = default;
+};
+
+// What can forbid to act, in one snapshot, oldest migration first, and the alerts that came in.
+// Comes every limits::control_every, and in answer to ReadControl.
 struct ControlRead {
   std::uint64_t number = 0;  // of the last ReadControl that it answers
   Pause pause;
   std::vector<Breaker> breakers;  // open ones
   std::vector<Migration> migrations;
   bool migrations_cut = false;  // there are more than limits::migrations_max
+  std::vector<FiringAlert> alerts{};
 };
 
 struct HealthUrlAnswered {

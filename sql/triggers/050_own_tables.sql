@@ -109,6 +109,41 @@ begin
 end
 $$;
 
+-- A watched log of our own: the leader writes a row every few seconds and waits to see it, which
+-- proves the way that events take. Never more than a few rows.
+do $$
+begin
+  if to_regclass('ops.heartbeats') is null then
+    create table ops.heartbeats (
+      id bigint generated always as identity primary key,
+      "timestamp" timestamptz not null default clock_timestamp(),
+      severity text not null default 'heartbeat',
+      environment text not null default 'rollbackd',
+      service text not null default 'heartbeat',
+      xid xid8 default pg_current_xact_id()
+    );
+  end if;
+end
+$$;
+
+-- The alerts of Alertmanagers that fire for a service, until they are told to be resolved. One that
+-- was forgotten by its Alertmanager can be deleted here.
+do $$
+begin
+  if to_regclass('ops.alerts') is null then
+    create table ops.alerts (
+      fingerprint text primary key,
+      alert text not null,
+      environment text not null,
+      service text not null,
+      starts_at timestamptz not null,
+      summary text,
+      told_at timestamptz not null default now()
+    );
+  end if;
+end
+$$;
+
 do $$
 declare
   v_table text;
@@ -119,7 +154,7 @@ begin
     join pg_roles o on o.rolname = 'rollbackd_owner' and o.oid <> c.relowner
     where c.relnamespace = 'ops'::regnamespace and c.relkind = 'r'
       and c.relname in ('outbox', 'control', 'leader', 'breakers', 'watched_logs',
-                        'rollbackd_schema')
+                        'heartbeats', 'alerts', 'rollbackd_schema')
       and pg_has_role(current_user, c.relowner, 'member')
       and pg_has_role(current_user, o.oid, 'member')
       and has_schema_privilege(o.oid, 'ops', 'create')

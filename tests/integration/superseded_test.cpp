@@ -19,8 +19,6 @@ TEST_CASE("a fix deployed between decision and dispatch stops the rollback, and 
   CHECK(stage.ask("select status from ops.deployments where rollback_from = '" + bad + "'") ==
         "failed");
   CHECK(stage.running_version() == "");
-  const std::string metrics = http_request(stage.http_port(), "GET", "/metrics").body;
-  CHECK(metrics.find("rollbackd_rollbacks_total{outcome=\"aborted\",reason=\"superseded\"} 1") !=
-        std::string::npos);
-  CHECK(metrics.find("rollbackd_alerts_total{kind=\"aborted\"} 1") != std::string::npos);
+  stage.wait_for_metric(R"(rollbackd_rollbacks_total{outcome="aborted",reason="superseded"})", "1");
+  stage.wait_for_metric(R"(rollbackd_alerts_total{kind="aborted"})", "1");
 }

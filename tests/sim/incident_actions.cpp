@@ -157,6 +157,9 @@ void IncidentWorld::pass_gate(Daemon& daemon, const rules::Deploy& deploy, std::
     return say_ended(daemon, {deploy.event, DeployOutcome::not_started, "paused", Duration{0},
                               rules::Reason::paused});
   }
+  if (epoch != epoch_) {
+    oracle_.find("a dispatch under an epoch that has passed", now_);
+  }
   dispatch(daemon, deploy);
   if (bug_ == SimBug::dispatches_twice && !database_.pause().on) {
     oracle_.on_dispatch(deploy, false, now_);

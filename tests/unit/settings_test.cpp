@@ -123,6 +123,18 @@ log: {level: debug, format: json}
   CHECK(settings.log.format == LogFormat::json);
 }
 
+TEST_CASE("settings: the signal alert has the name of an alert, and needs no threshold") {
+  const Settings settings = good(
+      "triggers: [{name: slow, signal: alert, alert: CheckoutSlow, for: 1m, window: now},"
+      " {name: down, signal: alert, alert: Down, above: 0.5, action: warn}]");
+  const rules::Policy& policy = settings.policies.of({"any", "thing"});
+  REQUIRE(policy.triggers.size() == 2);
+  CHECK(policy.triggers[0] == rules::Trigger{"slow", rules::Signal::alert, 0, 0, minutes{1},
+                                             rules::TriggerAction::rollback, "CheckoutSlow"});
+  CHECK(policy.triggers[1].above == 0.5);
+  CHECK(policy.triggers[1].alert == "Down");
+}
+
 TEST_CASE("settings: every key of the executors and guards is read") {
   const Settings settings = good(R"(
 mode: ask
