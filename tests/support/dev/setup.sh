@@ -172,7 +172,7 @@ setup() {
     [[ -z "$missing" ]] || fail_with_log "apt-get was content, but still missing: $missing" "Look at its words above."
   fi
   if [[ " $* " == *" test "* ]]; then
-    get_programs prometheus "for the tests of metrics and alerts" usr/bin/promtool usr/bin/prometheus
+    get_programs prometheus "for the tests of metrics, alerts and dashboards" usr/bin/promtool usr/bin/prometheus
     get_programs prometheus-alertmanager "for the tests of metrics and alerts" \
       usr/bin/amtool usr/bin/prometheus-alertmanager
     get_program pgbouncer pgbouncer usr/sbin/pgbouncer "for the tests with a pooler in between"
@@ -180,6 +180,7 @@ setup() {
     tests/support/clients/setup.sh
     get_browser
     tests/support/discord/setup.sh
+    tests/support/grafana/setup.sh
   fi
 }
 
