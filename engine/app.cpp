@@ -175,7 +175,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       http{reactor,
            Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
                 [this] { return readiness(); }, [this] { return other_leader(); }},
-               settings.http.tokens},
+               settings.http.tokens,
+               RateSettings::of(settings.http.rate_limit)},
            log, metrics} {}
 
 void App::Parts::post(rules::Input input) {

@@ -88,6 +88,7 @@ begin
       ('{rollbackd}', 'table', 'control', 'select, update', null),
       ('{rollbackd}', 'table', 'leader', 'select, update', null),
       ('{rollbackd}', 'table', 'breakers', 'select, insert, update', null),
+      ('{rollbackd}', 'table', 'request_keys', 'select, insert, update, delete', null),
       ('{rollbackd}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd}', 'table', 'watched_logs', 'select', null),
 
@@ -119,6 +120,7 @@ begin
       ('{rollbackd_reader}', 'table', 'control', 'select', null),
       ('{rollbackd_reader}', 'table', 'leader', 'select', null),
       ('{rollbackd_reader}', 'table', 'breakers', 'select', null),
+      ('{rollbackd_reader}', 'table', 'request_keys', 'select', null),
       ('{rollbackd_reader}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd_reader}', 'table', 'watched_logs', 'select', null),
 

@@ -88,5 +88,5 @@ begin
 end
 $$;
 
-drop table if exists ops.outbox, ops.control, ops.leader, ops.breakers, ops.watched_logs,
-  ops.rollbackd_schema;
+drop table if exists ops.outbox, ops.control, ops.leader, ops.breakers, ops.request_keys,
+  ops.watched_logs, ops.rollbackd_schema;

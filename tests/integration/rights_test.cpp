@@ -160,6 +160,7 @@ TEST_CASE("a pipeline may record deployments and migrations, not vouch for them"
         "insert into ops.rollback_events (trigger_type, trigger_reason) values ('manual', 'r')",
         "update ops.control set paused = true", "select * from ops.outbox",
         "select * from ops.leader", "select * from ops.breakers",
+        "select * from ops.request_keys",
         "update ops.breakers set closed_at = now()",
         "update ops.migration_history set rollback_script = 'drop table x'"}) {
     CHECK_MESSAGE(as("rollbackd_writer", sql) == refused, sql);
@@ -169,7 +170,7 @@ TEST_CASE("a pipeline may record deployments and migrations, not vouch for them"
 TEST_CASE("a dashboard may read everything and write nothing") {
   for (const std::string table : {"system_logs", "response_times", "deployments", "rollback_events",
                                   "system_snapshots", "migration_history", "roman_events", "outbox",
-                                  "control", "leader", "breakers", "rollbackd_schema"}) {
+                                  "control", "leader", "breakers", "request_keys", "rollbackd_schema"}) {
     CHECK_MESSAGE(as("rollbackd_reader", "select * from ops." + table) == "", table);
     CHECK_MESSAGE(as("rollbackd_reader", "delete from ops." + table) == refused, table);
     CHECK_MESSAGE(as("rollbackd_reader", "insert into ops." + table + " default values") == refused,

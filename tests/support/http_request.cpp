@@ -26,10 +26,11 @@ int connect_to(int port) {
 }  // namespace
 
 HttpAnswer http_request(int port, const std::string& method, const std::string& path,
-                        const std::string& body, const std::string& token) {
+                        const std::string& body, const std::string& token,
+                        const std::string& fields) {
   const int fd = connect_to(port);
   std::string request =
-      method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+      method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + fields;
   if (!token.empty()) {
     request += "Authorization: Bearer " + token + "\r\n";
   }
