@@ -257,6 +257,15 @@ struct HealthUrlAnswered {
 // Names a person's request within this process; its Answer carries it. 0: nobody waits for one.
 using RequestId = std::uint64_t;
 
+// Where a request came from.
+struct Sender {
+  std::string token{};        // the name of its token; empty: it had none
+  std::string key{};          // by which the sender knows a repetition; empty: none was given
+  std::string fingerprint{};  // of all that was asked for: a repetition has the same
+
+  friend bool operator==(const Sender&, const Sender&) = default;
+};
+
 // A person asks for a rollback.
 struct ManualRequest {
   DeploymentId deployment;
@@ -266,6 +275,7 @@ struct ManualRequest {
   bool dry_run = false;  // only the answer is wanted
   bool revert_migrations = false;
   std::vector<Reason> overrides{};  // only of who may
+  Sender sender{};
 };
 
 // A person turns a proposal into the rollback.
@@ -274,6 +284,7 @@ struct ApproveRequest {
   EventId event;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 // A person stops a rollback before its dispatch, or a proposal.
@@ -282,6 +293,7 @@ struct AbortRequest {
   EventId event;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 // A person turns the emergency stop on or off.
@@ -290,6 +302,7 @@ struct PauseRequest {
   bool on = true;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 struct CloseBreakerRequest {
@@ -297,6 +310,7 @@ struct CloseBreakerRequest {
   std::string environment;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 // The operator has changed the configuration. REQUIRES: no window lengths but those that there were

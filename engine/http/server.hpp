@@ -19,6 +19,7 @@ namespace rollbackd::engine {
 
 // What one client may cost. Tests make the deadlines short.
 struct HttpLimits {
+  // One more takes the place of one that waits for its client, or is refused.
   std::size_t connections_max = 256;
   std::size_t header_max = 8 * 1024;
   std::size_t fields_max = 64;

@@ -83,6 +83,27 @@ begin
 end
 $$;
 
+-- Requests that were carried out, by the key that their sender gave them (Idempotency-Key), so that
+-- a repetition is known again, by the next daemon, too. A row is written with what was done, and gets
+-- its answer when that was given. The daemon deletes those that are older than a day.
+do $$
+begin
+  if to_regclass('ops.request_keys') is null then
+    create table ops.request_keys (
+      token text not null,
+      key text not null,
+      fingerprint text not null,
+      kept_at timestamptz not null default now(),
+      event_id uuid,
+      status integer,
+      answer text,
+      primary key (token, key)
+    );
+    create index rollbackd_request_keys_kept_at on ops.request_keys (kept_at);
+  end if;
+end
+$$;
+
 -- Every error log that was ever watched, with the names of its columns; null: it has none such. The
 -- daemon follows it by the sum of the versions, so each change of a row has to come with a number
 -- that was never used: a trigger sees to it. A table that is gone leaves its row behind.
@@ -158,7 +179,7 @@ begin
     from pg_class c
     join pg_roles o on o.rolname = 'rollbackd_owner' and o.oid <> c.relowner
     where c.relnamespace = 'ops'::regnamespace and c.relkind = 'r'
-      and c.relname in ('outbox', 'control', 'leader', 'breakers', 'watched_logs',
+      and c.relname in ('outbox', 'control', 'leader', 'breakers', 'request_keys', 'watched_logs',
                         'heartbeats', 'alerts', 'rollbackd_schema')
       and pg_has_role(current_user, c.relowner, 'member')
       and pg_has_role(current_user, o.oid, 'member')

@@ -101,6 +101,7 @@ begin
       ('{rollbackd}', 'table', 'breakers', 'select, insert, update', null),
       ('{rollbackd}', 'table', 'alerts', 'select, insert, update, delete', null),
       ('{rollbackd}', 'table', 'heartbeats', 'select, insert, delete', null),
+      ('{rollbackd}', 'table', 'request_keys', 'select, insert, update, delete', null),
       ('{rollbackd}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd}', 'table', 'watched_logs', 'select', null),
 
@@ -134,6 +135,7 @@ begin
       ('{rollbackd_reader}', 'table', 'breakers', 'select', null),
       ('{rollbackd_reader}', 'table', 'alerts', 'select', null),
       ('{rollbackd_reader}', 'table', 'heartbeats', 'select', null),
+      ('{rollbackd_reader}', 'table', 'request_keys', 'select', null),
       ('{rollbackd_reader}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd_reader}', 'table', 'watched_logs', 'select', null),
 

@@ -57,4 +57,4 @@ end
 $$;
 
 drop table if exists ops.outbox, ops.control, ops.leader, ops.breakers, ops.heartbeats, ops.alerts,
-  ops.watched_logs, ops.rollbackd_schema;
+  ops.request_keys, ops.watched_logs, ops.rollbackd_schema;

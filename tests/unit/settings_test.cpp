@@ -36,6 +36,7 @@ TEST_CASE("settings: without a file everything has the default of the contract")
   CHECK(settings.database.conninfo.empty());
   CHECK(settings.http.listen == ListenAddress{"127.0.0.1", 9641});
   CHECK(settings.http.tokens.empty());
+  CHECK(settings.http.rate_limit == 1000);
   CHECK(settings.doorbell == Doorbell::automatic);
   CHECK(settings.policies.of({"production", "app"}) == rules::Policy{});
   CHECK(settings.execution.command.timeout == minutes{10});
@@ -63,6 +64,7 @@ TEST_CASE("settings: the shipped example loads and says nothing but the defaults
   CHECK(settings.execution.command.timeout == ExecutionSettings{}.command.timeout);
   CHECK(settings.http.listen == HttpSettings{}.listen);
   CHECK(settings.retention == RetentionSettings{});
+  CHECK(settings.http.rate_limit == HttpSettings{}.rate_limit);
   CHECK(settings.database.conninfo.reveal() ==
         "host=/var/run/postgresql dbname=app user=rollbackd");
 }

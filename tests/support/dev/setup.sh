@@ -10,6 +10,7 @@ declare -A packages=(
            libssl-dev doctest-dev libbenchmark-dev"
   [demo]="postgresql-15"
   [test]="postgresql-15 openssl libevent-2.1-7 libc-ares2 spin shellcheck python3-yaml jq curl"
+  [bench]="wrk hey"
   [model]="spin gcc python3"
   [package]="debhelper dpkg-dev fakeroot lintian mmdebstrap"
   [lint]="clang-14 clang-tidy-14 clang-format-14 shellcheck"
@@ -160,7 +161,7 @@ get_program() { get_programs "$2" "$4" "$3"; }
 setup() {
   local missing group
   for group in "$@"; do
-    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, model, lint, package"
+    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, bench, model, lint, package"
   done
   command -v dpkg-query >/dev/null ||
     fail "this is not Debian: ./dev knows the packages of Debian 12 only" \
