@@ -174,7 +174,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
           log,     metrics,  board},
       http{reactor,
            Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
-                [this] { return readiness(); }, [this] { return other_leader(); }},
+                [this] { return readiness(); }, [this] { return other_leader(); },
+                &settings.policies},
                settings.http.tokens},
            log, metrics} {}
 

@@ -36,6 +36,7 @@ struct ApiSources {
   std::function<Readiness()> readiness;
   // Who leads instead of this daemon, as it calls itself; nothing: this one leads.
   std::function<std::optional<std::string>()> other_leader;
+  const rules::PolicyBook* policies = nullptr;  // whose limits are told; null: none are
 };
 
 // A request on its way through its route.
