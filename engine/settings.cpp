@@ -260,6 +260,7 @@ LoadedSettings read_settings(std::string_view yaml, const std::filesystem::path&
   Settings settings;
   if (const auto document = parse(yaml, source)) {
     settings = read_file(Value{*document, YAML::Mark{}, "", source});
+    settings.secret_files = source.secret_files;
   }
   if (source.problems.empty()) {
     return settings;
