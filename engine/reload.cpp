@@ -61,8 +61,8 @@ std::vector<std::string> differences(const Settings& a, const Settings& b) {
   // Does not compile when Settings gets a member: whether a reload takes it over, and who hands it
   // on, has to be decided here, in take_over() and in App.
   [[maybe_unused]] const auto& [database, http, doorbell, policies, discord, max_services,
-                                retention, log, execution, environment_execution,
-                                service_execution] = a;
+                                retention, log, execution, environment_execution, service_execution,
+                                secret_files] = a;
   const rules::Policy& here = a.policies.everybody();
   const rules::Policy& there = b.policies.everybody();
   const std::vector<std::pair<const char*, bool>> compared{
