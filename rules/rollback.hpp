@@ -96,7 +96,7 @@ struct Rollback {
   Service service;
   TriggerType type = TriggerType::automatic;
   std::string reason;             // trigger_reason
-  std::string initiated_by;       // a person's uuid; empty: nobody
+  std::string initiated_by;       // a person's uuid or other name; empty: nobody
   std::string token;              // the name of the token that asked for it; empty: none
   std::vector<Reason> overrides;  // what a person set aside: preconditions, paused
   bool revert_migrations = false;

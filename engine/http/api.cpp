@@ -76,6 +76,8 @@ Api::Api(ApiSources sources, std::vector<HttpToken> tokens, const RateSettings& 
   append(routes_, rollback_routes());
   append(routes_, people_routes());
   append(routes_, record_routes());
+  append(routes_, discord_routes());
+  append(routes_, alert_routes());
 }
 
 void Api::answer(ApiRequest request, ApiReply reply) const {
@@ -109,19 +111,24 @@ void Api::route(ApiRequest request, const ApiReply& reply) const {
     if (!parameters) {
       continue;
     }
+    const ApiReply answered = [reply, method = known.method,
+                               path = known.path](ApiResponse response) {
+      response.route = {method, path};
+      reply(std::move(response));
+    };
     ApiCall call{std::move(request), std::move(*parameters), {}, false};
     if (auto refused = admit(known, call)) {
       refused->token = call.token;
-      return reply(std::move(*refused));
+      return answered(std::move(*refused));
     }
     if (known.acts) {
       if (const auto leader = sources_.other_leader()) {
-        return reply(ask_the_leader(*leader));
+        return answered(ask_the_leader(*leader));
       }
     }
-    ApiReply named = [reply, token = call.token](ApiResponse response) {
+    ApiReply named = [answered, token = call.token](ApiResponse response) {
       response.token = token;
-      reply(std::move(response));
+      answered(std::move(response));
     };
     if (known.acts) {
       return idempotency_.answer(sources_, known, std::move(call), std::move(named));
@@ -175,7 +182,8 @@ ApiResponse Api::unknown(const ApiRequest& request) const {
         (paths.empty() ? "" : ", ") + std::string{known.method} + " " + std::string{known.path};
   }
   if (allowed.empty()) {
-    return refusal(404, "Unknown endpoint", "There are: " + paths + ".");
+    return refusal(404, "Unknown endpoint",
+                   "GET /openapi.json describes all there are: " + paths + ".");
   }
   allowed += is_api(request.path) ? ", OPTIONS" : "";
   ApiResponse response =

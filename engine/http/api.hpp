@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/http/idempotency.hpp"
@@ -21,6 +22,9 @@ class Api {
   Api(ApiSources sources, std::vector<HttpToken> tokens, const RateSettings& rates = {});
 
   void answer(ApiRequest request, ApiReply reply) const;
+
+  // From the next request on.
+  void use(std::vector<HttpToken> tokens) { tokens_ = Tokens{std::move(tokens)}; }
 
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 

@@ -41,7 +41,9 @@ struct ApiResponse {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   std::shared_ptr<ApiStream> stream;  // what follows the body; null: nothing
-  std::string token;                  // the name of the caller's, for the log; empty: none
+  // Method and path of the route that answered, for as long as the program runs; empty: none did.
+  std::pair<std::string_view, std::string_view> route{};
+  std::string token;  // the name of the caller's, for the log; empty: none
   bool done = false;  // something was done, or written down: who asks again gets this again
 };
 

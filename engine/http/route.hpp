@@ -11,6 +11,7 @@
 #include "engine/asio.hpp"
 
 #include "engine/http/message.hpp"
+#include "engine/interactions.hpp"
 #include "engine/ports.hpp"
 #include "engine/settings.hpp"
 
@@ -33,10 +34,11 @@ struct ApiSources {
   Desk& desk;
   Archive& archive;
   asio::any_io_executor timers;
-  std::function<std::string()> metrics;
+  std::function<std::string(Exposition)> metrics;
   std::function<Readiness()> readiness;
   // Who leads instead of this daemon, as it calls itself; nothing: this one leads.
   std::function<std::optional<std::string>()> other_leader;
+  Interactions* interactions{};  // null: no Discord is configured
 };
 
 // A request on its way through its route.

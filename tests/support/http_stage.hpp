@@ -19,7 +19,8 @@ namespace rollbackd::tests {
 // The real server on a free port, its reactor on a thread of its own.
 class HttpStage {
  public:
-  explicit HttpStage(engine::HttpLimits limits = {}) : HttpStage{limits, [] { return "m 1\n"; }} {}
+  explicit HttpStage(engine::HttpLimits limits = {})
+      : HttpStage{limits, [] { return std::string{"m 1\n"}; }} {}
 
   HttpStage(engine::HttpLimits limits, std::function<std::string()> metrics,
             const engine::RateSettings& rates = engine::RateSettings::of(1'000'000))
@@ -60,7 +61,8 @@ class HttpStage {
   };
 
   engine::Api api(std::function<std::string()> metrics) {
-    return {{view_, clock_, desk, archive, reactor_.get_executor(), std::move(metrics),
+    return {{view_, clock_, desk, archive, reactor_.get_executor(),
+             [metrics = std::move(metrics)](engine::Exposition) { return metrics(); },
              [] { return engine::Readiness{true, "leader", "", "listening", {}, {}}; },
              [] { return std::nullopt; }},
             {token_named("all", {engine::Scope::read, engine::Scope::record,
