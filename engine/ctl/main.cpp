@@ -5,6 +5,7 @@
 
 #include "engine/ctl/client.hpp"
 #include "engine/ctl/commands.hpp"
+#include "engine/ctl/discord_register.hpp"
 #include "engine/settings_values.hpp"
 #include "engine/version.hpp"
 
@@ -149,10 +150,15 @@ int main(int argc, char** argv) {
   app.fallthrough();
   Commands commands{app, arguments, chosen};
   commands.add_all(flags);
+  DiscordArguments discord;
+  add_discord(app, discord);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? exit_ok : exit_usage;
+  }
+  if (discord.chosen) {
+    return register_commands(discord);
   }
   const auto timeout = engine::duration_named(flags.timeout);
   if (!timeout) {

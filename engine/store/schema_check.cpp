@@ -38,7 +38,9 @@ with needed (relation, privileges, columns) as (values
    'id environment reason opened_at closed_at closed_by close_reason'),
   ('alerts', '{select,insert,update,delete}',
    'fingerprint alert environment service starts_at summary told_at'),
-  ('heartbeats', '{select,insert,delete}', 'timestamp severity environment service xid')
+  ('heartbeats', '{select,insert,delete}', 'timestamp severity environment service xid'),
+  ('request_keys', '{select,insert,update,delete}',
+   'token key fingerprint kept_at event_id status answer')
 ),
 me as (select * from pg_roles where rolname = $1),
 relation as (

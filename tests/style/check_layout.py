@@ -20,7 +20,7 @@ ROOT_FILES = ("CMakeLists.txt", "dev", "README.md", "CHANGELOG.md")
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
-ADAPTERS = ("feed", "store", "actions", "notify", "http", "telemetry", "ctl")
+ADAPTERS = ("feed", "store", "actions", "notify", "discord", "http", "telemetry", "ctl")
 SHARED = ("database", "outgoing")  # used by adapters, know none
 
 STANDARD = frozenset(
@@ -58,7 +58,7 @@ THIRD_PARTIES = {
     "pqxx": frozenset(("database", "feed", "store")) | TESTS,
     "libpq-fe.h": frozenset(("database", "feed", "store")) | TESTS,
     "simdjson.h": EVERY_ADAPTER | {"ground", "top"} | TESTS,
-    "nlohmann": EVERY_ADAPTER | {"ground", "top"} | TESTS,
+    "nlohmann": EVERY_ADAPTER | {"ground", "outgoing", "top"} | TESTS,
     "fmt": ANY_ENGINE,
     "openssl": EVERY_ADAPTER | {"outgoing"} | TESTS,
     "prometheus": frozenset(("telemetry",)),

@@ -64,6 +64,7 @@ REFUSED = [
     ("engine/outgoing/http_client.cpp", '"engine/actions/github.hpp"'),
     ("engine/outgoing/http_client.cpp", '"engine/database/session.hpp"'),
     ("engine/feed/feed.cpp", '"engine/store/journal.hpp"'),
+    ("engine/discord/live_message.cpp", '"engine/http/route.hpp"'),
     ("engine/feed/feed.cpp", '"engine/loop.hpp"'),
     ("engine/feed/feed.cpp", '"engine/app.hpp"'),
     ("engine/feed/feed.cpp", "<boost/asio/post.hpp>"),

@@ -1,4 +1,4 @@
-#include "engine/notify/verdict.hpp"
+#include "engine/outgoing/discord_rest.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/utf8.hpp"
+#include "engine/version.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -57,6 +58,11 @@ std::string described(const HttpResponse& response) {
 }
 
 }  // namespace
+
+HttpHeaders discord_headers() {
+  return {{"Content-Type", "application/json"},
+          {"User-Agent", "DiscordBot (rollbackd, " + std::string{version()} + ")"}};
+}
 
 Verdict verdict_of(const HttpOutcome& outcome) {
   if (!outcome.response) {

@@ -1,4 +1,4 @@
-#include "engine/notify/markdown.hpp"
+#include "engine/markdown.hpp"
 
 #include <algorithm>
 #include <utility>

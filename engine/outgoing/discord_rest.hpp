@@ -5,7 +5,11 @@
 #include "engine/outgoing/http_client.hpp"
 #include "rules/time.hpp"
 
+// How Discord's REST API is spoken to.
 namespace rollbackd::engine {
+
+// Of a request with a JSON body. Discord refuses other user agents.
+HttpHeaders discord_headers();
 
 // What Discord's answer to a webhook means for the message and for the ones after it.
 struct Verdict {
