@@ -23,6 +23,7 @@
 #include "engine/outgoing/http_client.hpp"
 #include "engine/store/control_reader.hpp"
 #include "engine/store/dispatch_gate.hpp"
+#include "engine/store/heartbeat.hpp"
 #include "engine/store/journal.hpp"
 #include "engine/store/leadership.hpp"
 #include "engine/store/migrations.hpp"
@@ -80,9 +81,8 @@ struct App::Parts final : Inbox, Actions {
     return {leadership, control, feed, board, loop, time};
   }
   [[nodiscard]] std::optional<std::string> other_leader() const;
-  std::string scrape();
+  std::string scrape(Exposition format);
   void take(const rules::Input& input);
-  std::unique_ptr<Interactions> discord_if_configured();
   void arm();
   void use(const Settings& changed);
   void watch();
@@ -130,10 +130,14 @@ struct App::Parts final : Inbox, Actions {
   Records records;
   Retention retention;
   Sampler sampler;
+  Heartbeat heartbeat;
   Feed feed;
   ResponseTimesFeed response_times;
   Leadership leadership;
-  std::unique_ptr<Interactions> discord = discord_if_configured();
+  std::unique_ptr<Interactions> discord =
+      discord_commands({loop, desk, records, outgoing, log, reactor.get_executor(), wall_now,
+                        [this] { return other_leader(); }},
+                       settings.discord);
   HttpServer http;
   LifeSigns life_signs{Supervisor::of_environment()};
   Reloader reloader;
@@ -172,9 +176,10 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry,
       control{reactor, database, *this, log, board},
       migrations{database, own(&ExecutionSettings::migration_role), *this, log},
       pause_alarm{log, metrics},
-      records{reactor, database, log},
+      records{reactor, database, log, metrics},
       retention{reactor, database, settings.retention, log},
       sampler{reactor, database, *this, log, metrics, board},
+      heartbeat{reactor, database, log, metrics},
       feed{reactor,
            database,
            {settings.doorbell, settings.policies.window_lengths().back()},
@@ -185,25 +190,23 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry,
           reactor, database, {[this](std::int64_t epoch) { lead(epoch); }, [this] { follow(); }},
           log,     metrics,  board},
       http{reactor,
-           Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
+           Api{{loop, time, desk, records, reactor.get_executor(),
+                [this](Exposition format) { return scrape(format); },
                 [this] { return readiness_of(witnesses()); }, [this] { return other_leader(); },
                 discord.get()},
-               settings.http.tokens},
+               settings.http.tokens,
+               RateSettings::of(settings.http.rate_limit)},
            log, metrics},
       reloader{reactor,
                settings,
                {std::move(read_again), [this](const Settings& changed) { use(changed); },
-                [](bool /*successful*/) {}, [this] { return status_of(witnesses()); }},
+                [this](bool successful) { metrics.configuration_read(successful, wall_now()); },
+                [this] { return status_of(witnesses()); }},
                log,
-               life_signs} {}
-
-std::unique_ptr<Interactions> App::Parts::discord_if_configured() {
-  return settings.discord.public_key
-             ? std::make_unique<DiscordCommands>(
-                   DiscordSources{loop, desk, records, outgoing, log, reactor.get_executor(),
-                                  wall_now, [this] { return other_leader(); }},
-                   settings.discord)
-             : nullptr;
+               life_signs} {
+  for (const auto& [method, path] : http.routes()) {
+    metrics.expect(method, path);
+  }
 }
 
 void App::Parts::post(rules::Input input) {
@@ -214,7 +217,9 @@ void App::Parts::take(const rules::Input& input) {
   if (const auto* read = std::get_if<rules::ControlRead>(&input)) {
     pause_alarm.see(*read, steady_now());
   }
+  const SteadyTime begun = steady_now();
   loop.take(input);
+  metrics.observe(Timing::judgement, rules::in_seconds(steady_now() - begun));
   arm();
 }
 
@@ -253,9 +258,9 @@ void App::Parts::arm() {
   });
 }
 
-std::string App::Parts::scrape() {
+std::string App::Parts::scrape(Exposition format) {
   metrics.set(Level::feed_polling, feed.polls_by_design().empty() ? 0 : 1);
-  return metrics.scrape(loop);
+  return metrics.scrape(loop, health_of(readiness_of(witnesses())), format);
 }
 
 // Reactor thread: what asks `settings` for a service's part sees the new one from now on.
@@ -300,6 +305,7 @@ void App::Parts::lead(std::int64_t epoch) {
   journal.lead(epoch);
   gate.lead(epoch);
   feed.lead();
+  heartbeat.lead();
   journal.read();
   notifier.start();
   retention.lead();
@@ -308,6 +314,7 @@ void App::Parts::lead(std::int64_t epoch) {
 void App::Parts::follow() {
   journal.follow();
   feed.follow();
+  heartbeat.follow();
   notifier.stop();
   retention.follow();
   post(rules::LeadershipLost{});
@@ -324,6 +331,7 @@ void App::Parts::watch() {
   records.end_if_stuck(now);
   retention.end_if_stuck(now);
   sampler.end_if_stuck(now);
+  heartbeat.end_if_stuck(now);
   feed.end_if_stuck(now);
   response_times.end_if_stuck(now);
   leadership.end_if_stuck(now);
@@ -381,6 +389,7 @@ Status App::run() {
   parts_->feed.stop();
   parts_->response_times.stop();
   parts_->sampler.stop();
+  parts_->heartbeat.follow();
   parts_->control.stop();
   parts_->retention.stop();
   parts_->migrations.stop();

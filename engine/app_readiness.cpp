@@ -40,6 +40,14 @@ Readiness readiness_of(const Witnesses& of) {
   return now;
 }
 
+Metrics::Health health_of(const Readiness& now) {
+  Metrics::Health health{now.ready, {}};
+  for (const auto& [part, text] : now.problems) {
+    health.problems.push_back(part);
+  }
+  return health;
+}
+
 std::string status_of(const Witnesses& of) {
   const Readiness now = readiness_of(of);
   if (now.ready) {

@@ -9,6 +9,7 @@
 #include "engine/loop.hpp"
 #include "engine/store/control_reader.hpp"
 #include "engine/store/leadership.hpp"
+#include "engine/telemetry/metrics.hpp"
 
 namespace rollbackd::engine {
 
@@ -24,6 +25,9 @@ struct Witnesses {
 
 // What /readyz answers.
 Readiness readiness_of(const Witnesses& of);
+
+// The same as metrics tell it.
+Metrics::Health health_of(const Readiness& now);
 
 // The same in one line for people, as `systemctl status` shows it.
 std::string status_of(const Witnesses& of);

@@ -11,6 +11,7 @@
 namespace rollbackd::engine {
 
 std::string_view name_of(Part part);
+std::vector<Part> all_parts();
 
 // Keeps what each part last said about itself. Any thread.
 class StatusBoard final : public Board {

@@ -9,6 +9,7 @@
 
 #include "engine/app.hpp"
 #include "engine/board.hpp"
+#include "engine/clock.hpp"
 #include "engine/database/conninfo.hpp"
 #include "engine/settings.hpp"
 #include "engine/store/schema.hpp"
@@ -109,6 +110,7 @@ int run(const Arguments& arguments) {
   StatusBoard board{
       {Part::database, Part::windows, Part::journal, Part::leadership, Part::control}};
   Metrics metrics{settings->max_services};
+  metrics.configuration_read(true, wall_now());
   DecisionLog observer{log, metrics};
   log.info("starting", {{"version", std::string{version()}}, {"commit", std::string{commit()}}});
   try {

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t file_max = 1024 * 1024;
 constexpr int services_max = 10'000;
+constexpr int rate_limit_max = 1'000'000;
 
 constexpr auto scopes = rules::names_of<Scope>({{Scope::read, "read"},
                                                 {Scope::record, "record"},
@@ -94,7 +95,7 @@ HttpToken read_token(const Value& value) {
 
 void read_http(const Value& value, HttpSettings& http) {
   constexpr std::string_view an_address = "an IP address and a port such as 127.0.0.1:9641";
-  const Section section{value, {"listen", "tokens"}};
+  const Section section{value, {"listen", "tokens", "rate_limit"}};
   if (const Value* listen = section.find("listen")) {
     if (const auto text = listen->text(an_address)) {
       const auto address = listen_address_named(*text);
@@ -103,6 +104,9 @@ void read_http(const Value& value, HttpSettings& http) {
       }
       http.listen = address.value_or(http.listen);
     }
+  }
+  if (const Value* limit = section.find("rate_limit")) {
+    http.rate_limit = limit->whole_number(1, rate_limit_max).value_or(http.rate_limit);
   }
   const Value* tokens = section.find("tokens");
   if (tokens == nullptr) {
@@ -171,7 +175,7 @@ const std::vector<std::string_view> top_keys{
     "environments", "rollback", "notify", "discord",   "metrics",      "retention", "log"};
 
 Settings read_file(const Value& whole) {
-  const Section file{whole, top_keys, {}};
+  const Section file{whole, top_keys};
   Settings settings;
   const auto read = [&file](std::string_view key, auto&& reader, auto& into) {
     if (const Value* given = file.find(key)) {
@@ -290,7 +294,7 @@ std::variant<std::string, std::vector<SettingsProblem>> text_of(const std::files
 }
 
 DiscordSettings read_discord_alone(const Value& whole) {
-  const Section file{whole, top_keys, {"retention"}};
+  const Section file{whole, top_keys};
   DiscordSettings discord;
   if (const Value* given = file.find("discord")) {
     read_discord(*given, discord);

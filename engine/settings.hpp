@@ -74,6 +74,8 @@ struct HttpToken {
 struct HttpSettings {
   ListenAddress listen;
   std::vector<HttpToken> tokens;
+  // A second, of each token, and of each client's address what comes without a good one.
+  int rate_limit = 1000;
 };
 
 enum class Doorbell { automatic, on, off };

@@ -25,6 +25,7 @@ struct Approval {
   std::string initiated_by;  // a uuid or another name; empty: nobody
   std::vector<Reason> overrides{};
   bool revert_migrations = false;
+  std::string token{};  // the name of that which asked for a rollback; empty: none
 };
 
 // Drives one rollback through its eight steps (DESIGN.md section 5). It only says what is next; it

@@ -228,14 +228,24 @@ struct Migration {
   friend bool operator==(const Migration&, const Migration&) = default;
 };
 
-// What can forbid to act, in one snapshot, oldest migration first. Comes every
-// limits::control_every, and in answer to ReadControl.
+// An alert that an Alertmanager has told us fires for a service.
+struct FiringAlert {
+  Service service;
+  std::string name;
+  Instant since;
+
+  friend bool operator==(const FiringAlert&, const FiringAlert&) = default;
+};
+
+// What can forbid to act, in one snapshot, oldest migration first, and the alerts that came in.
+// Comes every limits::control_every, and in answer to ReadControl.
 struct ControlRead {
   std::uint64_t number = 0;  // of the last ReadControl that it answers
   Pause pause;
   std::vector<Breaker> breakers;  // open ones
   std::vector<Migration> migrations;
   bool migrations_cut = false;  // there are more than limits::migrations_max
+  std::vector<FiringAlert> alerts{};
 };
 
 struct HealthUrlAnswered {
@@ -247,6 +257,15 @@ struct HealthUrlAnswered {
 // Names a person's request within this process; its Answer carries it. 0: nobody waits for one.
 using RequestId = std::uint64_t;
 
+// Where a request came from.
+struct Sender {
+  std::string token{};        // the name of its token; empty: it had none
+  std::string key{};          // by which the sender knows a repetition; empty: none was given
+  std::string fingerprint{};  // of all that was asked for: a repetition has the same
+
+  friend bool operator==(const Sender&, const Sender&) = default;
+};
+
 // A person asks for a rollback.
 struct ManualRequest {
   DeploymentId deployment;
@@ -256,6 +275,7 @@ struct ManualRequest {
   bool dry_run = false;  // only the answer is wanted
   bool revert_migrations = false;
   std::vector<Reason> overrides{};  // only of who may
+  Sender sender{};
 };
 
 // A person turns a proposal into the rollback.
@@ -264,6 +284,7 @@ struct ApproveRequest {
   EventId event;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 // A person stops a rollback before its dispatch, or a proposal.
@@ -272,6 +293,7 @@ struct AbortRequest {
   EventId event;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 // A person turns the emergency stop on or off.
@@ -280,6 +302,7 @@ struct PauseRequest {
   bool on = true;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 struct CloseBreakerRequest {
@@ -287,6 +310,7 @@ struct CloseBreakerRequest {
   std::string environment;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 // The operator has changed the configuration. REQUIRES: no window lengths but those that there were

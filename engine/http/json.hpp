@@ -19,8 +19,11 @@ std::string rollback_state_json(const rules::Rollback& rollback);
 // what became of it.
 ApiResponse execution_answer(const rules::Rollback& rollback);
 
+// The same from the row of a rollback that has ended, or that was a rejection.
+ApiResponse event_answer(const std::string& row);
+
 // The answer to a person's request that the rules did not accept, and to a dry run.
-ApiResponse refused_request(const rules::Answer& answer);
+ApiResponse refused_request(const rules::Answer& answer, bool is_dry_run = false);
 
 // 404 in exactly the original's words: its clients compare them.
 ApiResponse unknown_deployment();

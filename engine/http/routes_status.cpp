@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "engine/http/accept.hpp"
 #include "engine/http/embedded_pages.hpp"
 #include "engine/http/json.hpp"
 #include "engine/http/routes.hpp"
@@ -8,10 +9,15 @@
 namespace rollbackd::engine {
 namespace {
 
-void metrics(const ApiSources& sources, const ApiCall& /*call*/, const ApiReply& reply) {
+// Prometheus prefers OpenMetrics and says so; a browser, or curl, gets the text.
+void metrics(const ApiSources& sources, const ApiCall& call, const ApiReply& reply) {
+  const Exposition format = wanted_exposition(call.request.accept);
   ApiResponse response;
-  response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  response.body = sources.metrics();
+  response.content_type = format == Exposition::open_metrics
+                              ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                              : "text/plain; version=0.0.4; charset=utf-8";
+  response.headers.emplace_back("Vary", "Accept");
+  response.body = sources.metrics(format);
   reply(std::move(response));
 }
 

@@ -182,9 +182,6 @@ void Notifier::Delivery::answered(const OutboxRow& row, const HttpOutcome& outco
   const Verdict verdict = verdict_of(outcome);
   meter_.count(Count::notifications);
   meter_.observe(Timing::notification, rules::in_seconds(outcome.took));
-  if (verdict.kind != Verdict::Kind::delivered) {
-    meter_.count(Count::notifications_failed);
-  }
   pause_ = verdict.pause;
   switch (verdict.kind) {
     case Verdict::Kind::delivered:
@@ -193,9 +190,11 @@ void Notifier::Delivery::answered(const OutboxRow& row, const HttpOutcome& outco
       settled();
       break;
     case Verdict::Kind::refused:
+      meter_.count(Count::notifications_refused);
       give_up(row, verdict.error);
       break;
     case Verdict::Kind::later:
+      meter_.count(Count::notifications_put_off);
       log_.warning("notification_failed", {{"outbox_id", row.id},
                                            {"attempt", std::int64_t{row.attempts} + 1},
                                            {"what", verdict.error}});
@@ -203,6 +202,7 @@ void Notifier::Delivery::answered(const OutboxRow& row, const HttpOutcome& outco
       rows_.clear();  // what fails for one fails for the next; they stay due
       break;
     case Verdict::Kind::gone:
+      meter_.count(Count::notification_channels_gone);
       gone_ = true;
       log_.error("notification_channel_gone",
                  {{"channel", origin_of(settings_.webhook_url)},

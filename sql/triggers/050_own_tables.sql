@@ -83,6 +83,27 @@ begin
 end
 $$;
 
+-- Requests that were carried out, by the key that their sender gave them (Idempotency-Key), so that
+-- a repetition is known again, by the next daemon, too. A row is written with what was done, and gets
+-- its answer when that was given. The daemon deletes those that are older than a day.
+do $$
+begin
+  if to_regclass('ops.request_keys') is null then
+    create table ops.request_keys (
+      token text not null,
+      key text not null,
+      fingerprint text not null,
+      kept_at timestamptz not null default now(),
+      event_id uuid,
+      status integer,
+      answer text,
+      primary key (token, key)
+    );
+    create index rollbackd_request_keys_kept_at on ops.request_keys (kept_at);
+  end if;
+end
+$$;
+
 -- Every error log that was ever watched, with the names of its columns; null: it has none such. The
 -- daemon follows it by the sum of the versions, so each change of a row has to come with a number
 -- that was never used: a trigger sees to it. A table that is gone leaves its row behind.
@@ -114,6 +135,41 @@ begin
 end
 $$;
 
+-- A watched log of our own: the leader writes a row every few seconds and waits to see it, which
+-- proves the way that events take. Never more than a few rows.
+do $$
+begin
+  if to_regclass('ops.heartbeats') is null then
+    create table ops.heartbeats (
+      id bigint generated always as identity primary key,
+      "timestamp" timestamptz not null default clock_timestamp(),
+      severity text not null default 'heartbeat',
+      environment text not null default 'rollbackd',
+      service text not null default 'heartbeat',
+      xid xid8 default pg_current_xact_id()
+    );
+  end if;
+end
+$$;
+
+-- The alerts of Alertmanagers that fire for a service, until they are told to be resolved. One that
+-- was forgotten by its Alertmanager can be deleted here.
+do $$
+begin
+  if to_regclass('ops.alerts') is null then
+    create table ops.alerts (
+      fingerprint text primary key,
+      alert text not null,
+      environment text not null,
+      service text not null,
+      starts_at timestamptz not null,
+      summary text,
+      told_at timestamptz not null default now()
+    );
+  end if;
+end
+$$;
+
 do $$
 declare
   v_table text;
@@ -123,8 +179,8 @@ begin
     from pg_class c
     join pg_roles o on o.rolname = 'rollbackd_owner' and o.oid <> c.relowner
     where c.relnamespace = 'ops'::regnamespace and c.relkind = 'r'
-      and c.relname in ('outbox', 'control', 'leader', 'breakers', 'watched_logs',
-                        'rollbackd_schema')
+      and c.relname in ('outbox', 'control', 'leader', 'breakers', 'request_keys', 'watched_logs',
+                        'heartbeats', 'alerts', 'rollbackd_schema')
       and pg_has_role(current_user, c.relowner, 'member')
       and pg_has_role(current_user, o.oid, 'member')
       and has_schema_privilege(o.oid, 'ops', 'create')

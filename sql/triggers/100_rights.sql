@@ -99,6 +99,9 @@ begin
       ('{rollbackd}', 'table', 'control', 'select, update', null),
       ('{rollbackd}', 'table', 'leader', 'select, update', null),
       ('{rollbackd}', 'table', 'breakers', 'select, insert, update', null),
+      ('{rollbackd}', 'table', 'alerts', 'select, insert, update, delete', null),
+      ('{rollbackd}', 'table', 'heartbeats', 'select, insert, delete', null),
+      ('{rollbackd}', 'table', 'request_keys', 'select, insert, update, delete', null),
       ('{rollbackd}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd}', 'table', 'watched_logs', 'select', null),
 
@@ -130,12 +133,16 @@ begin
       ('{rollbackd_reader}', 'table', 'control', 'select', null),
       ('{rollbackd_reader}', 'table', 'leader', 'select', null),
       ('{rollbackd_reader}', 'table', 'breakers', 'select', null),
+      ('{rollbackd_reader}', 'table', 'alerts', 'select', null),
+      ('{rollbackd_reader}', 'table', 'heartbeats', 'select', null),
+      ('{rollbackd_reader}', 'table', 'request_keys', 'select', null),
       ('{rollbackd_reader}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd_reader}', 'table', 'watched_logs', 'select', null),
 
       -- What the functions and triggers do, they do as their owner.
       ('{rollbackd_owner}', 'table', 'system_logs', 'select', null),
       ('{rollbackd_owner}', 'table', 'watched_logs', 'select', null),
+      ('{rollbackd_owner}', 'table', 'heartbeats', 'select', null),
       ('{rollbackd_owner}', 'table', 'deployments', 'select', null),
       ('{rollbackd_owner}', 'table', 'rollback_events', 'select, insert', null),
       ('{rollbackd_owner}', 'table', 'system_snapshots', 'select, insert', null),

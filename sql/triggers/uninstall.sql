@@ -56,5 +56,5 @@ begin
 end
 $$;
 
-drop table if exists ops.outbox, ops.control, ops.leader, ops.breakers, ops.watched_logs,
-  ops.rollbackd_schema;
+drop table if exists ops.outbox, ops.control, ops.leader, ops.breakers, ops.heartbeats, ops.alerts,
+  ops.request_keys, ops.watched_logs, ops.rollbackd_schema;

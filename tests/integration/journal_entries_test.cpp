@@ -79,6 +79,7 @@ class AnyRollback {
     r.initiated_by = random_.one_in(2)   ? ""
                      : random_.one_in(2) ? id<rules::EventKind>().text()
                                          : text();
+    r.token = random_.one_in(2) ? "" : text();
     r.overrides = reasons();
     r.revert_migrations = random_.one_in(2);
     r.decided_at = moment();
