@@ -59,6 +59,22 @@ std::string in_quotes(std::string_view text) {
   return out + "\"";
 }
 
+std::string hex_of(const std::uint8_t* bytes, std::size_t count) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (std::size_t i = 0; i < count; ++i) {
+    out += {digits[bytes[i] >> 4U], digits[bytes[i] & 15U]};
+  }
+  return out;
+}
+
+std::vector<std::string> all_in_quotes(const std::vector<std::string>& texts) {
+  std::vector<std::string> quoted;
+  std::transform(texts.begin(), texts.end(), std::back_inserter(quoted),
+                 [](const std::string& text) { return in_quotes(text); });
+  return quoted;
+}
+
 std::string exact(double number) {
   std::array<char, 32> text{};
   const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
@@ -68,7 +84,9 @@ std::string exact(double number) {
 std::string seconds_text(rules::Second seconds) { return duration_text(rules::seconds{seconds}); }
 
 std::string trigger_text(const rules::Trigger& trigger) {
+  const bool is_alert = trigger.signal == rules::Signal::alert;
   return "{name: " + in_quotes(trigger.name) + ", signal: " + std::string{name_of(trigger.signal)} +
+         (is_alert ? ", alert: " + in_quotes(trigger.alert) : "") +
          ", window: " + (rules::is_shared(trigger.signal) ? "now" : seconds_text(trigger.window)) +
          ", above: " + exact(trigger.above) + ", for: " + duration_text(trigger.held_for) +
          ", action: " + (trigger.action == rules::TriggerAction::warn ? "warn" : "rollback") + "}";
@@ -77,10 +95,7 @@ std::string trigger_text(const rules::Trigger& trigger) {
 void add_executors(const ExecutionSettings& execution, Entries& entries) {
   const CommandExecution& command = execution.command;
   if (!command.argv.empty()) {
-    std::vector<std::string> argv;
-    std::transform(command.argv.begin(), command.argv.end(), std::back_inserter(argv),
-                   [](const std::string& argument) { return in_quotes(argument); });
-    entries.add_list({"rollback", "command", "argv"}, std::move(argv));
+    entries.add_list({"rollback", "command", "argv"}, all_in_quotes(command.argv));
   }
   entries.add({"rollback", "command", "timeout"}, duration_text(command.timeout));
   const GithubSettings& github = execution.github;
@@ -198,16 +213,13 @@ Entries about_the_daemon(const Settings& settings, const std::string& conninfo) 
     entries.add_secret({"database", "password"}, settings.database.password);
   }
   entries.add({"http", "listen"}, host_and_port(settings.http.listen));
+  entries.add({"http", "rate_limit"}, std::to_string(settings.http.rate_limit));
   return entries;
 }
 
 void write_tokens(const std::vector<HttpToken>& tokens, std::string& out) {
-  constexpr std::string_view digits = "0123456789abcdef";
   for (const HttpToken& token : tokens) {
-    std::string hash;
-    for (std::size_t i = 0; i < hash_shown / 2; ++i) {
-      hash += {digits[token.sha256.at(i) >> 4U], digits[token.sha256.at(i) & 15U]};
-    }
+    const std::string hash = hex_of(token.sha256.data(), hash_shown / 2);
     std::string scopes;
     for (const Scope scope : token.scopes) {
       scopes += (scopes.empty() ? "" : ", ") + std::string{name_of(scope)};
@@ -218,15 +230,36 @@ void write_tokens(const std::vector<HttpToken>& tokens, std::string& out) {
   out += tokens.empty() ? "  # no tokens: nobody may use the API\n" : "";
 }
 
+void add_discord(const DiscordSettings& discord, Entries& entries) {
+  entries.add_secret({"notify", "discord", "webhook_url"}, discord.webhook_url);
+  if (!discord.public_key) {
+    return;
+  }
+  entries.add({"discord", "api_url"}, in_quotes(discord.api_url));
+  entries.add({"discord", "public_key"},
+              in_quotes(hex_of(discord.public_key->data(), discord.public_key->size())));
+  entries.add({"discord", "application_id"}, in_quotes(discord.application_id));
+  entries.add({"discord", "guild_id"}, in_quotes(discord.guild_id));
+  entries.add_list({"discord", "approver_roles"}, all_in_quotes(discord.approver_roles));
+  entries.add_list({"discord", "override_roles"}, all_in_quotes(discord.override_roles));
+  entries.add_secret({"discord", "bot_token"}, discord.bot_token);
+}
+
 Entries about_the_rest(const Settings& settings) {
+  constexpr std::array formats{"logfmt", "json", "journald"};
   constexpr std::array doorbells{"auto", "on", "off"};
   constexpr std::array levels{"debug", "info", "warning", "error"};
   Entries entries;
   entries.add({"feed", "doorbell"}, doorbells.at(static_cast<std::size_t>(settings.doorbell)));
   entries.add({"metrics", "max_services"}, std::to_string(settings.max_services));
   entries.add({"log", "level"}, levels.at(static_cast<std::size_t>(settings.log.level)));
-  entries.add({"log", "format"}, settings.log.format == LogFormat::json ? "json" : "logfmt");
-  entries.add_secret({"notify", "discord", "webhook_url"}, settings.discord.webhook_url);
+  entries.add({"log", "format"}, formats.at(static_cast<std::size_t>(settings.log.format)));
+  const RetentionSettings& kept = settings.retention;
+  entries.add({"retention", "roman_events"}, duration_text(kept.roman_events));
+  entries.add({"retention", "response_times"}, duration_text(kept.response_times));
+  entries.add({"retention", "snapshots"}, duration_text(kept.snapshots));
+  entries.add({"retention", "outbox"}, duration_text(kept.outbox));
+  add_discord(settings.discord, entries);
   return entries;
 }
 

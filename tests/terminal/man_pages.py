@@ -17,8 +17,8 @@ PAGES = {"rollbackd": FOLDER / "rollbackd.8", "rollbackctl": FOLDER / "rollbackc
 KEYS = FOLDER / "rollbackd.yaml.5"
 
 # Keys that are names of sections, or of their own kind, and stand in the page only with what is in them.
-SECTIONS = {"database", "http", "feed", "rollback", "notify", "metrics", "log"}
-STRUCTURAL = re.compile(r"Section\s*(?:\w+)?\s*\{[^{]*?\{((?:\s*\"\w+\"\s*,?)+)\}", re.DOTALL)
+SECTIONS = {"database", "http", "feed", "rollback", "notify", "discord", "metrics", "retention", "log"}
+STRUCTURAL = re.compile(r"(?:Section\s*(?:\w+)?\s*\{[^{]*?|_keys)\{((?:\s*\"\w+\"\s*,?)+)\}", re.DOTALL)
 HIDDEN = {"complete"}
 
 
