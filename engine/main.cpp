@@ -1,19 +1,22 @@
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <optional>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
 #include "engine/app.hpp"
 #include "engine/board.hpp"
+#include "engine/clock.hpp"
 #include "engine/database/conninfo.hpp"
 #include "engine/settings.hpp"
 #include "engine/store/schema.hpp"
 #include "engine/telemetry/decision_log.hpp"
 #include "engine/telemetry/log.hpp"
 #include "engine/telemetry/metrics.hpp"
+#include "engine/telemetry/supervisor.hpp"
 #include "engine/version.hpp"
 #include "rules/laws.hpp"
 
@@ -32,18 +35,41 @@ struct Arguments {
   bool purge = false;
 };
 
-// All mistakes of the file at once, on stderr; nothing: it has some.
-std::optional<Settings> settings_from(const std::string& file) {
+// What libpq is to understand is the business of whoever links it, not of the reader of the file.
+LoadedSettings load(const std::string& file) {
   if (file.empty()) {
     return Settings{};
   }
   LoadedSettings loaded = load_settings(file);
+  if (const auto* settings = std::get_if<Settings>(&loaded)) {
+    if (const auto conninfo = session_conninfo({settings->database.conninfo.reveal(), {}}, "");
+        !conninfo) {
+      const Error& error = conninfo.error();
+      return std::vector<SettingsProblem>{{0, 0, error.what + "; " + error.remedy}};
+    }
+  }
+  return loaded;
+}
+
+// Whether stderr goes to systemd's journal, which takes a priority from the beginning of a line.
+bool stderr_is_journal() {
+  const char* given = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe): one thread
+  struct stat about {};
+  return given != nullptr && ::fstat(STDERR_FILENO, &about) == 0 &&
+         std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino) == given;
+}
+
+// All mistakes of the file at once, on stderr; nothing: it has some.
+std::optional<Settings> settings_from(const std::string& file) {
+  LoadedSettings loaded = load(file);
   if (auto* settings = std::get_if<Settings>(&loaded)) {
     return std::move(*settings);
   }
-  for (const SettingsProblem& problem : std::get<std::vector<SettingsProblem>>(loaded)) {
-    std::cerr << describe(file, problem) << '\n';
+  const auto& problems = std::get<std::vector<SettingsProblem>>(loaded);
+  for (const SettingsProblem& problem : problems) {
+    std::cerr << (stderr_is_journal() ? "<3>" : "") << describe(file, problem) << '\n';
   }
+  Supervisor::of_environment().status(describe(file, problems.front()));
   return std::nullopt;
 }
 
@@ -71,6 +97,7 @@ void end_within_limit() {
 }
 
 int run(const Arguments& arguments) {
+  std::signal(SIGHUP, SIG_IGN);  // until it can be answered
   const auto settings = settings_from(arguments.config);
   if (!settings) {
     return exit_config;
@@ -80,14 +107,17 @@ int run(const Arguments& arguments) {
     log.error("laws_self_test_failed", {{"what", *broken}});
     return exit_failed;
   }
-  StatusBoard board{{Part::database, Part::windows, Part::journal, Part::leadership, Part::control}};
+  StatusBoard board{
+      {Part::database, Part::windows, Part::journal, Part::leadership, Part::control}};
   Metrics metrics{settings->max_services};
+  metrics.configuration_read(true, wall_now());
   DecisionLog observer{log, metrics};
   log.info("starting", {{"version", std::string{version()}}, {"commit", std::string{commit()}}});
   try {
-    App app{*settings, {log, metrics, observer, board}};
+    App app{*settings, {log, metrics, observer, board}, [&] { return load(arguments.config); }};
     if (const Status ended = app.run(); !ended) {
       log.error("cannot_run", {{"what", ended.error().what}, {"remedy", ended.error().remedy}});
+      Supervisor::of_environment().status(ended.error().what + "; " + ended.error().remedy);
       return exit_failed;
     }
     end_within_limit();

@@ -137,9 +137,24 @@ void read_log(const Value& value, LogSettings& log) {
     log.format = format
                      ->word<LogFormat>({{"logfmt", LogFormat::logfmt},
                                         {"json", LogFormat::json},
-                                        {"journald", std::nullopt}})
+                                        {"journald", LogFormat::journald}})
                      .value_or(log.format);
   }
+}
+
+// An hour is longer than anything that is still looked at.
+void read_retention(const Value& value, RetentionSettings& retention) {
+  constexpr DurationRange range{rules::minutes{60}, {}};
+  const Section section{value, {"roman_events", "response_times", "snapshots", "outbox"}};
+  const auto read = [&section, &range](std::string_view key, rules::Duration& into) {
+    if (const Value* given = section.find(key)) {
+      take(into, given->duration(range));
+    }
+  };
+  read("roman_events", retention.roman_events);
+  read("response_times", retention.response_times);
+  read("snapshots", retention.snapshots);
+  read("outbox", retention.outbox);
 }
 
 void read_metrics(const Value& value, std::size_t& max_services) {
@@ -152,11 +167,11 @@ void read_metrics(const Value& value, std::size_t& max_services) {
 }
 
 const std::vector<std::string_view> top_keys{
-    "database",     "http",     "mode",   "probation", "blame_window", "feed", "triggers",
-    "environments", "rollback", "notify", "discord",   "metrics",      "log"};
+    "database",     "http",     "mode",   "probation", "blame_window", "feed",      "triggers",
+    "environments", "rollback", "notify", "discord",   "metrics",      "retention", "log"};
 
 Settings read_file(const Value& whole) {
-  const Section file{whole, top_keys, {"retention"}};
+  const Section file{whole, top_keys};
   Settings settings;
   const auto read = [&file](std::string_view key, auto&& reader, auto& into) {
     if (const Value* given = file.find(key)) {
@@ -169,6 +184,7 @@ Settings read_file(const Value& whole) {
   read("notify", read_notify, settings.discord);
   read("discord", read_discord, settings.discord);
   read("metrics", read_metrics, settings.max_services);
+  read("retention", read_retention, settings.retention);
   read("log", read_log, settings.log);
   if (const Value* feed = file.find("feed")) {
     const Section section{*feed, {"doorbell"}};
@@ -274,7 +290,7 @@ std::variant<std::string, std::vector<SettingsProblem>> text_of(const std::files
 }
 
 DiscordSettings read_discord_alone(const Value& whole) {
-  const Section file{whole, top_keys, {"retention"}};
+  const Section file{whole, top_keys};
   DiscordSettings discord;
   if (const Value* given = file.find("discord")) {
     read_discord(*given, discord);

@@ -73,10 +73,6 @@ void Value::object(std::string_view found, std::string_view expected) const {
                            ", expected " + std::string{expected});
 }
 
-void Value::note_later() const {
-  source_->note(key_, name_ + " is known, but not in this version yet, expected it to be left out");
-}
-
 std::optional<std::string> Value::scalar(std::string_view expected) const {
   if (is_null() || !node_.IsScalar()) {
     object(kind_of(node_), expected);
@@ -208,23 +204,15 @@ std::vector<std::pair<std::string, Value>> Value::pairs() const {
   return found;
 }
 
-void Value::object_later(std::string_view given, std::string_view expected) const {
-  object("is " + shown(given) + ", which is known, but not in this version yet", expected);
-}
-
 void Value::object_to_word(std::string_view given,
                            const std::vector<std::string_view>& names) const {
   object("is " + shown(given), listed(names) + meant(closest(given, names)));
 }
 
-Section::Section(const Value& value, const std::vector<std::string_view>& keys,
-                 const std::vector<std::string_view>& later)
-    : whole_{value} {
+Section::Section(const Value& value, const std::vector<std::string_view>& keys) : whole_{value} {
   for (auto& [key, entry] : value.pairs()) {
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) {
       values_.emplace(key, entry);
-    } else if (std::find(later.begin(), later.end(), key) != later.end()) {
-      entry.note_later();
     } else {
       value.source().note(entry.key_mark(),
                           "unknown key " + shown(key) +

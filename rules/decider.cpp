@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rules/guards.hpp"
+#include "rules/heartbeat.hpp"
 #include "rules/invariant.hpp"
 #include "rules/limits.hpp"
 #include "rules/probation.hpp"
@@ -23,6 +24,11 @@ Output Decider::step(Instant now, const Input& input) {
 
 void Decider::on(const FeedBatch& batch, Instant now, Output& output) {
   after_intake(take_in(world_, batch), now, output);
+  for (const EventGroup& group : batch.events) {
+    if (is_heartbeat(group)) {
+      output.heartbeat = Heartbeat{group.at, now};
+    }
+  }
 }
 
 void Decider::on(const FeedRebuilt& rebuilt, Instant now, Output& output) {
@@ -55,6 +61,17 @@ void Decider::on(const ResponseTimesRead& read, Instant /*now*/, Output& output)
 
 void Decider::on(const ResponseTimesLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
   world_.response_times_complete = false;
+}
+
+// Judged by them from the next second on. How long a row of an old table was above its limit says
+// nothing about one of the new.
+void Decider::on(const PoliciesChanged& changed, Instant /*now*/, Output& /*output*/) {
+  for (auto& [service, state] : world_.services) {
+    if (world_.book.of(service).triggers != changed.policies.of(service).triggers) {
+      state.above_since.clear();
+    }
+  }
+  world_.book = changed.policies;
 }
 
 void Decider::after_intake(const Intake& intake, Instant now, Output& output) {

@@ -81,6 +81,7 @@ class Decider {
   void on(const AbortRequest& request, Instant now, Output& output);
   void on(const PauseRequest& request, Instant now, Output& output);
   void on(const CloseBreakerRequest& request, Instant now, Output& output);
+  void on(const PoliciesChanged& changed, Instant now, Output& output);
 
   void after_intake(const Intake& intake, Instant now, Output& output);
   void welcome(const Deployment& deployment, Instant now, Output& output);

@@ -9,6 +9,7 @@
 #include "rules/action.hpp"
 #include "rules/deployment.hpp"
 #include "rules/ids.hpp"
+#include "rules/policy.hpp"
 #include "rules/reason.hpp"
 #include "rules/response_times.hpp"
 #include "rules/rollback.hpp"
@@ -227,14 +228,24 @@ struct Migration {
   friend bool operator==(const Migration&, const Migration&) = default;
 };
 
-// What can forbid to act, in one snapshot, oldest migration first. Comes every
-// limits::control_every, and in answer to ReadControl.
+// An alert that an Alertmanager has told us fires for a service.
+struct FiringAlert {
+  Service service;
+  std::string name;
+  Instant since;
+
+  friend bool operator==(const FiringAlert&, const FiringAlert&) = default;
+};
+
+// What can forbid to act, in one snapshot, oldest migration first, and the alerts that came in.
+// Comes every limits::control_every, and in answer to ReadControl.
 struct ControlRead {
   std::uint64_t number = 0;  // of the last ReadControl that it answers
   Pause pause;
   std::vector<Breaker> breakers;  // open ones
   std::vector<Migration> migrations;
   bool migrations_cut = false;  // there are more than limits::migrations_max
+  std::vector<FiringAlert> alerts{};
 };
 
 struct HealthUrlAnswered {
@@ -288,13 +299,20 @@ struct CloseBreakerRequest {
   std::string by;
 };
 
+// The operator has changed the configuration. REQUIRES: no window lengths but those that there were
+// at the start; others would have to be counted first.
+struct PoliciesChanged {
+  PolicyBook policies;
+};
+
 // Time has passed: what Decider::wake_at() asked for.
 struct Tick {};
 
-using Input = std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost,
-                           JournalRead, CommitDone, LeadershipLost, Sampled, SnapshotTaken,
-                           DeployStarted, DeployEnded, HealthUrlAnswered, ManualRequest, Tick,
-                           ResponseTimesRead, ResponseTimesLost, MigrationsReverted, ControlRead,
-                           ApproveRequest, AbortRequest, PauseRequest, CloseBreakerRequest>;
+using Input =
+    std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost, JournalRead,
+                 CommitDone, LeadershipLost, Sampled, SnapshotTaken, DeployStarted, DeployEnded,
+                 HealthUrlAnswered, ManualRequest, Tick, ResponseTimesRead, ResponseTimesLost,
+                 MigrationsReverted, ControlRead, ApproveRequest, AbortRequest, PauseRequest,
+                 CloseBreakerRequest, PoliciesChanged>;
 
 }  // namespace rollbackd::rules

@@ -146,6 +146,12 @@ struct ResponseTimesFinding {
   std::uint64_t dropped = 0;       // there was no room for them
 };
 
+// A row of ops.heartbeats that went the whole way: written, seen, taken in like an event, judged.
+struct Heartbeat {
+  Instant written_at;
+  Instant judged_at;
+};
+
 // What became of a person's request.
 struct Answer {
   enum class Kind {
@@ -177,6 +183,7 @@ struct Output {
   std::vector<Answer> answers;  // once the commits of this output are handed over
   std::optional<AuditFinding> audit;
   std::optional<ResponseTimesFinding> response_times;
+  std::optional<Heartbeat> heartbeat;
 };
 
 }  // namespace rollbackd::rules

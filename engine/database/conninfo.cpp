@@ -32,6 +32,26 @@ std::string quoted_value(std::string_view value) {
   return out + "'";
 }
 
+// libpq says what it could not read, which may be half of a password.
+std::string without_quotes(const std::string& message) {
+  std::string out;
+  bool quoted = false;
+  for (const char c : message) {
+    if (c == '"') {
+      out += quoted ? "…\"" : "\"";
+      quoted = !quoted;
+    } else if (!quoted) {
+      out += c;
+    }
+  }
+  return out;
+}
+
+bool may_hold_password(std::string_view conninfo) {
+  return conninfo.find("password") != std::string_view::npos ||
+         conninfo.find("://") != std::string_view::npos;
+}
+
 }  // namespace
 
 Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_view purpose) {
@@ -41,7 +61,8 @@ Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_vie
   if (!options) {
     const std::string why = problem == nullptr ? "out of memory" : one_line(problem);
     PQfreemem(problem);
-    return Error{"database.conninfo cannot be read: " + why,
+    return Error{"database.conninfo cannot be read: " +
+                     (may_hold_password(info.conninfo) ? without_quotes(why) : why),
                  "write it as libpq does: \"host=… dbname=… user=…\" or postgresql://…"};
   }
   std::map<std::string, std::string> keys = defaults();

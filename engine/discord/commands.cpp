@@ -291,4 +291,10 @@ void DiscordCommands::tell_history(const Interaction& interaction, const Reply& 
   });
 }
 
+std::unique_ptr<Interactions> discord_commands(DiscordSources sources,
+                                               const DiscordSettings& settings) {
+  return settings.public_key ? std::make_unique<DiscordCommands>(std::move(sources), settings)
+                             : nullptr;
+}
+
 }  // namespace rollbackd::engine

@@ -75,4 +75,8 @@ class DiscordCommands final : public Interactions {
   std::map<rules::EventId, std::shared_ptr<Following>> followed_;
 };
 
+// Null where no `discord.public_key` is set: no command is taken.
+std::unique_ptr<Interactions> discord_commands(DiscordSources sources,
+                                               const DiscordSettings& settings);
+
 }  // namespace rollbackd::engine

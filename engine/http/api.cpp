@@ -74,6 +74,7 @@ Api::Api(ApiSources sources, std::vector<HttpToken> tokens)
   append(routes_, people_routes());
   append(routes_, record_routes());
   append(routes_, discord_routes());
+  append(routes_, alert_routes());
 }
 
 void Api::answer(ApiRequest request, ApiReply reply) const {
@@ -104,11 +105,16 @@ void Api::route(ApiRequest request, const ApiReply& reply) const {
     if (!parameters) {
       continue;
     }
+    const ApiReply answered = [reply, method = known.method,
+                               path = known.path](ApiResponse response) {
+      response.route = {method, path};
+      reply(std::move(response));
+    };
     ApiCall call{std::move(request), std::move(*parameters), {}, false};
     if (known.scope) {
       auto caller = tokens_.caller(call.request, *known.scope);
       if (auto* refused = std::get_if<ApiResponse>(&caller)) {
-        return reply(std::move(*refused));
+        return answered(std::move(*refused));
       }
       const HttpToken& token = *std::get<const HttpToken*>(caller);
       call.token = token.name;
@@ -116,10 +122,10 @@ void Api::route(ApiRequest request, const ApiReply& reply) const {
     }
     if (known.acts) {
       if (const auto leader = sources_.other_leader()) {
-        return reply(ask_the_leader(*leader));
+        return answered(ask_the_leader(*leader));
       }
     }
-    return known.handler(sources_, std::move(call), reply);
+    return known.handler(sources_, std::move(call), answered);
   }
   reply(unknown(request));
 }
@@ -136,7 +142,8 @@ ApiResponse Api::unknown(const ApiRequest& request) const {
         (paths.empty() ? "" : ", ") + std::string{known.method} + " " + std::string{known.path};
   }
   if (allowed.empty()) {
-    return refusal(404, "Unknown endpoint", "There are: " + paths + ".");
+    return refusal(404, "Unknown endpoint",
+                   "GET /openapi.json describes all there are: " + paths + ".");
   }
   allowed += is_api(request.path) ? ", OPTIONS" : "";
   ApiResponse response =

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/http/message.hpp"
@@ -17,6 +18,9 @@ class Api {
   Api(ApiSources sources, std::vector<HttpToken> tokens);
 
   void answer(ApiRequest request, ApiReply reply) const;
+
+  // From the next request on.
+  void use(std::vector<HttpToken> tokens) { tokens_ = Tokens{std::move(tokens)}; }
 
   [[nodiscard]] const std::vector<Route>& routes() const { return routes_; }
 

@@ -41,6 +41,8 @@ struct ApiResponse {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   std::shared_ptr<ApiStream> stream;  // what follows the body; null: nothing
+  // Method and path of the route that answered, for as long as the program runs; empty: none did.
+  std::pair<std::string_view, std::string_view> route{};
 };
 
 // Called once, on the reactor thread, at once or later.

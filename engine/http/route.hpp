@@ -33,7 +33,7 @@ struct ApiSources {
   Desk& desk;
   Archive& archive;
   asio::any_io_executor timers;
-  std::function<std::string()> metrics;
+  std::function<std::string(Exposition)> metrics;
   std::function<Readiness()> readiness;
   // Who leads instead of this daemon, as it calls itself; nothing: this one leads.
   std::function<std::optional<std::string>()> other_leader;

@@ -12,5 +12,6 @@ std::vector<Route> rollback_routes();  // execute, check, one rollback's events
 std::vector<Route> people_routes();    // approve, abort, pause, resume
 std::vector<Route> record_routes();    // history, deployments
 std::vector<Route> discord_routes();
+std::vector<Route> alert_routes();  // alerts in
 
 }  // namespace rollbackd::engine

@@ -50,11 +50,13 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   error_code listen(const tcp::endpoint& endpoint);
   [[nodiscard]] std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
   void close();
+  void use(std::vector<HttpToken> tokens) { api_.use(std::move(tokens)); }
 
   [[nodiscard]] const HttpLimits& limits() const override { return limits_; }
   [[nodiscard]] std::string next_request_id() override {
     return fmt::format("{:08x}-{}", run_, ++requests_);
   }
+  [[nodiscard]] const Api& api() const { return api_; }
   void answer(ApiRequest request, ApiReply reply) override;
   void answered(const ApiRequest& request, const ApiResponse& response,
                 const std::string& request_id, const std::string& client,
@@ -147,7 +149,7 @@ void HttpServer::Core::welcome(tcp::socket socket) {
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(full_house()), ignored);
-    meter_.count(Count::http_requests);
+    meter_.answered({}, {}, 503);
     meter_.count(Count::http_errors);
     return;
   }
@@ -198,7 +200,7 @@ void HttpServer::Core::answered(const ApiRequest& request, const ApiResponse& re
                                 const std::string& request_id, const std::string& client,
                                 rules::Duration taken) {
   const bool refused = response.status >= 400;
-  meter_.count(Count::http_requests);
+  meter_.answered(response.route.first, response.route.second, response.status);
   if (refused) {
     meter_.count(Count::http_errors);
   }
@@ -241,6 +243,15 @@ Status HttpServer::listen(const ListenAddress& address) {
 }
 
 std::uint16_t HttpServer::port() const { return core_->port(); }
+
+void HttpServer::use(std::vector<HttpToken> tokens) { core_->use(std::move(tokens)); }
+std::vector<std::pair<std::string_view, std::string_view>> HttpServer::routes() const {
+  std::vector<std::pair<std::string_view, std::string_view>> all;
+  for (const Route& route : core_->api().routes()) {
+    all.emplace_back(route.method, route.path);
+  }
+  return all;
+}
 
 void HttpServer::close() { core_->close(); }
 

@@ -1,12 +1,10 @@
 #include "engine/http/tokens.hpp"
 
-#include <array>
 #include <string>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
-#include "rules/invariant.hpp"
+#include "engine/http/digest.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -33,15 +31,6 @@ std::string_view credential_of(const ApiRequest& request) {
   }
   const std::size_t begin = authorization.find_first_not_of(' ', bearer.size());
   return begin == std::string_view::npos ? "" : authorization.substr(begin);
-}
-
-std::array<std::uint8_t, 32> sha256(std::string_view text) {
-  std::array<std::uint8_t, 32> digest{};
-  unsigned int length = 0;
-  const int done =
-      EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr);
-  INVARIANT(done == 1 && length == digest.size());
-  return digest;
 }
 
 ApiResponse unauthorized(std::string_view error, std::string_view details) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "engine/database/statement.hpp"
+#include "engine/store/alerts.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -32,8 +33,8 @@ std::string condition(pqxx::transaction_base& work, const char* column, const st
 
 }  // namespace
 
-Records::Records(asio::io_context& reactor, const ConnectionInfo& info, Log& log)
-    : reactor_{reactor}, log_{log}, session_{info, {"api", question_max}, log} {}
+Records::Records(asio::io_context& reactor, const ConnectionInfo& info, Log& log, Meter& meter)
+    : reactor_{reactor}, log_{log}, meter_{meter}, session_{info, {"api", question_max}, log} {}
 
 void Records::run(std::function<std::optional<std::string>(Connection&)> ask, OnText on_text) {
   const auto answer = std::make_shared<OnText>(std::move(on_text));
@@ -164,6 +165,23 @@ void Records::change_status(const rules::DeploymentId& deployment, rules::Deploy
             std::string{deployments_columns} + " where d.deployment_id = " + id + ") r");
         work.commit();
         return rows.empty() ? std::nullopt : std::optional<std::string>{rows[0][0].c_str()};
+      },
+      std::move(on_text));
+}
+
+void Records::take_alerts(AlertDelivery delivery, OnText on_text) {
+  run(
+      [this, delivery = std::move(delivery)](Connection& connection) -> std::optional<std::string> {
+        TakenAlerts taken = write_alerts(connection, delivery.alerts);
+        if (taken.left_out > 0) {
+          log_.error("alerts_left_out", {{"count", static_cast<std::int64_t>(taken.left_out)},
+                                         {"why", std::string{"ops.alerts is full"}}});
+        }
+        taken.left_out += delivery.left_out;
+        meter_.count(Count::alerts_in_firing, static_cast<double>(taken.firing));
+        meter_.count(Count::alerts_in_resolved, static_cast<double>(taken.resolved));
+        meter_.count(Count::alerts_in_left_out, static_cast<double>(taken.left_out));
+        return json_of(taken);
       },
       std::move(on_text));
 }

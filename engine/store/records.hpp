@@ -16,7 +16,7 @@ namespace rollbackd::engine {
 // delays nothing else. Any thread may ask.
 class Records final : public Archive {
  public:
-  Records(asio::io_context& reactor, const ConnectionInfo& info, Log& log);
+  Records(asio::io_context& reactor, const ConnectionInfo& info, Log& log, Meter& meter);
 
   void history(const HistoryQuery& query, OnText on_text) override;
   void event(const rules::EventId& event, OnText on_text) override;
@@ -24,6 +24,7 @@ class Records final : public Archive {
   void record(const NewDeployment& deployment, OnText on_text) override;
   void change_status(const rules::DeploymentId& deployment, rules::DeploymentStatus status,
                      OnText on_text) override;
+  void take_alerts(AlertDelivery delivery, OnText on_text) override;
 
   void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
 
@@ -32,6 +33,7 @@ class Records final : public Archive {
 
   asio::io_context& reactor_;
   Log& log_;
+  Meter& meter_;
   Session session_;  // last: its thread uses the others
 };
 

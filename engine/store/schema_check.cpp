@@ -35,7 +35,10 @@ with needed (relation, privileges, columns) as (values
   ('control', '{select,update}', 'paused paused_by reason since'),
   ('leader', '{select,update}', 'epoch holder since'),
   ('breakers', '{select,insert,update}',
-   'id environment reason opened_at closed_at closed_by close_reason')
+   'id environment reason opened_at closed_at closed_by close_reason'),
+  ('alerts', '{select,insert,update,delete}',
+   'fingerprint alert environment service starts_at summary told_at'),
+  ('heartbeats', '{select,insert,delete}', 'timestamp severity environment service xid')
 ),
 me as (select * from pg_roles where rolname = $1),
 relation as (

@@ -91,7 +91,13 @@ class FixedArchive final : public engine::Archive {
     on_text(answer);
   }
 
+  void take_alerts(engine::AlertDelivery delivery, OnText on_text) override {
+    deliveries.push_back(std::move(delivery));
+    on_text(answer);
+  }
+
   Text answer{std::optional<std::string>{"[]"}};
+  std::vector<engine::AlertDelivery> deliveries;
   std::vector<engine::HistoryQuery> histories;
   std::vector<engine::DeploymentsQuery> listings;
   std::vector<engine::NewDeployment> recorded;

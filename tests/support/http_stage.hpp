@@ -18,7 +18,8 @@ namespace rollbackd::tests {
 // The real server on a free port, its reactor on a thread of its own.
 class HttpStage {
  public:
-  explicit HttpStage(engine::HttpLimits limits = {}) : HttpStage{limits, [] { return "m 1\n"; }} {}
+  explicit HttpStage(engine::HttpLimits limits = {})
+      : HttpStage{limits, [] { return std::string{"m 1\n"}; }} {}
 
   HttpStage(engine::HttpLimits limits, std::function<std::string()> metrics)
       : server_{reactor_, api(std::move(metrics)), log, meter, limits} {
@@ -53,10 +54,9 @@ class HttpStage {
   };
 
   engine::Api api(std::function<std::string()> metrics) {
-    return {{view_, clock_, desk_, archive_, reactor_.get_executor(), std::move(metrics),
-             [] {
-               return engine::Readiness{true, "leader", "", "listening", {}, {}};
-             },
+    return {{view_, clock_, desk_, archive_, reactor_.get_executor(),
+             [metrics = std::move(metrics)](engine::Exposition) { return metrics(); },
+             [] { return engine::Readiness{true, "leader", "", "listening", {}, {}}; },
              [] { return std::nullopt; }},
             {}};
   }
