@@ -36,10 +36,11 @@ struct KeyStage {
   HandDesk desk;
   FixedArchive archive;
   asio::io_context reactor;
-  Api api{{view, clock, desk, archive, reactor.get_executor(), [] { return std::string{}; },
-           [] { return Readiness{}; }, [] { return std::nullopt; }},
-          {token_named("all", {Scope::read, Scope::record, Scope::rollback, Scope::override}),
-           token_named("other", {Scope::rollback})}};
+  Api api{
+      {view, clock, desk, archive, reactor.get_executor(), [](Exposition) { return std::string{}; },
+       [] { return Readiness{}; }, [] { return std::nullopt; }},
+      {token_named("all", {Scope::read, Scope::record, Scope::rollback, Scope::override}),
+       token_named("other", {Scope::rollback})}};
   std::vector<ApiResponse> answers;
 
   void ask(const std::string& key, std::string_view path, const std::string& body,
