@@ -61,8 +61,8 @@ std::vector<std::string> differences(const Settings& a, const Settings& b) {
   // Does not compile when Settings gets a member: whether a reload takes it over, and who hands it
   // on, has to be decided here, in take_over() and in App.
   [[maybe_unused]] const auto& [database, http, doorbell, policies, discord, max_services,
-                                retention, log, execution, environment_execution,
-                                service_execution] = a;
+                                retention, log, execution, environment_execution, service_execution,
+                                secret_files] = a;
   const rules::Policy& here = a.policies.everybody();
   const rules::Policy& there = b.policies.everybody();
   const std::vector<std::pair<const char*, bool>> compared{
@@ -106,6 +106,11 @@ Takeover take_over(const Settings& started, const Settings& running, Settings wa
   }
   stays("database", started.database, wanted.database);
   stays("http.listen", started.http.listen, wanted.http.listen);
+  stays("http.rate_limit", started.http.rate_limit, wanted.http.rate_limit);
+  const Secret webhook = wanted.discord.webhook_url;  // of notify.discord, which can change
+  wanted.discord.webhook_url = started.discord.webhook_url;
+  stays("discord", started.discord, wanted.discord);
+  wanted.discord.webhook_url = webhook;
   stays("feed.doorbell", started.doorbell, wanted.doorbell);
   // Messages go to another webhook at once; the commands are as they were at the start.
   const Secret webhook = std::exchange(wanted.discord.webhook_url, started.discord.webhook_url);

@@ -24,7 +24,7 @@ import yaml
 UIDS = {"overview": "rollbackd-overview", "rollback": "rollbackd-rollback", "feed": "rollbackd-feed"}
 COLUMNS = 24
 TIME_VARIABLES = {"__rate_interval": "5m", "__interval": "1m", "__range": "1h"}
-EVERYTHING = {"job": All(".+"), "instance": All(".+"), "environment": All(".+"), "service": All(".+")}
+EVERYTHING = {name: All(".+") for name in ("job", "instance", "environment", "service")} | {"cluster": All(".*")}
 RANGED = re.compile(r"\b(rate|irate|increase)\($")
 COUNTING = ("_bucket", "_sum", "_count")
 

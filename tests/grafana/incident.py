@@ -36,7 +36,7 @@ PROMETHEUS = """
 global: {{scrape_interval: 500ms, scrape_timeout: 400ms}}
 scrape_configs:
   - job_name: rollbackd
-    static_configs: [{{targets: ["127.0.0.1:{port}"]}}]
+    static_configs: [{{targets: ["127.0.0.1:{port}"], labels: {{cluster: main}}}}]
 """
 
 DEPLOY = """

@@ -28,7 +28,8 @@ class Queries(unittest.TestCase):
         cls.addClassCleanup(cls.incident.close)
         seconds = max(60, math.ceil(cls.incident.ended - cls.incident.began))
         cls.values = {
-            "job": All(".+"), "instance": All(".+"), "environment": All(".+"), "service": All(".+"),
+            "job": All(".+"), "cluster": All(".*"), "instance": All(".+"),
+            "environment": All(".+"), "service": All(".+"),
             "event": cls.incident.event, "__rate_interval": "5s", "__interval": "1s", "__range": f"{seconds}s",
             "from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z",
         }
@@ -103,7 +104,8 @@ class Queries(unittest.TestCase):
                     query = interpolated(Target(one["name"], raw, one["datasource"]), self.values)
                     series, label = re.fullmatch(r"label_values\((.+), (\w+)\)", query).groups()
                     found = self.incident.prometheus.ask(f"/api/v1/label/{label}/values", {"match[]": series})
-                    expected = {"job": "rollbackd", "environment": "production", "service": "shop"}.get(one["name"])
+                    expected = {"job": "rollbackd", "cluster": "main", "environment": "production",
+                                "service": "shop"}.get(one["name"])
                     self.assertTrue(found)
                     self.assertIn(expected or found[0], found)
 

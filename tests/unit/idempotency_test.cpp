@@ -148,7 +148,9 @@ TEST_CASE("idempotency: an answer that was lost with its daemon is told from the
   next.archive.kept[{"all", "k"}] = {sender.fingerprint, rules::EventId::parse(event), {}, ""};
   const std::string row = R"({"event_id":")" + event +
                           R"(","trigger_type":"manual","status":"success","rollback_plan":)"
-                          R"({"target":null,"evidence":{}},"rollback_steps":[)"
+                          R"({"target":null,"evidence":{},"replacement_id":")" +
+                          deployment +
+                          R"("},"rollback_steps":[)"
                           R"({"status":"success","error":null})";
   std::string steps;
   for (int i = 1; i < 8; ++i) {

@@ -80,8 +80,14 @@ std::vector<std::string> problems_with(const std::string& text) {
 std::string file_with(const Row& row, const std::string& value) {
   std::string text = yaml(row.key, "\"" + value + "\"");
   const std::string rollback = "{rollback: {";
+  const std::string discord = "{discord: {";
   if (text.starts_with(rollback) && row.key != "rollback.executor") {
     text.insert(rollback.size(), "executor: command, ");
+  } else if (text.starts_with(discord)) {
+    text.insert(discord.size(), "public_key: " + std::string(64, 'a') +
+                                    ", application_id: '12345678901234567',"
+                                    " guild_id: '12345678901234567',"
+                                    " approver_roles: ['12345678901234567'], ");
   }
   return text;
 }
@@ -157,6 +163,9 @@ TEST_CASE(
     CHECK_MESSAGE(settings.http.listen == usual.http.listen, row.key);
     CHECK_MESSAGE(settings.doorbell == usual.doorbell, row.key);
     CHECK_MESSAGE(settings.max_services == usual.max_services, row.key);
+    CHECK_MESSAGE(settings.http.rate_limit == usual.http.rate_limit, row.key);
+    CHECK_MESSAGE(settings.retention == usual.retention, row.key);
+    CHECK_MESSAGE(settings.discord.api_url == usual.discord.api_url, row.key);
     CHECK_MESSAGE(settings.log.level == usual.log.level, row.key);
     CHECK_MESSAGE(settings.log.format == usual.log.format, row.key);
     ++compared;
