@@ -112,10 +112,6 @@ Takeover take_over(const Settings& started, const Settings& running, Settings wa
   stays("discord", started.discord, wanted.discord);
   wanted.discord.webhook_url = webhook;
   stays("feed.doorbell", started.doorbell, wanted.doorbell);
-  // Messages go to another webhook at once; the commands are as they were at the start.
-  const Secret webhook = std::exchange(wanted.discord.webhook_url, started.discord.webhook_url);
-  stays("discord", started.discord, wanted.discord);
-  wanted.discord.webhook_url = webhook;
   const auto windows = new_windows(started.policies, wanted.policies);
   if (!windows.empty()) {
     waiting.insert(waiting.end(), windows.begin(), windows.end());
