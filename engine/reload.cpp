@@ -107,10 +107,6 @@ Takeover take_over(const Settings& started, const Settings& running, Settings wa
   stays("database", started.database, wanted.database);
   stays("http.listen", started.http.listen, wanted.http.listen);
   stays("http.rate_limit", started.http.rate_limit, wanted.http.rate_limit);
-  const Secret webhook = wanted.discord.webhook_url;  // of notify.discord, which can change
-  wanted.discord.webhook_url = started.discord.webhook_url;
-  stays("discord", started.discord, wanted.discord);
-  wanted.discord.webhook_url = webhook;
   stays("feed.doorbell", started.doorbell, wanted.doorbell);
   const auto windows = new_windows(started.policies, wanted.policies);
   if (!windows.empty()) {
