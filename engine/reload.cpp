@@ -108,6 +108,10 @@ Takeover take_over(const Settings& started, const Settings& running, Settings wa
   stays("http.listen", started.http.listen, wanted.http.listen);
   stays("http.rate_limit", started.http.rate_limit, wanted.http.rate_limit);
   stays("feed.doorbell", started.doorbell, wanted.doorbell);
+  // Messages go to another webhook at once; the commands are as they were at the start.
+  const Secret webhook = std::exchange(wanted.discord.webhook_url, started.discord.webhook_url);
+  stays("discord", started.discord, wanted.discord);
+  wanted.discord.webhook_url = webhook;
   const auto windows = new_windows(started.policies, wanted.policies);
   if (!windows.empty()) {
     waiting.insert(waiting.end(), windows.begin(), windows.end());
