@@ -83,18 +83,6 @@ TEST_CASE("reload: what cannot change keeps its value, is named by key, and stop
   CHECK(changed.settings.doorbell == Doorbell::automatic);
 }
 
-TEST_CASE("reload: Discord's commands wait for a restart, its messages do not") {
-  const Settings started = read(before);
-  Settings wanted = started;
-  wanted.discord.approver_roles = {"1"};
-  wanted.discord.webhook_url = Secret{"https://discord.example/x"};
-  const Takeover changed = take_over(started, started, wanted);
-  CHECK(changed.needs_restart == Keys{"discord"});
-  CHECK(changed.changed == Keys{"notify.discord"});
-  CHECK(changed.settings.discord.webhook_url.reveal() == "https://discord.example/x");
-  CHECK(changed.settings.discord.approver_roles.empty());
-}
-
 TEST_CASE("reload: a window of a new length waits for a restart, with all that decides") {
   const std::string rest = "database: {conninfo: 'host=/tmp dbname=app'}\nmode: ask\n";
   const Takeover longer =
