@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 
 #include "engine/app.hpp"
+#include "engine/app_inspect.hpp"
 #include "engine/board.hpp"
 #include "engine/clock.hpp"
 #include "engine/database/conninfo.hpp"
@@ -31,8 +32,10 @@ enum ExitCode : int { exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_config 
 struct Arguments {
   std::string config;
   std::string conninfo;
+  std::string name;
   bool print = false;
   bool purge = false;
+  bool json = false;
 };
 
 // What libpq is to understand is the business of whoever links it, not of the reader of the file.
@@ -77,7 +80,8 @@ ConnectionInfo connection_of(const Arguments& arguments, const Settings& setting
   if (!arguments.conninfo.empty()) {
     return {arguments.conninfo, {}};
   }
-  return {settings.database.conninfo.reveal(), settings.database.password.reveal()};
+  return {settings.database.conninfo.reveal(), settings.database.password.reveal(),
+          settings.database.password_file};
 }
 
 int fail(const Error& error) {
@@ -130,11 +134,18 @@ int run(const Arguments& arguments) {
 }
 
 int check_config(const Arguments& arguments) {
-  if (!settings_from(arguments.config)) {
+  return inspect_config(arguments.config, arguments.json);
+}
+
+int doctor(const Arguments& arguments) { inspect_surroundings(arguments.config, arguments.json); }
+
+int explain(const Arguments& arguments) {
+  const auto settings = settings_from(arguments.config);
+  if (!settings) {
     return exit_config;
   }
-  std::cout << arguments.config << ": no mistakes found\n";
-  return exit_ok;
+  return inspect_event(*settings, connection_of(arguments, *settings), arguments.name,
+                       arguments.json);
 }
 
 int run_install(const Arguments& arguments) {
@@ -184,16 +195,28 @@ int main(int argc, char** argv) {
     return command;
   };
   add("run", "watch, decide and roll back, until SIGTERM", run);
-  add("check-config", "say every mistake of the configuration file", check_config)
-      ->get_option("--config")
+  CLI::App* checking = add(
+      "check-config", "say every mistake of the configuration file, or what counts", check_config);
+  checking->get_option("--config")->required();
+  CLI::App* examining =
+      add("doctor", "look whether everything it needs is there and works", doctor);
+  CLI::App* explaining = add(
+      "explain", "tell a rollback's, or a deployment's, story from the database alone", explain);
+  explaining
+      ->add_option("event", arguments.name,
+                   "event_id, deployment_id, a beginning of one, or version")
       ->required();
+  for (CLI::App* command : {checking, examining, explaining}) {
+    command->add_flag("--json", arguments.json, "print for programs");
+  }
   CLI::App* installing =
       add("install", "put tables, functions and triggers into the database", run_install);
-  installing->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
   installing->add_flag("--print", arguments.print, "print the SQL instead of running it");
   CLI::App* removing =
       add("uninstall", "remove triggers, functions and our own tables", run_uninstall);
-  removing->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
+  for (CLI::App* command : {explaining, installing, removing}) {
+    command->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
+  }
   removing->add_flag("--purge", arguments.purge, "remove the other tables and their rows, too");
   try {
     app.parse(argc, argv);

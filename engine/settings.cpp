@@ -200,6 +200,7 @@ Settings read_file(const Value& whole) {
               .value_or(settings.doorbell);
     }
   }
+  settings.secret_files = whole.source().secret_files;
   return settings;
 }
 

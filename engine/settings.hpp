@@ -173,6 +173,8 @@ struct Settings {
   std::map<std::string, ExecutionSettings> environment_execution;
   std::map<rules::Service, ExecutionSettings> service_execution;
 
+  std::vector<std::filesystem::path> secret_files;  // those that secrets were read from
+
   [[nodiscard]] const ExecutionSettings& execution_of(const rules::Service& service) const;
 };
 

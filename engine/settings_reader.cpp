@@ -43,6 +43,11 @@ std::optional<Secret> read_secret(const Value& named) {
     named.object("names " + shown(*path) + ", which " + secret.error().what, secret.error().remedy);
     return std::nullopt;
   }
+  std::vector<std::filesystem::path>& files = named.source().secret_files;
+  const std::filesystem::path file = named.source().folder / *path;
+  if (std::find(files.begin(), files.end(), file) == files.end()) {
+    files.push_back(file);
+  }
   return Secret{std::move(*secret)};
 }
 

@@ -25,6 +25,7 @@ std::string listed(const std::vector<std::string_view>& names);
 struct SourceFile {
   std::filesystem::path folder;  // where relative names of secret files begin
   std::vector<SettingsProblem> problems;
+  std::vector<std::filesystem::path> secret_files{};  // those that were read
 
   void note(const YAML::Mark& mark, std::string text);
 };

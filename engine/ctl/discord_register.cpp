@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/ctl/client.hpp"
-#include "engine/ctl/screen.hpp"
+#include "engine/terminal/screen.hpp"
 #include "engine/discord_commands.hpp"
 #include "engine/outgoing/discord_rest.hpp"
 #include "engine/outgoing/http_client.hpp"
@@ -20,6 +20,7 @@ namespace rollbackd::ctl {
 namespace {
 
 using nlohmann::json;
+using terminal::printable;
 
 constexpr std::chrono::seconds deadline{30};
 constexpr std::size_t shown_max = 600;

@@ -8,6 +8,8 @@
 
 #include "engine/rollback_json.hpp"
 #include "engine/time_text.hpp"
+#include "rules/limits.hpp"
+#include "rules/trigger_limit.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -23,6 +25,8 @@ Json number(double value) {
   }
   return rounded;
 }
+
+Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
 
 // Texts from the database may be anything; an answer is valid JSON all the same.
 std::string dump(const Json& json) {
@@ -251,8 +255,8 @@ std::string breaker_json(const std::string& environment, bool open) {
   return dump(Json{{"breaker", environment}, {"open", open}});
 }
 
-std::string deployments_json(const std::string& rows, const View& view,
-                             const Readiness& readiness) {
+std::string deployments_json(const std::string& rows, const View& view, const Readiness& readiness,
+                             const rules::PolicyBook* policies) {
   Json all = Json::parse(rows, nullptr, false);
   std::set<rules::DeploymentId> current;
   for (const rules::ServiceView& service : view.services()) {
@@ -267,6 +271,14 @@ std::string deployments_json(const std::string& rows, const View& view,
       row["error_rate_per_minute"] = number(seen->error_rate_per_minute);
       row["recent_errors"] = seen->recent_errors;
       row["reason"] = seen->reason;
+    }
+    if (policies != nullptr) {
+      const rules::Service service{row.value("environment", ""), row.value("service", "")};
+      const rules::TriggerTable& table = policies->of(service).triggers;
+      row["error_rate_above"] = number(rules::rollback_limit(
+          table, rules::Signal::errors_per_minute, rules::limits::rate_window));
+      row["recent_errors_above"] = number(
+          rules::rollback_limit(table, rules::Signal::errors, rules::limits::healthy_window));
     }
   }
   const rules::ControlRead control = view.control().value_or(rules::ControlRead{});

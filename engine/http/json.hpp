@@ -34,7 +34,9 @@ std::string breaker_json(const std::string& environment, bool open);
 
 // The rows of deployments with what the windows say of those that are known: state, counts, reason;
 // and beside them who leads and what forbids to act.
-std::string deployments_json(const std::string& rows, const View& view, const Readiness& readiness);
+// `policies`: for the limits above which they are rolled back; may be null.
+std::string deployments_json(const std::string& rows, const View& view, const Readiness& readiness,
+                             const rules::PolicyBook* policies = nullptr);
 
 // The row of a deployment whose status was to become this one; 409 with the event_id where a
 // rollback keeps it.

@@ -38,7 +38,8 @@ struct ApiSources {
   std::function<Readiness()> readiness;
   // Who leads instead of this daemon, as it calls itself; nothing: this one leads.
   std::function<std::optional<std::string>()> other_leader;
-  Interactions* interactions{};  // null: no Discord is configured
+  Interactions* interactions{};         // null: no Discord is configured
+  const rules::PolicyBook* policies{};  // whose limits are told; null: none are
 };
 
 // A request on its way through its route.

@@ -97,7 +97,7 @@ void deployments(const ApiSources& sources, const ApiCall& call, const ApiReply&
   sources.archive.deployments(
       query, [&sources, reply](const Result<std::optional<std::string>>& rows) {
         reply(rows ? json_answer(deployments_json(rows.value().value_or("[]"), sources.view,
-                                                  sources.readiness()))
+                                                  sources.readiness(), sources.policies))
                    : unanswered(rows.error()));
       });
 }

@@ -4,6 +4,7 @@
 
 #include "engine/database/statement.hpp"
 #include "engine/store/alerts.hpp"
+#include "engine/store/sample_errors.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -130,14 +131,9 @@ void Records::event(const rules::EventId& event, OnText on_text) {
             "select (to_jsonb(r) || jsonb_build_object('deployment', to_jsonb(d) - 'xid',"
             " 'snapshots', (select coalesce(jsonb_agg(to_jsonb(s) - 'id' order by s.id), '[]')"
             " from ops.system_snapshots s where s.deployment_id = r.deployment_id),"
-            " 'sample_errors', (select coalesce(jsonb_agg(x.sample), '[]') from ("
-            " select jsonb_build_object('timestamp', l.timestamp, 'severity', l.severity,"
-            " 'source', l.source, 'message', left(l.message, 300)) as sample"
-            " from ops.system_logs l where l.severity in ('error', 'critical')"
-            " and l.environment = r.environment and l.service = r.service"
-            " and l.timestamp between r.initiated_at - interval '5 minutes' and r.initiated_at"
-            " order by l.timestamp desc limit 5) x)))::text from (" +
-            std::string{events_columns} + " where e.event_id = " + begun->quote(event.text()) +
+            " 'sample_errors', " +
+            sample_errors_of(*begun, "r") + "))::text from (" + std::string{events_columns} +
+            " where e.event_id = " + begun->quote(event.text()) +
             ") r left join ops.deployments d on d.deployment_id = r.deployment_id");
         return rows.empty() ? std::nullopt : std::optional<std::string>{rows[0][0].c_str()};
       },

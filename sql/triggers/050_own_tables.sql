@@ -100,6 +100,7 @@ begin
       primary key (token, key)
     );
     create index rollbackd_request_keys_kept_at on ops.request_keys (kept_at);
+    perform ops.rollbackd_keep_private('ops.request_keys');
   end if;
 end
 $$;
@@ -148,6 +149,7 @@ begin
       service text not null default 'heartbeat',
       xid xid8 default pg_current_xact_id()
     );
+    perform ops.rollbackd_keep_private('ops.heartbeats');
   end if;
 end
 $$;
@@ -166,6 +168,7 @@ begin
       summary text,
       told_at timestamptz not null default now()
     );
+    perform ops.rollbackd_keep_private('ops.alerts');
   end if;
 end
 $$;

@@ -53,7 +53,7 @@ std::string repeated(const std::string& text, int times) {
 
 const std::vector<Row> of_the_header{
     {"G4", request("GET /healthz", "X: " + std::string(9000, 'x') + "\r\n"), 431, "at most 8 KiB"},
-    {"G4", request("GET /healthz", repeated("a: b\r\n", 1000)), 431, "at most 8 KiB"},
+    {"G4", request("GET /healthz", repeated("a: b\r\n", 1000)), 431, "at most 64"},
     {"G4", request("GET /healthz", repeated("a:b\r\n", 65)), 431, "at most 64"},
     {"G4", "GET /" + std::string(64 * 1024, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414,
      "at most 8 KiB"},

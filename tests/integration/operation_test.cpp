@@ -222,6 +222,7 @@ TEST_CASE(
       {"event=config_not_reloaded", "line=", "probation is 5 without a unit"});
   stage.daemon().wait_for_log({"event=config_not_reloaded", "mode is \\\"sometimes\\\""});
   CHECK(stage.daemon().count_in_log("event=config_reloaded") == 0);
+  stage.wait_for_metric("rollbackd_config_last_reload_successful", "0");
   std::filesystem::remove(stage.daemon().directory() / config_name);
   reload(stage, "config_not_reloaded");
   stage.daemon().wait_for_log({"event=config_not_reloaded", "cannot be read"});
@@ -229,6 +230,7 @@ TEST_CASE(
   write_config(stage, stage.configuration() + "mode: shadow\n");
   reload(stage, "config_reloaded");
   stage.daemon().wait_for_log({"event=config_reloaded", "changed=mode"});
+  stage.wait_for_metric("rollbackd_config_last_reload_successful", "1");
 }
 
 TEST_CASE("what needs a restart is named by key, and the rest is taken over") {

@@ -36,7 +36,7 @@ std::string missing(const Postgres& postgres, const std::string& user = "rollbac
   REQUIRE(state);
   std::string text;
   for (const auto& what : state->missing) {
-    text += what + '\n';
+    text += what.text + '\n';
   }
   return text;
 }
@@ -302,7 +302,7 @@ TEST_CASE("a superuser, missing statistics and a missing index are warnings") {
     CHECK(state->is_complete());
     std::string text;
     for (const auto& warning : state->warnings) {
-      text += warning + '\n';
+      text += warning.text + '\n';
     }
     return text;
   };

@@ -36,6 +36,10 @@ def body(lines):
 
 
 REFUSED = [
+    ("engine/http/api.cpp", '"engine/terminal/screen.hpp"'),
+    ("engine/store/records.cpp", '"engine/doctor/finding.hpp"'),
+    ("engine/doctor/doctor.cpp", '"engine/http/server.hpp"'),
+    ("engine/terminal/screen.cpp", "<pqxx/pqxx>"),
     ("rules/window.cpp", "<thread>"),
     ("rules/window.cpp", "<mutex>"),
     ("rules/window.cpp", "<random>"),
@@ -83,6 +87,8 @@ REFUSED = [
 ]
 
 ALLOWED = [
+    ("engine/ctl/main.cpp", '"engine/terminal/screen.hpp"'),
+    ("engine/doctor/doctor.cpp", '"engine/store/schema.hpp"'),
     ("rules/window.cpp", "<vector>"),
     ("rules/window.cpp", "<chrono>"),
     ("rules/window.cpp", '"rules/window.hpp"'),

@@ -36,10 +36,11 @@ struct KeyStage {
   HandDesk desk;
   FixedArchive archive;
   asio::io_context reactor;
-  Api api{{view, clock, desk, archive, reactor.get_executor(), [] { return std::string{}; },
-           [] { return Readiness{}; }, [] { return std::nullopt; }},
-          {token_named("all", {Scope::read, Scope::record, Scope::rollback, Scope::override}),
-           token_named("other", {Scope::rollback})}};
+  Api api{
+      {view, clock, desk, archive, reactor.get_executor(), [](Exposition) { return std::string{}; },
+       [] { return Readiness{}; }, [] { return std::nullopt; }},
+      {token_named("all", {Scope::read, Scope::record, Scope::rollback, Scope::override}),
+       token_named("other", {Scope::rollback})}};
   std::vector<ApiResponse> answers;
 
   void ask(const std::string& key, std::string_view path, const std::string& body,
@@ -148,7 +149,9 @@ TEST_CASE("idempotency: an answer that was lost with its daemon is told from the
   next.archive.kept[{"all", "k"}] = {sender.fingerprint, rules::EventId::parse(event), {}, ""};
   const std::string row = R"({"event_id":")" + event +
                           R"(","trigger_type":"manual","status":"success","rollback_plan":)"
-                          R"({"target":null,"evidence":{}},"rollback_steps":[)"
+                          R"({"target":null,"evidence":{},"replacement_id":")" +
+                          deployment +
+                          R"("},"rollback_steps":[)"
                           R"({"status":"success","error":null})";
   std::string steps;
   for (int i = 1; i < 8; ++i) {

@@ -50,6 +50,9 @@ TEST_CASE("reload: each key that can change is taken over and named") {
       {"environments: {staging: {mode: shadow}}", "environments"},
       {"environments: {staging: {rollback: {command: {argv: [/bin/true]}}}}", "environments"},
       {"notify: {discord: {webhook_url: 'https://discord.example/x'}}", "notify.discord"},
+      {"discord: {public_key: " + std::string(64, 'a') +
+           ", application_id: 1, guild_id: 2, approver_roles: [3]}",
+       "discord"},
       {"metrics: {max_services: 1}", "metrics"},
       {"retention: {outbox: 1d}", "retention"},
       {"log: {format: json}", "log"},

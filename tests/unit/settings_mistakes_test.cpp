@@ -253,7 +253,7 @@ rollback:
 )") ==
       R"(f:1:12: probation is 5 without a unit, expected a duration such as 250ms, 60s, 5m, 1h or 400d; did you mean "5s"?
 f:2:7: mode is "atuo", expected auto, ask or shadow; did you mean "auto"?
-f:3:1: unknown key "htp", expected database, http, mode, probation, blame_window, feed, triggers, environments, rollback, notify, metrics, retention or log; did you mean "http"?
+f:3:1: unknown key "htp", expected database, http, mode, probation, blame_window, feed, triggers, environments, rollback, notify, discord, metrics, retention or log; did you mean "http"?
 f:6:3: duplicate key "confirm", expected it once (it is in line 5)
 f:7:3: unknown key "cooldwn" in rollback, expected executor, command, github, webhook, verify, confirm, settle, cooldown, max_per_hour, max_age, ask_expires, stale_after or migration_role; did you mean "cooldown"?)");
 }

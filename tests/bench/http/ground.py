@@ -82,7 +82,7 @@ class Ground:
     def new_service(self):
         """An environment of its own, with a version to go back to; the deployment that serves in it."""
         self.services += 1
-        row = self.session.row(f"""
+        deployment = self.session.run(f"""
             with good as (
               insert into ops.deployments (environment, version, git_commit, git_branch, status, deployed_at,
                                            health_check_passed)
@@ -90,8 +90,7 @@ class Ground:
             bad as (
               insert into ops.deployments (environment, version, git_commit, git_branch, status)
               values ('e{self.services}', 'v2', 'c2', 'main', 'success') returning deployment_id)
-            select deployment_id from bad""")
-        deployment = row["deployment_id"]
+            select deployment_id from bad""").strip()
         self.stage.wait_until("the deployment in memory", lambda: self.check(deployment)[0] == 200)
         return deployment
 

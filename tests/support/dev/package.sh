@@ -16,7 +16,9 @@ package_stage() {
   for part in config grafana sql README.md CHANGELOG.md; do
     [[ ! -e "$part" ]] || cp -a "$part" "$stage/"
   done
-  rm -rf "$stage/config/debian" "$stage/sql/embed.cmake"
+  # Two files of one name cannot be in one folder of documents.
+  [[ ! -e config/README.md ]] || mv "$stage/config/README.md" "$stage/CONFIGURATION.md"
+  rm -rf "$stage/config/debian" "$stage/sql/embed.cmake" "$stage/grafana/.lint"
 }
 
 # Makes the package of a staged tree; it lands beside the tree.

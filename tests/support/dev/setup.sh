@@ -9,7 +9,8 @@ declare -A packages=(
            libfmt-dev prometheus-cpp-dev zlib1g-dev libyaml-cpp-dev libcli11-dev libcurl4-openssl-dev
            libssl-dev doctest-dev libbenchmark-dev"
   [demo]="postgresql-15"
-  [test]="postgresql-15 openssl libevent-2.1-7 libc-ares2 spin shellcheck python3-yaml jq curl"
+  [test]="postgresql-15 openssl libevent-2.1-7 libc-ares2 spin shellcheck python3-yaml jq curl
+          mandoc zsh fish"
   [bench]="wrk hey"
   [model]="spin gcc python3"
   [package]="debhelper dpkg-dev fakeroot lintian mmdebstrap"

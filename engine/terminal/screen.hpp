@@ -1,10 +1,13 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace rollbackd::ctl {
+#include "rules/time.hpp"
+
+namespace rollbackd::terminal {
 
 // A table for people: columns as wide as their widest cell, in the width of code points.
 class Table {
@@ -23,11 +26,17 @@ class Table {
 
 enum class Colour { plain, bold, dim, red, green, yellow };
 
+// Of a status, a state or an outcome: "success", "firing", "violation".
+Colour colour_of(std::string_view word);
+
 // The text in this colour where standard output is a terminal and NO_COLOR is not set.
 std::string coloured(Colour colour, const std::string& text);
 
 // Texts from the database may hold anything; a terminal obeys control characters.
 std::string printable(std::string_view text);
+
+// The word in its colour.
+std::string word(const std::string& text);
 
 // A line that is renewed in place on a terminal; elsewhere each change is a line of its own.
 class LiveLine {
@@ -51,7 +60,13 @@ class LiveLine {
 // "[######----]" of this share of the whole.
 std::string bar(std::size_t done, std::size_t whole);
 
-// "3 s", "4 min", "2 h", "5 d" since a time as the API writes it; "-" when it is none.
+// A time as PostgreSQL or the API writes it in JSON, in UTC; nothing: it is none.
+std::optional<rules::Instant> moment_of(const std::string& timestamp);
+
+// "3 s", "4 min", "2 h", "5 d" since such a time; "-" when it is none.
 std::string age(const std::string& timestamp);
 
-}  // namespace rollbackd::ctl
+// "3 ms", "1.2 s", "4 min 5 s".
+std::string length_text(rules::Duration duration);
+
+}  // namespace rollbackd::terminal

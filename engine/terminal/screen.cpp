@@ -1,16 +1,17 @@
-#include "engine/ctl/screen.hpp"
+#include "engine/terminal/screen.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <unistd.h>
 
 #include "engine/clock.hpp"
 #include "engine/time_text.hpp"
 #include "engine/utf8.hpp"
 
-namespace rollbackd::ctl {
+namespace rollbackd::terminal {
 namespace {
 
 bool is_terminal_out() {
@@ -81,6 +82,24 @@ std::string coloured(Colour colour, const std::string& text) {
   return std::string{"\033["} + code + "m" + text + "\033[0m";
 }
 
+Colour colour_of(std::string_view word) {
+  static const std::map<std::string_view, Colour> colours{
+      {"healthy", Colour::green},      {"success", Colour::green},
+      {"ok", Colour::green},           {"compliant", Colour::green},
+      {"watched", Colour::yellow},     {"held", Colour::yellow},
+      {"proposed", Colour::yellow},    {"rolling_back", Colour::yellow},
+      {"in_progress", Colour::yellow}, {"aborted", Colour::yellow},
+      {"warning", Colour::yellow},     {"pending", Colour::dim},
+      {"skipped", Colour::dim},        {"rolled_back", Colour::dim},
+      {"firing", Colour::red},         {"rejected", Colour::red},
+      {"failed", Colour::red},         {"FAILED", Colour::red},
+      {"violation", Colour::red},      {"error", Colour::red}};
+  const auto found = colours.find(word);
+  return found == colours.end() ? Colour::plain : found->second;
+}
+
+std::string word(const std::string& text) { return coloured(colour_of(text), text); }
+
 std::string printable(std::string_view text) {
   std::string out;
   while (!text.empty()) {
@@ -122,15 +141,27 @@ std::string bar(std::size_t done, std::size_t whole) {
   return "[" + std::string(filled, '#') + std::string(width - filled, '-') + "]";
 }
 
+// PostgreSQL writes as many digits of the second as there are, and +00:00.
+std::optional<rules::Instant> moment_of(const std::string& timestamp) {
+  constexpr std::size_t to_the_second = 19;
+  constexpr std::size_t digits_max = 6;
+  std::string text = timestamp.substr(0, to_the_second);
+  if (timestamp.size() > to_the_second && timestamp[to_the_second] == '.') {
+    std::string digits = timestamp.substr(to_the_second + 1, digits_max);
+    digits = digits.substr(0, digits.find_first_not_of("0123456789"));
+    digits.resize(digits_max, '0');
+    text += "." + digits;
+  }
+  return engine::parse_instant(text + "Z");
+}
+
 std::string age(const std::string& timestamp) {
-  // PostgreSQL writes as many digits of the second as there are, and +00:00.
-  const auto moment = engine::parse_instant(timestamp.substr(0, 19) + "Z");
+  const auto moment = moment_of(timestamp);
   if (!moment) {
     return "-";
   }
-  const auto now = engine::wall_now().time_since_epoch();
   const auto seconds =
-      std::chrono::duration_cast<std::chrono::seconds>(now - moment->time_since_epoch()).count();
+      std::chrono::duration_cast<std::chrono::seconds>(engine::wall_now() - *moment).count();
   if (seconds < 0) {
     return "in " + std::to_string(-seconds) + " s";
   }
@@ -144,4 +175,16 @@ std::string age(const std::string& timestamp) {
                              : std::to_string(seconds / 86400) + " d";
 }
 
-}  // namespace rollbackd::ctl
+std::string length_text(rules::Duration duration) {
+  const std::int64_t us = duration.count();
+  if (us < 1'000'000) {
+    return std::to_string(us / 1000) + " ms";
+  }
+  if (us < 60'000'000) {
+    return std::to_string(us / 1'000'000) + "." + std::to_string(us / 100'000 % 10) + " s";
+  }
+  const std::int64_t seconds = us / 1'000'000;
+  return std::to_string(seconds / 60) + " min " + std::to_string(seconds % 60) + " s";
+}
+
+}  // namespace rollbackd::terminal
