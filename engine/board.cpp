@@ -32,7 +32,7 @@ std::vector<Part> all_parts() {
 
 StatusBoard::StatusBoard(const std::vector<Part>& expected) {
   for (const Part part : expected) {
-    problems_[part] = "has not reported yet; it is starting";
+    problems_[part] = starting;
   }
 }
 

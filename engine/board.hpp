@@ -21,6 +21,9 @@ class StatusBoard final : public Board {
     std::string text;
   };
 
+  // What is said of a part that was expected and has not reported.
+  static constexpr const char* starting = "has not reported yet; it is starting";
+
   StatusBoard() = default;
   // Those in `expected` have a problem until they have reported: a daemon is not ready because
   // nobody has looked yet.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -116,7 +117,9 @@ struct NewDeployment {
   std::string git_commit;
   std::string git_branch;
   rules::DeploymentStatus status = rules::DeploymentStatus::in_progress;
-  std::string recorded_by;  // the token's name
+  std::string recorded_by;     // the token's name
+  std::string initiated_by{};  // a person's uuid; empty: not told
+  rules::Sender sender{};
 };
 
 // What an Alertmanager says of one alert: its labels are its fingerprint, so that what is told
@@ -136,6 +139,25 @@ struct AlertDelivery {
   std::size_t left_out = 0;  // those that are no service's
 };
 
+struct StatusChange {
+  rules::DeploymentId deployment;
+  rules::DeploymentStatus status = rules::DeploymentStatus::in_progress;
+  std::string initiated_by{};  // as above
+  rules::Sender sender{};
+};
+
+// A request that was carried out before, as its sender's key finds it.
+struct KeptRequest {
+  std::string fingerprint;
+  std::optional<rules::EventId> event;  // the rollback that it was about
+  std::optional<int> status;            // of the answer; nothing: it was not given, or lost
+  std::string answer;
+};
+
+// A request is known again by its key for so long, and of one token so many are known.
+inline constexpr std::chrono::hours request_keys_kept{24};
+inline constexpr int request_keys_max = 100'000;
+
 // What people and pipelines read and write besides rollbacks. Answers are JSON texts of rows, as
 // the tables have them; nothing: there is no such row. Given on the reactor thread.
 class Archive {
@@ -148,10 +170,15 @@ class Archive {
   virtual void deployments(const DeploymentsQuery& query, OnText on_text) = 0;
   virtual void record(const NewDeployment& deployment, OnText on_text) = 0;
   // Of a row whose rollback keeps its status the answer shows the old one, and `event_id`.
-  virtual void change_status(const rules::DeploymentId& deployment, rules::DeploymentStatus status,
-                             OnText on_text) = 0;
+  virtual void change_status(const StatusChange& change, OnText on_text) = 0;
   // Keeps what fires until it is told to be resolved. The answer counts them.
   virtual void take_alerts(AlertDelivery delivery, OnText on_text) = 0;
+
+  // Whether a request of this sender and key was carried out within request_keys_kept.
+  using OnKept = std::function<void(const Result<std::optional<KeptRequest>>&)>;
+  virtual void recall(const rules::Sender& sender, OnKept on_kept) = 0;
+  // Keeps what was answered to it; whoever recalls it afterwards gets that. As well as it can.
+  virtual void keep_answer(const rules::Sender& sender, int status, const std::string& answer) = 0;
 };
 
 // The formats of the metrics that Prometheus asks for: its text, 0.0.4, and OpenMetrics, 1.0.0.

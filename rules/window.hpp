@@ -46,6 +46,7 @@ class Windows {
   [[nodiscard]] bool has_events(const DeploymentId& deployment) const {
     return numbers_.contains(deployment);
   }
+  [[nodiscard]] Second longest() const { return longest_; }
   // The first second of the longest window.
   [[nodiscard]] Second oldest() const { return now_ - longest_ + 1; }
 

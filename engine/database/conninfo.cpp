@@ -21,6 +21,8 @@ const std::map<std::string, std::string>& defaults() {
   return known;
 }
 
+using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
+
 std::string quoted_value(std::string_view value) {
   std::string out = "'";
   for (const char c : value) {
@@ -32,16 +34,36 @@ std::string quoted_value(std::string_view value) {
   return out + "'";
 }
 
+// libpq says what it could not read, which may be half of a password.
+std::string without_quotes(const std::string& message) {
+  std::string out;
+  bool quoted = false;
+  for (const char c : message) {
+    if (c == '"') {
+      out += quoted ? "…\"" : "\"";
+      quoted = !quoted;
+    } else if (!quoted) {
+      out += c;
+    }
+  }
+  return out;
+}
+
+bool may_hold_password(std::string_view conninfo) {
+  return conninfo.find("password") != std::string_view::npos ||
+         conninfo.find("://") != std::string_view::npos;
+}
+
 }  // namespace
 
 Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_view purpose) {
   char* problem = nullptr;
-  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options{
-      PQconninfoParse(info.conninfo.c_str(), &problem), &PQconninfoFree};
+  const Options options{PQconninfoParse(info.conninfo.c_str(), &problem), &PQconninfoFree};
   if (!options) {
     const std::string why = problem == nullptr ? "out of memory" : one_line(problem);
     PQfreemem(problem);
-    return Error{"database.conninfo cannot be read: " + why,
+    return Error{"database.conninfo cannot be read: " +
+                     (may_hold_password(info.conninfo) ? without_quotes(why) : why),
                  "write it as libpq does: \"host=… dbname=… user=…\" or postgresql://…"};
   }
   std::map<std::string, std::string> keys = defaults();
@@ -62,6 +84,18 @@ Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_vie
   std::string text;
   for (const auto& [key, value] : keys) {
     text += (text.empty() ? "" : " ") + key + "=" + quoted_value(value);
+  }
+  return text;
+}
+
+std::string shown_conninfo(const ConnectionInfo& info) {
+  const Options options{PQconninfoParse(info.conninfo.c_str(), nullptr), &PQconninfoFree};
+  std::string text;
+  for (const PQconninfoOption* o = options.get(); o != nullptr && o->keyword != nullptr; ++o) {
+    const bool is_secret = std::string_view{o->dispchar} == "*";
+    if (o->val != nullptr && !is_secret) {
+      text += (text.empty() ? "" : " ") + std::string{o->keyword} + "=" + o->val;
+    }
   }
   return text;
 }

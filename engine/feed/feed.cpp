@@ -66,7 +66,11 @@ Feed::Feed(asio::io_context& reactor, const ConnectionInfo& info, Options option
           shared.log},
       session_{info,
                {"feed", rules::seconds{10},
-                [this](Connection& connection) { difference_.connected(connection); }},
+                [this](Connection& connection) {
+                  shared_.board.report(Part::database, "");
+                  difference_.connected(connection);
+                },
+                [this](const std::string& why) { shared_.board.report(Part::database, why); }},
                shared.log} {
   shared_.board.report(Part::windows, "windows are being built for the first time");
 }

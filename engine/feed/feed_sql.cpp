@@ -166,17 +166,6 @@ constexpr const char* is_of_services =
     "        where (r.environment, r.service) in (select * from unnest($2::text[], $3::text[])))"
     " end)";
 
-// What the planner's statistics know of a severity column and nobody has named: 'ERROR' where
-// 'error' is watched, or 'fatal'. Rows of other severities are never read.
-constexpr const char* unwatched_severities =
-    " from ops.watched_logs w join pg_class c on c.oid = w.log::oid"
-    " join pg_namespace n on n.oid = c.relnamespace"
-    " join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname"
-    "  and s.attname = w.severity_column,"
-    " unnest(s.most_common_vals::text::text[]) as v (value)"
-    " where w.watched and v.value <> all (w.severities) and lower(v.value) not in"
-    " ('trace', 'debug', 'log', 'info', 'notice', 'warn', 'warning')";
-
 string audited(const Builder& of) {
   const string rows = "(select x.*, " + string{is_foreign} + " as foreign_xid, coalesce(" +
                       was_seen + ", false) as seen from " + of.events +

@@ -22,13 +22,16 @@ class Records final : public Archive {
   void event(const rules::EventId& event, OnText on_text) override;
   void deployments(const DeploymentsQuery& query, OnText on_text) override;
   void record(const NewDeployment& deployment, OnText on_text) override;
-  void change_status(const rules::DeploymentId& deployment, rules::DeploymentStatus status,
-                     OnText on_text) override;
+  void change_status(const StatusChange& change, OnText on_text) override;
   void take_alerts(AlertDelivery delivery, OnText on_text) override;
+  void recall(const rules::Sender& sender, OnKept on_kept) override;
+  void keep_answer(const rules::Sender& sender, int status, const std::string& answer) override;
 
   void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
 
  private:
+  template <class OnAnswer>
+  void unread(const SessionFailure& failure, const OnAnswer& on_answer);
   void run(std::function<std::optional<std::string>(Connection&)> ask, OnText on_text);
 
   asio::io_context& reactor_;

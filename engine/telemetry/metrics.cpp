@@ -169,6 +169,16 @@ void Metrics::answered(std::string_view method, std::string_view route, int stat
   }
 }
 
+void Metrics::configuration_read(bool successful, rules::Instant at) {
+  count(Count::config_reloads);
+  set(Level::config_reload_successful, successful ? 1 : 0);
+  if (successful) {
+    set(Level::config_reload_timestamp_seconds, rules::in_seconds(at.time_since_epoch()));
+  } else {
+    count(Count::config_reloads_failed);
+  }
+}
+
 void Metrics::expect(std::string_view method, std::string_view route) {
   series_->expect(method, route);
 }

@@ -27,6 +27,9 @@ class Metrics final : public Meter, public Observer {
   void decided(const rules::Output& output) override;
   void committed(const rules::Commit& commit, rules::Duration waited) override;
 
+  // The configuration was read, at the start or again; `at` by the wall clock.
+  void configuration_read(bool successful, rules::Instant at);
+
   // There are requests to this route to be counted. Before the first of them.
   void expect(std::string_view method, std::string_view route);
 

@@ -16,6 +16,7 @@ begin
       last_error text
     );
     create index rollbackd_outbox_unsent on ops.outbox (next_attempt_at, id) where sent_at is null;
+    perform ops.rollbackd_keep_private('ops.outbox');
   end if;
 end
 $$;
@@ -31,6 +32,7 @@ begin
       since timestamptz
     );
     create unique index rollbackd_control_one_row on ops.control ((true));
+    perform ops.rollbackd_keep_private('ops.control');
   end if;
   if not exists (select from ops.control) then
     insert into ops.control (paused) values (false);
@@ -50,6 +52,7 @@ begin
       since timestamptz
     );
     create unique index rollbackd_leader_one_row on ops.leader ((true));
+    perform ops.rollbackd_keep_private('ops.leader');
   end if;
   if not exists (select from ops.leader) then
     insert into ops.leader (epoch) values (extract(epoch from now())::bigint);
@@ -75,6 +78,29 @@ begin
     );
     create unique index rollbackd_breakers_open on ops.breakers (environment)
       where closed_at is null;
+    perform ops.rollbackd_keep_private('ops.breakers');
+  end if;
+end
+$$;
+
+-- Requests that were carried out, by the key that their sender gave them (Idempotency-Key), so that
+-- a repetition is known again, by the next daemon, too. A row is written with what was done, and gets
+-- its answer when that was given. The daemon deletes those that are older than a day.
+do $$
+begin
+  if to_regclass('ops.request_keys') is null then
+    create table ops.request_keys (
+      token text not null,
+      key text not null,
+      fingerprint text not null,
+      kept_at timestamptz not null default now(),
+      event_id uuid,
+      status integer,
+      answer text,
+      primary key (token, key)
+    );
+    create index rollbackd_request_keys_kept_at on ops.request_keys (kept_at);
+    perform ops.rollbackd_keep_private('ops.request_keys');
   end if;
 end
 $$;
@@ -105,6 +131,7 @@ begin
       attached_at timestamptz not null default now(),
       attached_by text not null default current_user
     );
+    perform ops.rollbackd_keep_private('ops.watched_logs');
   end if;
 end
 $$;
@@ -122,6 +149,7 @@ begin
       service text not null default 'heartbeat',
       xid xid8 default pg_current_xact_id()
     );
+    perform ops.rollbackd_keep_private('ops.heartbeats');
   end if;
 end
 $$;
@@ -140,6 +168,7 @@ begin
       summary text,
       told_at timestamptz not null default now()
     );
+    perform ops.rollbackd_keep_private('ops.alerts');
   end if;
 end
 $$;
@@ -153,7 +182,7 @@ begin
     from pg_class c
     join pg_roles o on o.rolname = 'rollbackd_owner' and o.oid <> c.relowner
     where c.relnamespace = 'ops'::regnamespace and c.relkind = 'r'
-      and c.relname in ('outbox', 'control', 'leader', 'breakers', 'watched_logs',
+      and c.relname in ('outbox', 'control', 'leader', 'breakers', 'request_keys', 'watched_logs',
                         'heartbeats', 'alerts', 'rollbackd_schema')
       and pg_has_role(current_user, c.relowner, 'member')
       and pg_has_role(current_user, o.oid, 'member')

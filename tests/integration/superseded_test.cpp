@@ -6,10 +6,7 @@ using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
 
 TEST_CASE("a fix deployed between decision and dispatch stops the rollback, and the fix serves") {
   Stage stage{"", {}, {{"confirm: 1s", "confirm: 3s"}}};
-  stage.deployed_long_ago("v1");
-  const std::string bad = stage.deploy("v2");
-  stage.wait_until_watched(bad);
-  stage.log_errors(6);
+  const std::string bad = stage.go_bad();
   eventually("the decision", 10,
              [&] { return stage.ask("select count(*) from ops.rollback_events") == "1"; });
   stage.deploy("v3");

@@ -12,6 +12,8 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/support/exchanges.hpp"
+
 namespace rollbackd::tests {
 namespace {
 
@@ -108,7 +110,9 @@ std::string RawConnection::receive_all() {
 std::string talk(std::uint16_t port, std::string_view bytes) {
   RawConnection connection{port};
   connection.send(bytes);
-  return connection.receive_all();
+  std::string answer = connection.receive_all();
+  record_raw_exchange(bytes, answer);
+  return answer;
 }
 
 int status_of(std::string_view answer) {

@@ -255,7 +255,7 @@ TEST_CASE("api: an unknown path is 404, a known one with another method 405 with
   const ApiResponse unknown = stage.get("/functions/v1/auto-rollback/nothing");
   CHECK(unknown.status == 404);
   CHECK(unknown.body.starts_with(R"({"error":"Unknown endpoint","details":")"));
-  CHECK(stage.get("/").status == 404);
+  CHECK(stage.get("/nothing").status == 404);
   CHECK(header(stage.get(std::string{check_path}), "Allow") == "POST, OPTIONS");
   for (const char* method : {"POST", "DELETE", "TRACE", "OPTIONS", "NONSENSE", "get"}) {
     const ApiResponse response = stage.answer(request(method, "/metrics", "", "", ""));

@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "engine/notify/verdict.hpp"
+#include "engine/outgoing/discord_rest.hpp"
 #include "tests/support/http_stub.hpp"
 #include "tests/support/recorders.hpp"
 

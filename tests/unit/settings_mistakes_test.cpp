@@ -253,7 +253,7 @@ rollback:
 )") ==
       R"(f:1:12: probation is 5 without a unit, expected a duration such as 250ms, 60s, 5m, 1h or 400d; did you mean "5s"?
 f:2:7: mode is "atuo", expected auto, ask or shadow; did you mean "auto"?
-f:3:1: unknown key "htp", expected database, http, mode, probation, blame_window, feed, triggers, environments, rollback, notify, metrics or log; did you mean "http"?
+f:3:1: unknown key "htp", expected database, http, mode, probation, blame_window, feed, triggers, environments, rollback, notify, discord, metrics, retention or log; did you mean "http"?
 f:6:3: duplicate key "confirm", expected it once (it is in line 5)
 f:7:3: unknown key "cooldwn" in rollback, expected executor, command, github, webhook, verify, confirm, settle, cooldown, max_per_hour, max_age, ask_expires, stale_after or migration_role; did you mean "cooldown"?)");
 }
@@ -269,14 +269,6 @@ TEST_CASE("settings: a command or URL that must not be used is refused") {
 }
 
 TEST_CASE("settings: wrong addresses, tokens and words are refused") { check_all(bad_http); }
-
-TEST_CASE("settings: what the contract has and this version has not is refused, not ignored") {
-  for (const std::string key :
-       {"discord: {public_key: x}", "retention: {snapshots: 90d}", "log: {format: journald}"}) {
-    CAPTURE(key);
-    CHECK(bad(key).find("known, but not in this version yet") != std::string::npos);
-  }
-}
 
 TEST_CASE("settings: a mistake in a list of tokens never shows what could be a token") {
   CHECK(bad("http: {tokens: [{name: ci, sha256: s3cret, scopes: [read]}]}").find("s3cret") ==

@@ -9,8 +9,11 @@ declare -A packages=(
            libfmt-dev prometheus-cpp-dev zlib1g-dev libyaml-cpp-dev libcli11-dev libcurl4-openssl-dev
            libssl-dev doctest-dev libbenchmark-dev"
   [demo]="postgresql-15"
-  [test]="postgresql-15 openssl libevent-2.1-7 libc-ares2 spin shellcheck python3-yaml jq curl"
+  [test]="postgresql-15 openssl libevent-2.1-7 libc-ares2 spin shellcheck python3-yaml jq curl
+          mandoc zsh fish"
+  [bench]="wrk hey"
   [model]="spin gcc python3"
+  [package]="debhelper dpkg-dev fakeroot lintian mmdebstrap"
   [lint]="clang-14 clang-tidy-14 clang-format-14 shellcheck"
 )
 
@@ -138,13 +141,28 @@ get_programs() {
   rm -rf "$folder"
 }
 
+# Chromium, for the one test that asks from a page. Its 400 MB are worth no failure: without it that test is
+# skipped, and says so.
+get_browser() {
+  if command -v chromium >/dev/null; then
+    return
+  fi
+  if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+    say "setup: only root could install chromium; the test with a real browser will be skipped"
+    return
+  fi
+  need_root chromium
+  say "setup: installing chromium, once, for the test with a real browser"
+  apt install chromium ||
+    say "setup: apt-get could not install chromium; the test with a real browser will be skipped"
+}
 # get_program <name> <package> <path in the package> <what for>
 get_program() { get_programs "$2" "$4" "$3"; }
 
 setup() {
   local missing group
   for group in "$@"; do
-    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, model, lint"
+    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, bench, model, lint, package"
   done
   command -v dpkg-query >/dev/null ||
     fail "this is not Debian: ./dev knows the packages of Debian 12 only" \
@@ -156,11 +174,15 @@ setup() {
     [[ -z "$missing" ]] || fail_with_log "apt-get was content, but still missing: $missing" "Look at its words above."
   fi
   if [[ " $* " == *" test "* ]]; then
-    get_programs prometheus "for the tests of metrics and alerts" usr/bin/promtool usr/bin/prometheus
+    get_programs prometheus "for the tests of metrics, alerts and dashboards" usr/bin/promtool usr/bin/prometheus
     get_programs prometheus-alertmanager "for the tests of metrics and alerts" \
       usr/bin/amtool usr/bin/prometheus-alertmanager
     get_program pgbouncer pgbouncer usr/sbin/pgbouncer "for the tests with a pooler in between"
     tests/support/github/openapi/setup.sh
+    tests/support/clients/setup.sh
+    get_browser
+    tests/support/discord/setup.sh
+    tests/support/grafana/setup.sh
   fi
 }
 
