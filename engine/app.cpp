@@ -134,10 +134,9 @@ struct App::Parts final : Inbox, Actions {
   Feed feed;
   ResponseTimesFeed response_times;
   Leadership leadership;
-  std::unique_ptr<Interactions> discord =
-      discord_commands({loop, desk, records, outgoing, log, reactor.get_executor(), wall_now,
-                        [this] { return other_leader(); }},
-                       settings.discord);
+  DiscordCommands discord{{loop, desk, records, outgoing, log, reactor.get_executor(), wall_now,
+                           [this] { return other_leader(); }},
+                          settings.discord};
   HttpServer http;
   LifeSigns life_signs{Supervisor::of_environment()};
   Reloader reloader;
@@ -193,7 +192,7 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry,
            Api{{loop, time, desk, records, reactor.get_executor(),
                 [this](Exposition format) { return scrape(format); },
                 [this] { return readiness_of(witnesses()); }, [this] { return other_leader(); },
-                discord.get(), &settings.policies},
+                &discord, &settings.policies},
                settings.http.tokens,
                RateSettings::of(settings.http.rate_limit)},
            log, metrics},
@@ -271,6 +270,7 @@ void App::Parts::use(const Settings& changed) {
   metrics.set_max_services(settings.max_services);
   http.use(settings.http.tokens);
   notifier.use(settings.discord.webhook_url.reveal());
+  discord.use(settings.discord);
   retention.use(settings.retention);
   if (decides_otherwise) {
     take(rules::PoliciesChanged{settings.policies});

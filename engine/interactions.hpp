@@ -21,6 +21,14 @@ struct InteractionAnswer {
   std::string details{};
 };
 
+inline InteractionAnswer discord_not_configured() {
+  return {404,
+          {},
+          "Discord is not configured",
+          "Put public_key, application_id, guild_id and approver_roles into the section discord of "
+          "the configuration."};
+}
+
 // Where Discord's commands go in. Reactor thread only.
 class Interactions {
  public:

@@ -62,15 +62,24 @@ int limit_of(const Interaction& interaction) {
 
 DiscordCommands::DiscordCommands(DiscordSources sources, const DiscordSettings& settings,
                                  MessageTimes times)
-    : sources_{std::move(sources)},
-      settings_{settings},
-      times_{times},
-      signature_{settings.public_key.value()},
-      guard_{rules::second_of(sources_.wall())} {}
+    : sources_{std::move(sources)}, times_{times}, guard_{rules::second_of(sources_.wall())} {
+  use(settings);
+}
+
+void DiscordCommands::use(const DiscordSettings& settings) {
+  settings_ = settings;
+  signature_.reset();
+  if (settings.public_key) {
+    signature_.emplace(*settings.public_key);
+  }
+}
 
 void DiscordCommands::take(const SignedBody& request, const Reply& reply) {
+  if (!signature_) {
+    return reply(discord_not_configured());
+  }
   const auto made = signed_second(request.timestamp);
-  if (!made || !signature_.is_signed(request)) {
+  if (!made || !signature_->is_signed(request)) {
     return reply(
         unauthorized("Only Discord may ask here: X-Signature-Ed25519 and X-Signature-Timestamp are "
                      "missing, or do not fit the body and discord.public_key."));
@@ -289,12 +298,6 @@ void DiscordCommands::tell_history(const Interaction& interaction, const Reply& 
                        : "⚠️ The database cannot be read at this moment: `/rollback status` is "
                          "answered from memory.");
   });
-}
-
-std::unique_ptr<Interactions> discord_commands(DiscordSources sources,
-                                               const DiscordSettings& settings) {
-  return settings.public_key ? std::make_unique<DiscordCommands>(std::move(sources), settings)
-                             : nullptr;
 }
 
 }  // namespace rollbackd::engine

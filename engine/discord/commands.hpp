@@ -42,11 +42,14 @@ class DiscordCommands final : public Interactions {
   // Rollbacks that are shown at the same time.
   static constexpr std::size_t followed_max = 64;
 
-  // REQUIRES: settings.public_key.
+  // Without settings.public_key every request is 404.
   DiscordCommands(DiscordSources sources, const DiscordSettings& settings, MessageTimes times = {});
 
   void take(const SignedBody& request,
             const std::function<void(InteractionAnswer)>& answer) override;
+
+  // From the next request on; messages under way stay where they are.
+  void use(const DiscordSettings& settings);
 
  private:
   using Reply = std::function<void(InteractionAnswer)>;
@@ -70,13 +73,9 @@ class DiscordCommands final : public Interactions {
   DiscordSources sources_;
   DiscordSettings settings_;
   MessageTimes times_;
-  SignatureCheck signature_;
+  std::optional<SignatureCheck> signature_;
   ReplayGuard guard_;
   std::map<rules::EventId, std::shared_ptr<Following>> followed_;
 };
-
-// Null where no `discord.public_key` is set: no command is taken.
-std::unique_ptr<Interactions> discord_commands(DiscordSources sources,
-                                               const DiscordSettings& settings);
 
 }  // namespace rollbackd::engine

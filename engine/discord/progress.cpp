@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "engine/discord/replies.hpp"
 #include "engine/discord/texts.hpp"
 #include "engine/markdown.hpp"
 #include "engine/utf8.hpp"
@@ -12,13 +13,18 @@
 namespace rollbackd::engine {
 namespace {
 
-// In UTF-16 units, escapes included; together far less than a message may have.
-constexpr std::size_t name_max = 100;
-constexpr std::size_t reason_max = 400;
+// In UTF-16 units, escapes included.
+constexpr std::size_t name_max = 80;
+constexpr std::size_t reason_max = 230;
 constexpr std::size_t line_max = 200;
-constexpr std::size_t verdict_max = 450;
-constexpr std::size_t error_max = 300;
-constexpr std::size_t url_max = 200;
+constexpr std::size_t verdict_max = 350;
+constexpr std::size_t error_max = 200;
+constexpr std::size_t url_max = 150;
+constexpr std::size_t words_max = 500;  // our own in one message, with ids, times and the bar
+
+// Deployment, service, target and commit; the reasons of the rollback and of its approval.
+static_assert(4 * name_max + 2 * reason_max + verdict_max + error_max + url_max + words_max <=
+              content_max);
 
 std::string_view doing(rules::StepName step) {
   switch (step) {
@@ -157,8 +163,7 @@ std::string pause_of(const rules::Pause& pause) {
 }  // namespace
 
 std::string progress_text(const rules::Rollback& rollback, const std::string& person) {
-  const std::string url =
-      utf16_length(rollback.run_url) <= url_max / 2 ? escaped_line(rollback.run_url, url_max) : "";
+  const bool has_url = rollback.run_url == escaped_line(rollback.run_url, url_max);
   const bool was_proposed = rollback.asked && rollback.approved;
   const std::string why =
       was_proposed && !rollback.approved->reason.empty()
@@ -167,7 +172,7 @@ std::string progress_text(const rules::Rollback& rollback, const std::string& pe
   return "✅ **Rollback approved** by " + person + "\n\n" + head_of(rollback) + why +
          "\n\nExecuting rollback…\n" + bar_of(rollback) +
          (rollback.is_over() ? "\n" + end_of(rollback) : step_of(rollback)) +
-         (url.empty() ? "" : "\nRun: <" + url + ">");
+         (has_url && !rollback.run_url.empty() ? "\nRun: <" + rollback.run_url + ">" : "");
 }
 
 std::string refused_text(const rules::Answer& answer, const std::string& person) {

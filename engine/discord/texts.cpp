@@ -15,8 +15,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t name_max = 80;
-constexpr std::size_t reason_max = 160;
-constexpr std::size_t breakers_max = 5;
+constexpr std::size_t reason_max = 120;
+constexpr std::size_t breakers_max = 3;
 
 // Adds whole lines as long as they fit with the count of those that do not.
 class Lines {

@@ -7,17 +7,15 @@ namespace {
 // Signed by Discord instead of carrying a token. A standby answers, too: who asked hears in words
 // that it cannot act.
 void interact(const ApiSources& sources, const ApiCall& call, const ApiReply& reply) {
+  const auto give = [&reply](InteractionAnswer answer) {
+    reply(answer.status == 200 ? json_answer(std::move(answer.json))
+                               : refusal(answer.status, answer.error, answer.details));
+  };
   if (sources.interactions == nullptr) {
-    return reply(refusal(404, "Discord is not configured",
-                         "Put public_key, application_id, guild_id and approver_roles into the "
-                         "section discord of the configuration."));
+    return give(discord_not_configured());
   }
   sources.interactions->take(
-      {call.request.signature, call.request.signature_timestamp, call.request.body},
-      [&reply](InteractionAnswer answer) {
-        reply(answer.status == 200 ? json_answer(std::move(answer.json))
-                                   : refusal(answer.status, answer.error, answer.details));
-      });
+      {call.request.signature, call.request.signature_timestamp, call.request.body}, give);
 }
 
 }  // namespace

@@ -56,7 +56,6 @@ inline rules::Rollback a_shown_rollback() {
 // The commands with everything they are answered from in the test's hands.
 struct DiscordKit {
   explicit DiscordKit(engine::MessageTimes times = quick()) {
-    engine::DiscordSettings settings;
     settings.api_url = discord.rest.url("/api");
     std::array<std::uint8_t, 32> key{};
     REQUIRE(engine::read_hex(discord_public_key, key));
@@ -122,6 +121,7 @@ struct DiscordKit {
   }
 
   DiscordStandIn discord;
+  engine::DiscordSettings settings;
   SetView view;
   HandDesk desk;
   FixedArchive archive;

@@ -258,8 +258,7 @@ TEST_CASE("discord: a failure and an abort end with why, and with what to do") {
 
 TEST_CASE("discord: pause and resume say who and why; a breaker is closed by who may override") {
   DiscordKit f;
-  const json pause =
-      discord_command("rollback", "pause", {{"reason", "moving\x01 the database"}});
+  const json pause = discord_command("rollback", "pause", {{"reason", "moving\x01 the database"}});
   CHECK(f.take(pause) == json{{"type", 5}});
   const auto paused = f.desk.last<rules::PauseRequest>();
   CHECK(paused.on);
@@ -331,6 +330,22 @@ TEST_CASE("discord: a rollback that another daemon took over is not followed in 
   f.leader = "host:2";
   f.run_until_edits(2);
   CHECK(holds(f.discord.edits(command).at(1), "Another rollbackd leads now"));
+}
+
+TEST_CASE("discord: a role that is taken away, or a key, counts from the next request on") {
+  DiscordKit f;
+  f.take(f.approve(bad_id));
+  f.settings.approver_roles = {"77"};
+  f.commands->use(f.settings);
+  CHECK(holds(f.notice(f.approve(bad_id)), "discord.approver_roles"));
+  f.settings.public_key->front() ^= 1U;
+  f.commands->use(f.settings);
+  CHECK(f.take_text(ping.dump()).status == 401);
+  f.settings.public_key.reset();
+  f.commands->use(f.settings);
+  const auto answer = f.take_text(ping.dump());
+  CHECK(answer.status == 404);
+  CHECK(holds(answer.details, "public_key"));
 }
 
 TEST_CASE("discord: what is registered is what is known here") {

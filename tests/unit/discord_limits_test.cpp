@@ -99,6 +99,28 @@ TEST_CASE("discord limits: a rollback's message is one, and keeps its end, whate
   }
 }
 
+TEST_CASE("discord limits: also the longest message of all fits, to its last word") {
+  const std::string much(5000, '*');
+  rules::Rollback r = tests::a_shown_rollback();
+  r.version = r.git_commit = r.reason = r.target->version = r.target->git_commit = much;
+  r.service = {much, much};
+  r.validation.checks.assign(
+      30, {rules::Reason::migration, rules::Outcome::violation, true, true, much});
+  r.steps.fill({rules::StepStatus::failed, {}, {}, much, {}});
+  r.asked = true;
+  r.approved = rules::Said{much, much, r.decided_at};
+  r.run_url = "https://github.com/" + std::string(131, 'a');
+  r.ended_by = rules::Reason::rollback_of_rollback;
+  r.completed_at = r.decided_at + rules::seconds{100'000'000};
+  for (const auto status : {rules::RollbackStatus::failed, rules::RollbackStatus::aborted,
+                            rules::RollbackStatus::in_progress}) {
+    r.status = status;
+    const std::string text = progress_text(r, "<@" + std::string(20, '4') + ">");
+    CHECK(utf16_length(text) <= content_max);
+    CHECK(text.ends_with(r.run_url + ">"));
+  }
+}
+
 TEST_CASE("discord limits: status, history, pause and help are messages, whatever is in them") {
   Random random{tests::seed()};
   CAPTURE(tests::seed());

@@ -129,7 +129,9 @@ std::string beyond(const Row& row, const std::string& limit, int direction) {
 
 TEST_CASE("settings, documented: every key that the code reads is in the table, and no other") {
   std::map<std::string, std::set<std::string>> sections;
+  std::set<std::string> once;
   for (const Row& row : documented()) {
+    CHECK_MESSAGE(once.insert(row.key).second, row.key << " is there twice");
     std::string path = row.key;
     for (std::size_t dot = path.rfind('.'); !path.empty(); dot = path.rfind('.')) {
       const bool is_top = dot == std::string::npos;
