@@ -216,10 +216,10 @@ TEST_CASE("a new token counts and an old one does not, from the next request on"
 TEST_CASE(
     "a bad file leaves the old one in force, said with its place; a good one after it works") {
   Stage stage;
-  write_config(stage, stage.configuration() + "mode: sometimes\nprobation: 5\n");
+  write_config(stage, stage.configuration() + "mode: sometimes\nblame_window: 5\n");
   reload(stage, "config_not_reloaded");
   stage.daemon().wait_for_log(
-      {"event=config_not_reloaded", "line=", "probation is 5 without a unit"});
+      {"event=config_not_reloaded", "line=", "blame_window is 5 without a unit"});
   stage.daemon().wait_for_log({"event=config_not_reloaded", "mode is \\\"sometimes\\\""});
   CHECK(stage.daemon().count_in_log("event=config_reloaded") == 0);
   stage.wait_for_metric("rollbackd_config_last_reload_successful", "0");
