@@ -11,6 +11,7 @@ declare -A packages=(
   [demo]="postgresql-15"
   [test]="postgresql-15 openssl libevent-2.1-7 libc-ares2 spin shellcheck python3-yaml jq curl"
   [model]="spin gcc python3"
+  [fuzz]="clang-14 libclang-rt-14-dev"
   [lint]="clang-14 clang-tidy-14 clang-format-14 shellcheck"
 )
 
@@ -134,7 +135,7 @@ get_program() {
 setup() {
   local missing group
   for group in "$@"; do
-    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, model, lint"
+    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, model, fuzz, lint"
   done
   command -v dpkg-query >/dev/null ||
     fail "this is not Debian: ./dev knows the packages of Debian 12 only" \
