@@ -14,6 +14,7 @@ declare -A packages=(
   [bench]="wrk hey"
   [model]="spin gcc python3"
   [package]="debhelper dpkg-dev fakeroot lintian mmdebstrap"
+  [fuzz]="clang-14 libclang-rt-14-dev"
   [lint]="clang-14 clang-tidy-14 clang-format-14 shellcheck"
 )
 
@@ -162,7 +163,7 @@ get_program() { get_programs "$2" "$4" "$3"; }
 setup() {
   local missing group
   for group in "$@"; do
-    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, bench, model, lint, package"
+    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, bench, model, fuzz, lint, package"
   done
   command -v dpkg-query >/dev/null ||
     fail "this is not Debian: ./dev knows the packages of Debian 12 only" \
