@@ -89,11 +89,6 @@ std::string file_with(const Row& row, const std::string& value) {
                                     " guild_id: '12345678901234567',"
                                     " approver_roles: ['12345678901234567'], ");
   }
-  const std::string discord = "{discord: {";
-  if (row.key == "discord.api_url") {
-    text.insert(discord.size(), "public_key: " + std::string(64, 'a') +
-                                    ", application_id: 1, guild_id: 2, approver_roles: [3], ");
-  }
   return text;
 }
 
