@@ -8,7 +8,10 @@
 #include "engine/actions/github.hpp"
 #include "engine/actions/health_probe.hpp"
 #include "engine/actions/webhook.hpp"
+#include "engine/app_readiness.hpp"
+#include "engine/app_reload.hpp"
 #include "engine/clock.hpp"
+#include "engine/discord/commands.hpp"
 #include "engine/feed/feed.hpp"
 #include "engine/feed/response_times.hpp"
 #include "engine/front_desk.hpp"
@@ -20,22 +23,22 @@
 #include "engine/outgoing/http_client.hpp"
 #include "engine/store/control_reader.hpp"
 #include "engine/store/dispatch_gate.hpp"
+#include "engine/store/heartbeat.hpp"
 #include "engine/store/journal.hpp"
 #include "engine/store/leadership.hpp"
 #include "engine/store/migrations.hpp"
 #include "engine/store/records.hpp"
+#include "engine/store/retention.hpp"
 #include "engine/store/sampler.hpp"
 #include "engine/store/snapshots.hpp"
+#include "engine/telemetry/life_signs.hpp"
 #include "engine/telemetry/pause_alarm.hpp"
-#include "engine/telemetry/supervisor.hpp"
 
 namespace rollbackd::engine {
 namespace {
 
 // A call that libpq never returns from is ended within its own limit and this.
 constexpr rules::Duration watchdog_every{250'000};
-// Windows that are older make the daemon not ready: a link may hang before anything fails.
-constexpr rules::Second windows_age_max = 3;
 // How often a stopping daemon looks whether its last deploy has ended and is journaled.
 constexpr rules::Duration stop_look_every{50'000};
 // How long it waits for the journal alone: what could not be written is found again in the
@@ -64,7 +67,8 @@ NotifierSettings notifier_settings(const Settings& settings) {
 
 // In the order of construction: what is below is destroyed before what it uses.
 struct App::Parts final : Inbox, Actions {
-  Parts(const Settings& chosen, const Telemetry& telemetry);
+  Parts(const Settings& chosen, const Telemetry& telemetry,
+        std::function<LoadedSettings()> read_again);
 
   void post(rules::Input input) override;
   void start(const rules::Action& action) override;
@@ -73,11 +77,14 @@ struct App::Parts final : Inbox, Actions {
   Status begin();
   void lead(std::int64_t epoch);
   void follow();
-  [[nodiscard]] Readiness readiness() const;
+  [[nodiscard]] Witnesses witnesses() const {
+    return {leadership, control, feed, board, loop, time};
+  }
   [[nodiscard]] std::optional<std::string> other_leader() const;
-  std::string scrape();
+  std::string scrape(Exposition format);
   void take(const rules::Input& input);
   void arm();
+  void use(const Settings& changed);
   void watch();
   void stop(int signal);
   void stop_when_idle();
@@ -92,7 +99,7 @@ struct App::Parts final : Inbox, Actions {
 
   Settings settings;
   ConnectionInfo database;
-  Log& log;
+  StructuredLog& log;
   Metrics& metrics;
   StatusBoard& board;
   asio::io_context reactor{1};
@@ -121,15 +128,22 @@ struct App::Parts final : Inbox, Actions {
   MigrationReverter migrations;
   PauseAlarm pause_alarm;
   Records records;
+  Retention retention;
   Sampler sampler;
+  Heartbeat heartbeat;
   Feed feed;
   ResponseTimesFeed response_times;
   Leadership leadership;
+  DiscordCommands discord{{loop, desk, records, outgoing, log, reactor.get_executor(), wall_now,
+                           [this] { return other_leader(); }},
+                          settings.discord};
   HttpServer http;
-  Supervisor supervisor = Supervisor::of_environment();
+  LifeSigns life_signs{Supervisor::of_environment()};
+  Reloader reloader;
 };
 
-App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
+App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry,
+                  std::function<LoadedSettings()> read_again)
     : settings{chosen},
       database{connection_info(settings)},
       log{telemetry.log},
@@ -161,8 +175,10 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
       control{reactor, database, *this, log, board},
       migrations{database, own(&ExecutionSettings::migration_role), *this, log},
       pause_alarm{log, metrics},
-      records{reactor, database, log},
+      records{reactor, database, log, metrics},
+      retention{reactor, database, settings.retention, log},
       sampler{reactor, database, *this, log, metrics, board},
+      heartbeat{reactor, database, log, metrics},
       feed{reactor,
            database,
            {settings.doorbell, settings.policies.window_lengths().back()},
@@ -173,10 +189,24 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry)
           reactor, database, {[this](std::int64_t epoch) { lead(epoch); }, [this] { follow(); }},
           log,     metrics,  board},
       http{reactor,
-           Api{{loop, time, desk, records, reactor.get_executor(), [this] { return scrape(); },
-                [this] { return readiness(); }, [this] { return other_leader(); }},
-               settings.http.tokens},
-           log, metrics} {}
+           Api{{loop, time, desk, records, reactor.get_executor(),
+                [this](Exposition format) { return scrape(format); },
+                [this] { return readiness_of(witnesses()); }, [this] { return other_leader(); },
+                &discord, &settings.policies},
+               settings.http.tokens,
+               RateSettings::of(settings.http.rate_limit)},
+           log, metrics},
+      reloader{reactor,
+               settings,
+               {std::move(read_again), [this](const Settings& changed) { use(changed); },
+                [this](bool successful) { metrics.configuration_read(successful, wall_now()); },
+                [this] { return status_of(witnesses()); }},
+               log,
+               life_signs} {
+  for (const auto& [method, path] : http.routes()) {
+    metrics.expect(method, path);
+  }
+}
 
 void App::Parts::post(rules::Input input) {
   asio::post(reactor, [this, input = std::move(input)] { take(input); });
@@ -186,7 +216,9 @@ void App::Parts::take(const rules::Input& input) {
   if (const auto* read = std::get_if<rules::ControlRead>(&input)) {
     pause_alarm.see(*read, steady_now());
   }
+  const SteadyTime begun = steady_now();
   loop.take(input);
+  metrics.observe(Timing::judgement, rules::in_seconds(steady_now() - begun));
   arm();
 }
 
@@ -225,37 +257,24 @@ void App::Parts::arm() {
   });
 }
 
-std::string App::Parts::scrape() {
+std::string App::Parts::scrape(Exposition format) {
   metrics.set(Level::feed_polling, feed.polls_by_design().empty() ? 0 : 1);
-  return metrics.scrape(loop);
+  return metrics.scrape(loop, health_of(readiness_of(witnesses())), format);
 }
 
-// A warm standby is ready, too: it answers reads and takes over.
-Readiness App::Parts::readiness() const {
-  Readiness now;
-  now.role = leadership.is_leading() ? "leader" : "standby";
-  now.leader = control.leader();
-  const std::string& why = feed.polls_by_design();
-  now.feed = why.empty() ? "listening" : "polling: " + why;
-  for (const StatusBoard::Problem& problem : board.problems()) {
-    const bool leaders_own = problem.part == Part::leadership || problem.part == Part::journal;
-    if (leadership.is_standby() && leaders_own) {
-      continue;
-    }
-    // Who holds K instead of us is among the warnings; polling meanwhile loses nothing.
-    if (problem.part == Part::doorbell && board.is_warned_of(Warning::doorbell_strangers)) {
-      continue;
-    }
-    now.problems.emplace_back(std::string{name_of(problem.part)}, problem.text);
+// Reactor thread: what asks `settings` for a service's part sees the new one from now on.
+void App::Parts::use(const Settings& changed) {
+  const bool decides_otherwise = settings.policies != changed.policies;
+  settings = changed;
+  log.use(settings.log);
+  metrics.set_max_services(settings.max_services);
+  http.use(settings.http.tokens);
+  notifier.use(settings.discord.webhook_url.reveal());
+  discord.use(settings.discord);
+  retention.use(settings.retention);
+  if (decides_otherwise) {
+    take(rules::PoliciesChanged{settings.policies});
   }
-  const rules::Second age = rules::second_of(time.now()) - loop.as_of();
-  if (loop.has_windows() && age > windows_age_max && board.problem_of(Part::windows).empty()) {
-    now.problems.emplace_back(std::string{name_of(Part::windows)},
-                              "the tables have not been read for " + std::to_string(age) + " s");
-  }
-  now.ready = now.problems.empty();
-  now.warnings = board.warnings();
-  return now;
 }
 
 std::optional<std::string> App::Parts::other_leader() const {
@@ -277,7 +296,8 @@ Status App::Parts::begin() {
   control.start();
   feed.start();
   leadership.start();
-  supervisor.ready("watching");
+  reloader.start();
+  life_signs.ready(status_of(witnesses()));
   return Done{};
 }
 
@@ -285,14 +305,18 @@ void App::Parts::lead(std::int64_t epoch) {
   journal.lead(epoch);
   gate.lead(epoch);
   feed.lead();
+  heartbeat.lead();
   journal.read();
   notifier.start();
+  retention.lead();
 }
 
 void App::Parts::follow() {
   journal.follow();
   feed.follow();
+  heartbeat.follow();
   notifier.stop();
+  retention.follow();
   post(rules::LeadershipLost{});
 }
 
@@ -305,11 +329,13 @@ void App::Parts::watch() {
   control.end_if_stuck(now);
   migrations.end_if_stuck(now);
   records.end_if_stuck(now);
+  retention.end_if_stuck(now);
   sampler.end_if_stuck(now);
+  heartbeat.end_if_stuck(now);
   feed.end_if_stuck(now);
   response_times.end_if_stuck(now);
   leadership.end_if_stuck(now);
-  supervisor.watchdog();
+  life_signs.turn(now, progresses(witnesses()), [this] { return status_of(witnesses()); });
   watchdog.expires_after(watchdog_every);
   watchdog.async_wait([this](const boost::system::error_code& error) {
     if (!error) {
@@ -321,7 +347,8 @@ void App::Parts::watch() {
 void App::Parts::stop(int signal) {
   log.info("stopping", {{"signal", std::int64_t{signal}},
                         {"deploys_running", static_cast<std::int64_t>(executors.lost_with_us())}});
-  supervisor.stopping("waiting for running deploys");
+  life_signs.stopping(steady_now(), "stopping, when no deploy runs any more");
+  reloader.stop();
   executors.stop_starting();
   stop_when_idle();
 }
@@ -346,8 +373,9 @@ void App::Parts::stop_when_idle() {
   });
 }
 
-App::App(const Settings& settings, const Telemetry& telemetry)
-    : parts_{std::make_unique<Parts>(settings, telemetry)} {}
+App::App(const Settings& settings, const Telemetry& telemetry,
+         std::function<LoadedSettings()> read_again)
+    : parts_{std::make_unique<Parts>(settings, telemetry, std::move(read_again))} {}
 
 App::~App() = default;
 
@@ -361,7 +389,9 @@ Status App::run() {
   parts_->feed.stop();
   parts_->response_times.stop();
   parts_->sampler.stop();
+  parts_->heartbeat.follow();
   parts_->control.stop();
+  parts_->retention.stop();
   parts_->migrations.stop();
   parts_->leadership.stop();
   return Done{};

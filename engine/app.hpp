@@ -1,11 +1,13 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "engine/board.hpp"
 #include "engine/ports.hpp"
 #include "engine/result.hpp"
 #include "engine/settings.hpp"
+#include "engine/telemetry/log.hpp"
 #include "engine/telemetry/metrics.hpp"
 
 namespace rollbackd::engine {
@@ -15,19 +17,21 @@ namespace rollbackd::engine {
 class App {
  public:
   struct Telemetry {
-    Log& log;
+    StructuredLog& log;
     Metrics& metrics;
     Observer& observer;
     StatusBoard& board;
   };
 
-  App(const Settings& settings, const Telemetry& telemetry);
+  // `read_again`: the settings as the file has them by then, for SIGHUP.
+  App(const Settings& settings, const Telemetry& telemetry,
+      std::function<LoadedSettings()> read_again);
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
   // Serves until SIGTERM or SIGINT; starts nothing new then and waits for a running command. Fails
-  // when it cannot listen.
+  // when it cannot listen. SIGHUP takes over what has changed in the settings.
   Status run();
 
  private:

@@ -22,9 +22,17 @@ constexpr auto parts = rules::names_of<Part>({{Part::database, "database"},
 
 std::string_view name_of(Part part) { return parts.name_of(part); }
 
+std::vector<Part> all_parts() {
+  std::vector<Part> all;
+  for (const auto& [part, name] : parts.rows) {
+    all.push_back(part);
+  }
+  return all;
+}
+
 StatusBoard::StatusBoard(const std::vector<Part>& expected) {
   for (const Part part : expected) {
-    problems_[part] = "has not reported yet; it is starting";
+    problems_[part] = starting;
   }
 }
 

@@ -11,6 +11,7 @@
 namespace rollbackd::engine {
 
 std::string_view name_of(Part part);
+std::vector<Part> all_parts();
 
 // Keeps what each part last said about itself. Any thread.
 class StatusBoard final : public Board {
@@ -19,6 +20,9 @@ class StatusBoard final : public Board {
     Part part;
     std::string text;
   };
+
+  // What is said of a part that was expected and has not reported.
+  static constexpr const char* starting = "has not reported yet; it is starting";
 
   StatusBoard() = default;
   // Those in `expected` have a problem until they have reported: a daemon is not ready because

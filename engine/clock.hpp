@@ -9,7 +9,8 @@
 
 namespace rollbackd::engine {
 
-// The wall clock, for log lines and screens only: nothing is decided by it.
+// The wall clock, for log lines, screens and the age of what Discord signed: nothing else is
+// decided by it.
 rules::Instant wall_now();
 
 // The database's time, kept by the steady clock between two measurements. Any thread.

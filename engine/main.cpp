@@ -1,19 +1,23 @@
 #include <csignal>
-#include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <optional>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 
 #include "engine/app.hpp"
+#include "engine/app_inspect.hpp"
 #include "engine/board.hpp"
+#include "engine/clock.hpp"
 #include "engine/database/conninfo.hpp"
 #include "engine/settings.hpp"
 #include "engine/store/schema.hpp"
 #include "engine/telemetry/decision_log.hpp"
 #include "engine/telemetry/log.hpp"
 #include "engine/telemetry/metrics.hpp"
+#include "engine/telemetry/supervisor.hpp"
 #include "engine/version.hpp"
 #include "rules/laws.hpp"
 
@@ -28,22 +32,47 @@ enum ExitCode : int { exit_ok = 0, exit_failed = 1, exit_usage = 2, exit_config 
 struct Arguments {
   std::string config;
   std::string conninfo;
+  std::string name;
   bool print = false;
   bool purge = false;
+  bool json = false;
 };
 
-// All mistakes of the file at once, on stderr; nothing: it has some.
-std::optional<Settings> settings_from(const std::string& file) {
+// What libpq is to understand is the business of whoever links it, not of the reader of the file.
+LoadedSettings load(const std::string& file) {
   if (file.empty()) {
     return Settings{};
   }
   LoadedSettings loaded = load_settings(file);
+  if (const auto* settings = std::get_if<Settings>(&loaded)) {
+    if (const auto conninfo = session_conninfo({settings->database.conninfo.reveal(), {}}, "");
+        !conninfo) {
+      const Error& error = conninfo.error();
+      return std::vector<SettingsProblem>{{0, 0, error.what + "; " + error.remedy}};
+    }
+  }
+  return loaded;
+}
+
+// Whether stderr goes to systemd's journal, which takes a priority from the beginning of a line.
+bool stderr_is_journal() {
+  const char* given = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe): one thread
+  struct stat about {};
+  return given != nullptr && ::fstat(STDERR_FILENO, &about) == 0 &&
+         std::to_string(about.st_dev) + ":" + std::to_string(about.st_ino) == given;
+}
+
+// All mistakes of the file at once, on stderr; nothing: it has some.
+std::optional<Settings> settings_from(const std::string& file) {
+  LoadedSettings loaded = load(file);
   if (auto* settings = std::get_if<Settings>(&loaded)) {
     return std::move(*settings);
   }
-  for (const SettingsProblem& problem : std::get<std::vector<SettingsProblem>>(loaded)) {
-    std::cerr << describe(file, problem) << '\n';
+  const auto& problems = std::get<std::vector<SettingsProblem>>(loaded);
+  for (const SettingsProblem& problem : problems) {
+    std::cerr << (stderr_is_journal() ? "<3>" : "") << describe(file, problem) << '\n';
   }
+  Supervisor::of_environment().status(describe(file, problems.front()));
   return std::nullopt;
 }
 
@@ -51,7 +80,8 @@ ConnectionInfo connection_of(const Arguments& arguments, const Settings& setting
   if (!arguments.conninfo.empty()) {
     return {arguments.conninfo, {}};
   }
-  return {settings.database.conninfo.reveal(), settings.database.password.reveal()};
+  return {settings.database.conninfo.reveal(), settings.database.password.reveal(),
+          settings.database.password_file};
 }
 
 int fail(const Error& error) {
@@ -71,6 +101,7 @@ void end_within_limit() {
 }
 
 int run(const Arguments& arguments) {
+  std::signal(SIGHUP, SIG_IGN);  // until it can be answered
   const auto settings = settings_from(arguments.config);
   if (!settings) {
     return exit_config;
@@ -80,14 +111,17 @@ int run(const Arguments& arguments) {
     log.error("laws_self_test_failed", {{"what", *broken}});
     return exit_failed;
   }
-  StatusBoard board{{Part::database, Part::windows, Part::journal, Part::leadership, Part::control}};
+  StatusBoard board{
+      {Part::database, Part::windows, Part::journal, Part::leadership, Part::control}};
   Metrics metrics{settings->max_services};
+  metrics.configuration_read(true, wall_now());
   DecisionLog observer{log, metrics};
   log.info("starting", {{"version", std::string{version()}}, {"commit", std::string{commit()}}});
   try {
-    App app{*settings, {log, metrics, observer, board}};
+    App app{*settings, {log, metrics, observer, board}, [&] { return load(arguments.config); }};
     if (const Status ended = app.run(); !ended) {
       log.error("cannot_run", {{"what", ended.error().what}, {"remedy", ended.error().remedy}});
+      Supervisor::of_environment().status(ended.error().what + "; " + ended.error().remedy);
       return exit_failed;
     }
     end_within_limit();
@@ -100,11 +134,18 @@ int run(const Arguments& arguments) {
 }
 
 int check_config(const Arguments& arguments) {
-  if (!settings_from(arguments.config)) {
+  return inspect_config(arguments.config, arguments.json);
+}
+
+int doctor(const Arguments& arguments) { inspect_surroundings(arguments.config, arguments.json); }
+
+int explain(const Arguments& arguments) {
+  const auto settings = settings_from(arguments.config);
+  if (!settings) {
     return exit_config;
   }
-  std::cout << arguments.config << ": no mistakes found\n";
-  return exit_ok;
+  return inspect_event(*settings, connection_of(arguments, *settings), arguments.name,
+                       arguments.json);
 }
 
 int run_install(const Arguments& arguments) {
@@ -154,16 +195,28 @@ int main(int argc, char** argv) {
     return command;
   };
   add("run", "watch, decide and roll back, until SIGTERM", run);
-  add("check-config", "say every mistake of the configuration file", check_config)
-      ->get_option("--config")
+  CLI::App* checking = add(
+      "check-config", "say every mistake of the configuration file, or what counts", check_config);
+  checking->get_option("--config")->required();
+  CLI::App* examining =
+      add("doctor", "look whether everything it needs is there and works", doctor);
+  CLI::App* explaining = add(
+      "explain", "tell a rollback's, or a deployment's, story from the database alone", explain);
+  explaining
+      ->add_option("event", arguments.name,
+                   "event_id, deployment_id, a beginning of one, or version")
       ->required();
+  for (CLI::App* command : {checking, examining, explaining}) {
+    command->add_flag("--json", arguments.json, "print for programs");
+  }
   CLI::App* installing =
       add("install", "put tables, functions and triggers into the database", run_install);
-  installing->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
   installing->add_flag("--print", arguments.print, "print the SQL instead of running it");
   CLI::App* removing =
       add("uninstall", "remove triggers, functions and our own tables", run_uninstall);
-  removing->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
+  for (CLI::App* command : {explaining, installing, removing}) {
+    command->add_option("--conninfo", arguments.conninfo, "database, as libpq reads it");
+  }
   removing->add_flag("--purge", arguments.purge, "remove the other tables and their rows, too");
   try {
     app.parse(argc, argv);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -116,8 +117,46 @@ struct NewDeployment {
   std::string git_commit;
   std::string git_branch;
   rules::DeploymentStatus status = rules::DeploymentStatus::in_progress;
-  std::string recorded_by;  // the token's name
+  std::string recorded_by;     // the token's name
+  std::string initiated_by{};  // a person's uuid; empty: not told
+  rules::Sender sender{};
 };
+
+// What an Alertmanager says of one alert: its labels are its fingerprint, so that what is told
+// twice is known again.
+struct IncomingAlert {
+  std::string fingerprint;
+  std::string name;
+  rules::Service service;
+  rules::Instant starts_at;
+  std::optional<rules::Instant> resolved_at;  // nothing: it fires
+  std::string summary;                        // for people
+};
+
+// What one delivery says: of each fingerprint one alert.
+struct AlertDelivery {
+  std::vector<IncomingAlert> alerts;
+  std::size_t left_out = 0;  // those that are no service's
+};
+
+struct StatusChange {
+  rules::DeploymentId deployment;
+  rules::DeploymentStatus status = rules::DeploymentStatus::in_progress;
+  std::string initiated_by{};  // as above
+  rules::Sender sender{};
+};
+
+// A request that was carried out before, as its sender's key finds it.
+struct KeptRequest {
+  std::string fingerprint;
+  std::optional<rules::EventId> event;  // the rollback that it was about
+  std::optional<int> status;            // of the answer; nothing: it was not given, or lost
+  std::string answer;
+};
+
+// A request is known again by its key for so long, and of one token so many are known.
+inline constexpr std::chrono::hours request_keys_kept{24};
+inline constexpr int request_keys_max = 100'000;
 
 // What people and pipelines read and write besides rollbacks. Answers are JSON texts of rows, as
 // the tables have them; nothing: there is no such row. Given on the reactor thread.
@@ -131,9 +170,19 @@ class Archive {
   virtual void deployments(const DeploymentsQuery& query, OnText on_text) = 0;
   virtual void record(const NewDeployment& deployment, OnText on_text) = 0;
   // Of a row whose rollback keeps its status the answer shows the old one, and `event_id`.
-  virtual void change_status(const rules::DeploymentId& deployment, rules::DeploymentStatus status,
-                             OnText on_text) = 0;
+  virtual void change_status(const StatusChange& change, OnText on_text) = 0;
+  // Keeps what fires until it is told to be resolved. The answer counts them.
+  virtual void take_alerts(AlertDelivery delivery, OnText on_text) = 0;
+
+  // Whether a request of this sender and key was carried out within request_keys_kept.
+  using OnKept = std::function<void(const Result<std::optional<KeptRequest>>&)>;
+  virtual void recall(const rules::Sender& sender, OnKept on_kept) = 0;
+  // Keeps what was answered to it; whoever recalls it afterwards gets that. As well as it can.
+  virtual void keep_answer(const rules::Sender& sender, int status, const std::string& answer) = 0;
 };
+
+// The formats of the metrics that Prometheus asks for: its text, 0.0.4, and OpenMetrics, 1.0.0.
+enum class Exposition { text, open_metrics };
 
 // Sees what went in and what came out, to log and count it; changes nothing.
 class Observer {
@@ -226,12 +275,18 @@ enum class Count {
   feed_bells,
   feed_strange_bells,
   feed_rebuilds,
+  feed_gaps,
   feed_reconnects,
   feed_untimed_rows,
   feed_early_rows,
   feed_unknown_deployments,
   feed_unowned_events,
   feed_rows_skipped,
+  audits,
+  canaries,
+  canaries_lost,
+  heartbeats,
+  heartbeats_failed,
   doorbell_silences,
   response_times,
   response_times_left_out,
@@ -241,15 +296,23 @@ enum class Count {
   journal_commits,
   journal_failures,
   samples,
+  samples_failed,
+  snapshots_failed,
+  leadership_changes,
   notifications,
-  notifications_failed,
-  http_requests,
+  notifications_put_off,
+  notifications_refused,
+  notification_channels_gone,
+  alerts_in_firing,
+  alerts_in_resolved,
+  alerts_in_left_out,
+  config_reloads,
+  config_reloads_failed,
   http_errors,
-  deploys,
-  deploys_failed,
 };
 
 enum class Level {
+  database_up,
   feed_listening,
   feed_polling,
   doorbell_silent,
@@ -258,6 +321,8 @@ enum class Level {
   feed_foreign_rows,
   feed_unwatched_severities,
   canary_round_trip_seconds,
+  canary_timestamp_seconds,
+  heartbeat_timestamp_seconds,
   notify_lock_waiters,
   doorbell_strangers,
   notify_queue_usage_ratio,
@@ -265,16 +330,24 @@ enum class Level {
   memory_utilisation_percent,
   outbox_waiting,
   leader,
+  leader_epoch,
   paused,
+  paused_since_timestamp_seconds,  // 0: it is not
   breakers_open,
+  alerts_in,
   response_times_complete,
+  config_reload_successful,
+  config_reload_timestamp_seconds,  // of the last one that was taken over
 };
 
 enum class Timing {
   feed_poll,
   feed_lag,
+  heartbeat,
+  judgement,
   journal_commit,
   snapshot,
+  sample,
   http_request,
   notification,
   response_times_poll
@@ -287,6 +360,8 @@ class Meter {
   virtual void count(Count what, double n = 1) = 0;
   virtual void set(Level what, double value) = 0;
   virtual void observe(Timing what, double seconds) = 0;
+  // A request was answered. The route as the API declares it; empty: it has none such.
+  virtual void answered(std::string_view method, std::string_view route, int status) = 0;
 };
 
 }  // namespace rollbackd::engine

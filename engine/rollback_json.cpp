@@ -125,7 +125,11 @@ std::optional<rules::Target> target_of(const json& j) {
 }
 
 json said_json(const rules::Said& said) {
-  return {{"by", said.by}, {"reason", said.reason}, {"at", instant_text(said.at)}};
+  json all{{"by", said.by}, {"reason", said.reason}, {"at", instant_text(said.at)}};
+  if (!said.token.empty()) {
+    all["token"] = said.token;
+  }
+  return all;
 }
 
 std::optional<rules::Said> said_of(const json& object, const char* key) {
@@ -134,7 +138,8 @@ std::optional<rules::Said> said_of(const json& object, const char* key) {
     return std::nullopt;
   }
   return rules::Said{found->value("by", ""), found->value("reason", ""),
-                     instant_of(*found, "at").value_or(rules::Instant{})};
+                     instant_of(*found, "at").value_or(rules::Instant{}),
+                     found->value("token", "")};
 }
 
 json names_json(const std::vector<rules::Reason>& reasons) {
@@ -188,6 +193,7 @@ void read_metadata(const json& about, rules::Rollback& rollback) {
   rollback.late_outcome = about.value("late_outcome", "");
   rollback.serving_from = instant_of(about, "serving_from");
   rollback.initiated_by = about.value("initiated_by", "");
+  rollback.token = about.value("token", "");
   rollback.ended_by = rules::reason_named(about.value("ended_by", ""));
 }
 
@@ -326,6 +332,7 @@ json metadata_json(const rules::Rollback& rollback) {
   about.add("late_outcome", rollback.late_outcome);
   about.add("serving_from", rollback.serving_from);
   about.add("initiated_by", rollback.initiated_by);
+  about.add("token", rollback.token);
   if (rollback.ended_by) {
     about.add("ended_by", std::string{rules::name_of(*rollback.ended_by)});
   }

@@ -8,6 +8,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include "engine/settings_discord.hpp"
 #include "engine/settings_policy.hpp"
 #include "engine/settings_reader.hpp"
 #include "engine/settings_values.hpp"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::size_t file_max = 1024 * 1024;
 constexpr int services_max = 10'000;
+constexpr int rate_limit_max = 1'000'000;
 
 constexpr auto scopes = rules::names_of<Scope>({{Scope::read, "read"},
                                                 {Scope::record, "record"},
@@ -93,7 +95,7 @@ HttpToken read_token(const Value& value) {
 
 void read_http(const Value& value, HttpSettings& http) {
   constexpr std::string_view an_address = "an IP address and a port such as 127.0.0.1:9641";
-  const Section section{value, {"listen", "tokens"}};
+  const Section section{value, {"listen", "tokens", "rate_limit"}};
   if (const Value* listen = section.find("listen")) {
     if (const auto text = listen->text(an_address)) {
       const auto address = listen_address_named(*text);
@@ -102,6 +104,9 @@ void read_http(const Value& value, HttpSettings& http) {
       }
       http.listen = address.value_or(http.listen);
     }
+  }
+  if (const Value* limit = section.find("rate_limit")) {
+    http.rate_limit = limit->whole_number(1, rate_limit_max).value_or(http.rate_limit);
   }
   const Value* tokens = section.find("tokens");
   if (tokens == nullptr) {
@@ -122,25 +127,6 @@ void read_http(const Value& value, HttpSettings& http) {
   }
 }
 
-void read_notify(const Value& value, DiscordSettings& discord) {
-  const Section section{value, {"discord"}};
-  const Value* given = section.find("discord");
-  if (given == nullptr) {
-    return;
-  }
-  const Section inner{*given, {"webhook_url", "webhook_url_file"}};
-  discord.webhook_url = inner.secret("webhook_url").value_or(Secret{});
-  if (discord.webhook_url.empty()) {
-    return;
-  }
-  const auto objection = objection_to_url(discord.webhook_url.reveal());
-  if (!objection.empty()) {
-    const Value* place = inner.find("webhook_url");
-    (place != nullptr ? place : inner.find("webhook_url_file"))
-        ->object(objection, "an https URL (plain http only to this machine)");
-  }
-}
-
 void read_log(const Value& value, LogSettings& log) {
   const Section section{value, {"level", "format"}};
   if (const Value* level = section.find("level")) {
@@ -155,9 +141,24 @@ void read_log(const Value& value, LogSettings& log) {
     log.format = format
                      ->word<LogFormat>({{"logfmt", LogFormat::logfmt},
                                         {"json", LogFormat::json},
-                                        {"journald", std::nullopt}})
+                                        {"journald", LogFormat::journald}})
                      .value_or(log.format);
   }
+}
+
+// An hour is longer than anything that is still looked at.
+void read_retention(const Value& value, RetentionSettings& retention) {
+  constexpr DurationRange range{rules::minutes{60}, {}};
+  const Section section{value, {"roman_events", "response_times", "snapshots", "outbox"}};
+  const auto read = [&section, &range](std::string_view key, rules::Duration& into) {
+    if (const Value* given = section.find(key)) {
+      take(into, given->duration(range));
+    }
+  };
+  read("roman_events", retention.roman_events);
+  read("response_times", retention.response_times);
+  read("snapshots", retention.snapshots);
+  read("outbox", retention.outbox);
 }
 
 void read_metrics(const Value& value, std::size_t& max_services) {
@@ -169,11 +170,12 @@ void read_metrics(const Value& value, std::size_t& max_services) {
   }
 }
 
+const std::vector<std::string_view> top_keys{
+    "database",     "http",     "mode",   "probation", "blame_window", "feed",      "triggers",
+    "environments", "rollback", "notify", "discord",   "metrics",      "retention", "log"};
+
 Settings read_file(const Value& whole) {
-  const Section file{whole,
-                     {"database", "http", "mode", "probation", "blame_window", "feed", "triggers",
-                      "environments", "rollback", "notify", "metrics", "log"},
-                     {"discord", "retention"}};
+  const Section file{whole, top_keys};
   Settings settings;
   const auto read = [&file](std::string_view key, auto&& reader, auto& into) {
     if (const Value* given = file.find(key)) {
@@ -184,7 +186,9 @@ Settings read_file(const Value& whole) {
   read("http", read_http, settings.http);
   read_policies(file, settings);
   read("notify", read_notify, settings.discord);
+  read("discord", read_discord, settings.discord);
   read("metrics", read_metrics, settings.max_services);
+  read("retention", read_retention, settings.retention);
   read("log", read_log, settings.log);
   if (const Value* feed = file.find("feed")) {
     const Section section{*feed, {"doorbell"}};
@@ -196,6 +200,7 @@ Settings read_file(const Value& whole) {
               .value_or(settings.doorbell);
     }
   }
+  settings.secret_files = whole.source().secret_files;
   return settings;
 }
 
@@ -255,11 +260,15 @@ const ExecutionSettings& Settings::execution_of(const rules::Service& service) c
   return shared == environment_execution.end() ? execution : shared->second;
 }
 
-LoadedSettings read_settings(std::string_view yaml, const std::filesystem::path& folder) {
+namespace {
+
+template <class Read>
+auto read_text(std::string_view yaml, const std::filesystem::path& folder, Read read)
+    -> std::variant<decltype(read(std::declval<const Value&>())), std::vector<SettingsProblem>> {
   SourceFile source{folder, {}};
-  Settings settings;
+  decltype(read(std::declval<const Value&>())) settings;
   if (const auto document = parse(yaml, source)) {
-    settings = read_file(Value{*document, YAML::Mark{}, "", source});
+    settings = read(Value{*document, YAML::Mark{}, "", source});
   }
   if (source.problems.empty()) {
     return settings;
@@ -271,7 +280,7 @@ LoadedSettings read_settings(std::string_view yaml, const std::filesystem::path&
   return std::move(source.problems);
 }
 
-LoadedSettings load_settings(const std::filesystem::path& file) {
+std::variant<std::string, std::vector<SettingsProblem>> text_of(const std::filesystem::path& file) {
   errno = 0;
   std::ifstream in{file, std::ios::binary};
   std::string yaml(file_max + 1, '\0');
@@ -282,7 +291,39 @@ LoadedSettings load_settings(const std::filesystem::path& file) {
         {0, 0, "cannot be read (" + why + "), expected a YAML file"}};
   }
   yaml.resize(static_cast<std::size_t>(in.gcount()));
-  return read_settings(yaml, file.parent_path());
+  return yaml;
+}
+
+DiscordSettings read_discord_alone(const Value& whole) {
+  const Section file{whole, top_keys};
+  DiscordSettings discord;
+  if (const Value* given = file.find("discord")) {
+    read_discord(*given, discord);
+  }
+  return discord;
+}
+
+}  // namespace
+
+LoadedSettings read_settings(std::string_view yaml, const std::filesystem::path& folder) {
+  return read_text(yaml, folder, read_file);
+}
+
+LoadedSettings load_settings(const std::filesystem::path& file) {
+  auto text = text_of(file);
+  if (auto* problems = std::get_if<std::vector<SettingsProblem>>(&text)) {
+    return std::move(*problems);
+  }
+  return read_settings(std::get<std::string>(text), file.parent_path());
+}
+
+std::variant<DiscordSettings, std::vector<SettingsProblem>> load_discord_settings(
+    const std::filesystem::path& file) {
+  auto text = text_of(file);
+  if (auto* problems = std::get_if<std::vector<SettingsProblem>>(&text)) {
+    return std::move(*problems);
+  }
+  return read_text(std::get<std::string>(text), file.parent_path(), read_discord_alone);
 }
 
 std::string describe(const std::filesystem::path& file, const SettingsProblem& problem) {

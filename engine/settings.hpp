@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,6 +43,8 @@ struct DatabaseSettings {
   // Where the password was read, and is read again when the connection has to be opened anew;
   // empty: it is in the configuration itself.
   std::filesystem::path password_file;
+
+  friend bool operator==(const DatabaseSettings&, const DatabaseSettings&) = default;
 };
 
 // Where the daemon listens. The host is an IP address, or empty for all addresses; port 0: any free
@@ -64,11 +67,15 @@ struct HttpToken {
   std::vector<Scope> scopes;
 
   [[nodiscard]] bool may(Scope scope) const;
+
+  friend bool operator==(const HttpToken&, const HttpToken&) = default;
 };
 
 struct HttpSettings {
   ListenAddress listen;
   std::vector<HttpToken> tokens;
+  // A second, of each token, and of each client's address what comes without a good one.
+  int rate_limit = 1000;
 };
 
 enum class Doorbell { automatic, on, off };
@@ -116,14 +123,39 @@ struct ExecutionSettings {
 };
 
 struct DiscordSettings {
-  Secret webhook_url;  // empty: nobody is notified
+  Secret webhook_url;  // of notify.discord; empty: nobody is notified
+
+  // Of discord. Ids are digits, as Discord writes them.
+  std::string api_url = "https://discord.com/api/v10";       // without a slash at its end
+  std::optional<std::array<std::uint8_t, 32>> public_key{};  // nothing: no command is taken
+  std::string application_id{};
+  std::string guild_id{};
+  std::vector<std::string> approver_roles{};
+  std::vector<std::string> override_roles{};
+  Secret bot_token{};  // only to register the commands
+
+  friend bool operator==(const DiscordSettings&, const DiscordSettings&) = default;
 };
 
-enum class LogFormat { logfmt, json };
+// How long rows of ours are kept. People's logs, and what other programs wrote into the tables that
+// we share with them, are never deleted.
+struct RetentionSettings {
+  rules::Duration roman_events = rules::minutes{400 * 24 * 60};
+  rules::Duration response_times = rules::minutes{7 * 24 * 60};
+  rules::Duration snapshots = rules::minutes{90 * 24 * 60};
+  rules::Duration outbox = rules::minutes{30 * 24 * 60};  // after it was sent, or given up
+
+  friend bool operator==(const RetentionSettings&, const RetentionSettings&) = default;
+};
+
+// journald: logfmt for the journal, which has the time of its own, with the priority in front.
+enum class LogFormat { logfmt, json, journald };
 
 struct LogSettings {
   LogLevel level = LogLevel::info;
   LogFormat format = LogFormat::logfmt;
+
+  friend bool operator==(const LogSettings&, const LogSettings&) = default;
 };
 
 struct Settings {
@@ -133,12 +165,15 @@ struct Settings {
   rules::PolicyBook policies;
   DiscordSettings discord;
   std::size_t max_services = 200;  // told about one by one in the metrics
+  RetentionSettings retention;
   LogSettings log;
 
   // Each service's, where it or its environment has its own; everybody's in `execution`.
   ExecutionSettings execution;
   std::map<std::string, ExecutionSettings> environment_execution;
   std::map<rules::Service, ExecutionSettings> service_execution;
+
+  std::vector<std::filesystem::path> secret_files;  // those that secrets were read from
 
   [[nodiscard]] const ExecutionSettings& execution_of(const rules::Service& service) const;
 };
@@ -157,6 +192,10 @@ using LoadedSettings = std::variant<Settings, std::vector<SettingsProblem>>;
 
 // Reads the file and the files of secrets that it names, a relative one from the folder of `file`.
 LoadedSettings load_settings(const std::filesystem::path& file);
+
+// Only what is in `discord` of the file: for who may not read the files of the other secrets.
+std::variant<DiscordSettings, std::vector<SettingsProblem>> load_discord_settings(
+    const std::filesystem::path& file);
 
 // The same from text; `folder` is where relative names of secret files begin.
 LoadedSettings read_settings(std::string_view yaml, const std::filesystem::path& folder = {});

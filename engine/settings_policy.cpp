@@ -28,7 +28,7 @@ struct Layer {
 
 void read_trigger_window(const Section& section, rules::Trigger& trigger, WindowLengths& lengths) {
   const Value* window = section.find("window");
-  if (rules::is_shared(trigger.signal)) {
+  if (rules::is_shared(trigger.signal) || trigger.signal == Signal::alert) {
     if (window != nullptr && window->text("now") != "now") {
       window->object("is given for " + std::string{name_of(trigger.signal)}, "now, or no window");
     }
@@ -67,10 +67,42 @@ std::string read_trigger_name(const Section& section) {
   return given;
 }
 
+// The alert of the signal of that name, which is 0 or 1.
+void read_trigger_alert(const Section& section, rules::Trigger& trigger) {
+  constexpr std::string_view expected = "the name of an alert, of at most 500 characters";
+  const Value* alert = section.find("alert");
+  if (trigger.signal != Signal::alert) {
+    if (alert != nullptr) {
+      alert->object("is given for " + std::string{name_of(trigger.signal)}, "signal: alert");
+    }
+    return;
+  }
+  if (alert == nullptr) {
+    section.whole().object("has no alert", "alert: " + std::string{expected});
+    return;
+  }
+  trigger.alert = alert->text(expected).value_or("");
+  if (trigger.alert.size() > 500) {
+    alert->object("is too long", expected);
+  }
+}
+
+void read_trigger_threshold(const Section& section, rules::Trigger& trigger) {
+  constexpr std::string_view a_threshold = "a number of 0 or more";
+  const Value* above = section.find("above");
+  if (above != nullptr) {
+    take(trigger.above, above->number(0, a_threshold));
+    if (trigger.signal == Signal::alert && trigger.above >= 1) {
+      above->object("is never exceeded: an alert is 0 or 1", "above: 0, or leave it out");
+    }
+  } else if (trigger.signal != Signal::alert) {
+    section.whole().object("has no threshold", "above: " + std::string{a_threshold});
+  }
+}
+
 rules::Trigger read_trigger(const Value& value, WindowLengths& lengths) {
   using enum rules::TriggerAction;
-  constexpr std::string_view a_threshold = "a number of 0 or more";
-  const Section section{value, {"name", "signal", "window", "above", "for", "action"}, {"alert"}};
+  const Section section{value, {"name", "signal", "alert", "window", "above", "for", "action"}};
   rules::Trigger trigger;
   trigger.name = read_trigger_name(section);
 
@@ -81,19 +113,16 @@ rules::Trigger read_trigger(const Value& value, WindowLengths& lengths) {
                                   {"connection_utilisation", Signal::connection_utilisation},
                                   {"response_time_p95", Signal::response_time_p95},
                                   {"memory_utilisation", Signal::memory_utilisation},
-                                  {"alert", std::nullopt}});
+                                  {"alert", Signal::alert}});
   } else {
     value.object("has no signal", "for example signal: errors_per_minute");
   }
   if (signal) {
     trigger.signal = *signal;
     read_trigger_window(section, trigger, lengths);
+    read_trigger_alert(section, trigger);
   }
-  if (const Value* above = section.find("above")) {
-    take(trigger.above, above->number(0, a_threshold));
-  } else {
-    value.object("has no threshold", "above: " + std::string{a_threshold});
-  }
+  read_trigger_threshold(section, trigger);
   if (const Value* held_for = section.find("for")) {
     take(trigger.held_for, held_for->duration(any_duration));
   }

@@ -43,6 +43,11 @@ std::optional<Secret> read_secret(const Value& named) {
     named.object("names " + shown(*path) + ", which " + secret.error().what, secret.error().remedy);
     return std::nullopt;
   }
+  std::vector<std::filesystem::path>& files = named.source().secret_files;
+  const std::filesystem::path file = named.source().folder / *path;
+  if (std::find(files.begin(), files.end(), file) == files.end()) {
+    files.push_back(file);
+  }
   return Secret{std::move(*secret)};
 }
 
@@ -71,10 +76,6 @@ Value::Value(const YAML::Node& node, YAML::Mark key, std::string name, SourceFil
 void Value::object(std::string_view found, std::string_view expected) const {
   source_->note(mark_, (name_.empty() ? "the file" : name_) + " " + std::string{found} +
                            ", expected " + std::string{expected});
-}
-
-void Value::note_later() const {
-  source_->note(key_, name_ + " is known, but not in this version yet, expected it to be left out");
 }
 
 std::optional<std::string> Value::scalar(std::string_view expected) const {
@@ -208,23 +209,15 @@ std::vector<std::pair<std::string, Value>> Value::pairs() const {
   return found;
 }
 
-void Value::object_later(std::string_view given, std::string_view expected) const {
-  object("is " + shown(given) + ", which is known, but not in this version yet", expected);
-}
-
 void Value::object_to_word(std::string_view given,
                            const std::vector<std::string_view>& names) const {
   object("is " + shown(given), listed(names) + meant(closest(given, names)));
 }
 
-Section::Section(const Value& value, const std::vector<std::string_view>& keys,
-                 const std::vector<std::string_view>& later)
-    : whole_{value} {
+Section::Section(const Value& value, const std::vector<std::string_view>& keys) : whole_{value} {
   for (auto& [key, entry] : value.pairs()) {
     if (std::find(keys.begin(), keys.end(), key) != keys.end()) {
       values_.emplace(key, entry);
-    } else if (std::find(later.begin(), later.end(), key) != later.end()) {
-      entry.note_later();
     } else {
       value.source().note(entry.key_mark(),
                           "unknown key " + shown(key) +

@@ -25,6 +25,7 @@ std::string listed(const std::vector<std::string_view>& names);
 struct SourceFile {
   std::filesystem::path folder;  // where relative names of secret files begin
   std::vector<SettingsProblem> problems;
+  std::vector<std::filesystem::path> secret_files{};  // those that were read
 
   void note(const YAML::Mark& mark, std::string text);
 };
@@ -45,11 +46,11 @@ void take(T& into, const std::optional<Given>& given) {
   }
 }
 
-// A word of a closed list. One without a value is known, but not in this version yet.
+// A word of a closed list.
 template <class T>
 struct Word {
   std::string_view name;
-  std::optional<T> value;
+  T value;
 };
 
 // One value with its name for messages ("rollback.verify.window").
@@ -65,7 +66,6 @@ class Value {
 
   // Notes "<name> <found>, expected <expected>".
   void object(std::string_view found, std::string_view expected) const;
-  void note_later() const;
 
   // Any non-empty text. Notes never show it: it may be a secret.
   [[nodiscard]] std::optional<std::string> text(std::string_view expected) const;
@@ -82,31 +82,25 @@ class Value {
 
   template <class T>
   [[nodiscard]] std::optional<T> word(std::initializer_list<Word<T>> words) const {
-    std::vector<std::string_view> now;
+    std::vector<std::string_view> names;
     for (const Word<T>& known : words) {
-      if (known.value) {
-        now.push_back(known.name);
-      }
+      names.push_back(known.name);
     }
-    const auto given = scalar(listed(now));
+    const auto given = scalar(listed(names));
     if (!given) {
       return std::nullopt;
     }
     for (const Word<T>& known : words) {
       if (known.name == *given) {
-        if (!known.value) {
-          object_later(*given, listed(now));
-        }
         return known.value;
       }
     }
-    object_to_word(*given, now);
+    object_to_word(*given, names);
     return std::nullopt;
   }
 
  private:
   [[nodiscard]] std::optional<std::string> scalar(std::string_view expected) const;
-  void object_later(std::string_view given, std::string_view expected) const;
   void object_to_word(std::string_view given, const std::vector<std::string_view>& names) const;
 
   YAML::Node node_;
@@ -116,14 +110,13 @@ class Value {
   SourceFile* source_;
 };
 
-// A map with a closed list of keys. `later` are the keys of the contract whose feature is not
-// built.
+// A map with a closed list of keys.
 class Section {
  public:
-  Section(const Value& value, const std::vector<std::string_view>& keys,
-          const std::vector<std::string_view>& later = {});
+  Section(const Value& value, const std::vector<std::string_view>& keys);
 
   [[nodiscard]] const Value* find(std::string_view key) const;
+  [[nodiscard]] bool is_empty() const { return values_.empty(); }
   // The place of the section itself, for what is missing in it.
   [[nodiscard]] const Value& whole() const { return whole_; }
 

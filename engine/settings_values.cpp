@@ -178,20 +178,29 @@ std::optional<ListenAddress> listen_address_named(std::string_view text) {
   return ListenAddress{std::move(host), *port};
 }
 
-std::optional<std::array<std::uint8_t, 32>> sha256_named(std::string_view text) {
-  std::array<std::uint8_t, 32> bytes{};
-  if (text.size() != 2 * bytes.size()) {
-    return std::nullopt;
+bool read_hex(std::string_view text, std::span<std::uint8_t> into) {
+  if (text.size() != 2 * into.size()) {
+    return false;
   }
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
+  for (std::size_t i = 0; i < into.size(); ++i) {
     const int high = hex_value(text[2 * i]);
     const int low = hex_value(text[2 * i + 1]);
     if (high < 0 || low < 0) {
-      return std::nullopt;
+      return false;
     }
-    bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
+    into[i] = static_cast<std::uint8_t>(high * 16 + low);
   }
-  return bytes;
+  return true;
+}
+
+std::optional<std::array<std::uint8_t, 32>> sha256_named(std::string_view text) {
+  std::array<std::uint8_t, 32> bytes{};
+  return read_hex(text, bytes) ? std::optional{bytes} : std::nullopt;
+}
+
+bool is_snowflake(std::string_view text) {
+  return !text.empty() && text.size() <= 20 && text.front() != '0' &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 std::string_view objection_to_webhook_secret(std::string_view secret) {

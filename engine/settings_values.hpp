@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +30,13 @@ std::optional<double> number_named(std::string_view text);  // finite
 // hang.
 std::optional<ListenAddress> listen_address_named(std::string_view text);
 
+// The bytes of exactly two hexadecimal digits each. False: it is something else.
+bool read_hex(std::string_view text, std::span<std::uint8_t> into);
+
 std::optional<std::array<std::uint8_t, 32>> sha256_named(std::string_view text);
+
+// An id as Discord makes them, of a guild, a role or an application: up to 20 digits.
+bool is_snowflake(std::string_view text);
 
 // Why this URL is not asked; empty: it may be. Plain http only to this very machine.
 std::string_view objection_to_url(std::string_view url);

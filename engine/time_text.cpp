@@ -1,5 +1,6 @@
 #include "engine/time_text.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -72,6 +73,39 @@ std::optional<rules::Instant> parse_instant(std::string_view text) {
                       std::chrono::minutes{*minute} + std::chrono::seconds{*second} +
                       std::chrono::microseconds{*fraction};
   return rules::Instant{std::chrono::duration_cast<rules::Duration>(moment)};
+}
+
+std::optional<rules::Instant> parse_rfc3339(std::string_view text) {
+  constexpr std::size_t whole = std::string_view{"2025-12-15T14:35:00"}.size();
+  constexpr std::size_t precise = 6;
+  const auto second = parse_instant(std::string{text.substr(0, whole)} + "Z");
+  if (!second) {
+    return std::nullopt;
+  }
+  std::string_view rest = text.substr(whole);
+  std::string fraction;
+  if (rest.starts_with('.')) {
+    const auto end = std::min(rest.find_first_not_of("0123456789", 1), rest.size());
+    fraction = rest.substr(1, std::min(end - 1, precise));
+    rest.remove_prefix(end);
+    if (fraction.empty()) {
+      return std::nullopt;
+    }
+  }
+  fraction.resize(precise, '0');
+  const rules::Instant moment =
+      *second + std::chrono::microseconds{number_in(fraction, 0, precise).value_or(0)};
+  if (rest == "Z" || rest == "z") {
+    return moment;
+  }
+  const auto hours = number_in(rest, 1, 2);
+  const auto minutes = number_in(rest, 4, 2);
+  const bool shaped = rest.size() == 6 && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':';
+  if (!shaped || !hours || !minutes || *hours > 23 || *minutes > 59) {
+    return std::nullopt;
+  }
+  const rules::Duration east = std::chrono::hours{*hours} + std::chrono::minutes{*minutes};
+  return rest[0] == '+' ? moment - east : moment + east;
 }
 
 }  // namespace rollbackd::engine

@@ -17,4 +17,8 @@ std::string instant_text(rules::Instant instant);
 // Reads what instant_text() and second_text() write; nothing: it is neither.
 std::optional<rules::Instant> parse_instant(std::string_view text);
 
+// Reads any RFC 3339 time, such as "2025-12-15T16:35:00.123456789+02:00"; what is finer than a
+// microsecond is cut off. Nothing: it is none.
+std::optional<rules::Instant> parse_rfc3339(std::string_view text);
+
 }  // namespace rollbackd::engine

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "rules/guards.hpp"
+#include "rules/heartbeat.hpp"
 #include "rules/invariant.hpp"
 #include "rules/limits.hpp"
 #include "rules/probation.hpp"
@@ -12,17 +13,57 @@
 
 namespace rollbackd::rules {
 
+namespace {
+
+// Nothing: it is no person's request.
+const Sender* sender_of(const Input& input) {
+  return std::visit(
+      [](const auto& known) -> const Sender* {
+        if constexpr (requires { known.sender; }) {
+          return &known.sender;
+        } else {
+          return nullptr;
+        }
+      },
+      input);
+}
+
+// In the transaction of what was done: a repetition after a crash finds either both or neither.
+void keep_request(const Sender& sender, Output& output) {
+  if (sender.key.empty() || output.commits.empty()) {
+    return;
+  }
+  std::optional<EventId> event;
+  for (const Answer& answer : output.answers) {
+    // The event of one that is under way is somebody else's.
+    if (answer.rollback && answer.kind != Answer::Kind::under_way) {
+      event = answer.rollback->id;
+    }
+  }
+  output.commits.back().entries.push_back(KeepRequest{sender, event});
+}
+
+}  // namespace
+
 Decider::Decider(PolicyBook policies) : world_{std::move(policies)} {}
 
 Output Decider::step(Instant now, const Input& input) {
   now_ = now;
   Output output;
   std::visit([&](const auto& known) { on(known, now, output); }, input);
+  if (const Sender* sender = sender_of(input)) {
+    keep_request(*sender, output);
+  }
   return output;
 }
 
 void Decider::on(const FeedBatch& batch, Instant now, Output& output) {
   after_intake(take_in(world_, batch), now, output);
+  for (const EventGroup& group : batch.events) {
+    if (is_heartbeat(group)) {
+      output.heartbeat = Heartbeat{group.at, now};
+    }
+  }
 }
 
 void Decider::on(const FeedRebuilt& rebuilt, Instant now, Output& output) {
@@ -55,6 +96,17 @@ void Decider::on(const ResponseTimesRead& read, Instant /*now*/, Output& output)
 
 void Decider::on(const ResponseTimesLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
   world_.response_times_complete = false;
+}
+
+// Judged by them from the next second on. How long a row of an old table was above its limit says
+// nothing about one of the new.
+void Decider::on(const PoliciesChanged& changed, Instant /*now*/, Output& /*output*/) {
+  for (auto& [service, state] : world_.services) {
+    if (world_.book.of(service).triggers != changed.policies.of(service).triggers) {
+      state.above_since.clear();
+    }
+  }
+  world_.book = changed.policies;
 }
 
 void Decider::after_intake(const Intake& intake, Instant now, Output& output) {
@@ -99,7 +151,9 @@ void Decider::welcome(const Deployment& deployment, Instant now, Output& output)
   if (unhealthy) {
     due->samples.push_back({"previous_unhealthy", *unhealthy});
   }
-  std::vector<JournalEntry> entries{story_of_arrival(deployment)};
+  std::vector<JournalEntry> entries;
+  entries.reserve(3);
+  entries.emplace_back(story_of_arrival(deployment));
   const Deployment* before =
       deployment.rollback_from ? nullptr : world_.deployments.rolled_back_before(deployment);
   if (before != nullptr) {

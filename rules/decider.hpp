@@ -81,6 +81,7 @@ class Decider {
   void on(const AbortRequest& request, Instant now, Output& output);
   void on(const PauseRequest& request, Instant now, Output& output);
   void on(const CloseBreakerRequest& request, Instant now, Output& output);
+  void on(const PoliciesChanged& changed, Instant now, Output& output);
 
   void after_intake(const Intake& intake, Instant now, Output& output);
   void welcome(const Deployment& deployment, Instant now, Output& output);
@@ -148,9 +149,11 @@ class Decider {
   Instant now_{};                    // of the last step
   std::set<DeploymentId> verified_;  // PassProbation was sent; the row has not come back yet
   std::set<std::pair<DeploymentId, SnapshotType>> snapshots_asked_;
-  bool is_standby_ = true;                  // another daemon may lead
-  std::optional<Pause> pause_told_;         // as the journal has it
-  bool is_telling_pause_ = false;           // what tells it is on its way
+  bool is_standby_ = true;           // another daemon may lead
+  std::optional<Pause> pause_told_;  // as the journal has it
+  bool is_telling_pause_ = false;    // what tells it is on its way
+  // The last that was asked for here, and with which token.
+  std::optional<std::pair<Pause, std::string>> pause_asked_;
   std::uint64_t recount_asked_ = 0;         // the last RecountResponseTimes
   std::map<EventId, Unclaimed> unclaimed_;  // while the journal is not known
 };

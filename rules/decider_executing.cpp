@@ -304,6 +304,7 @@ void Decider::on(const MigrationsReverted& answer, Instant now, Output& output) 
 
 void Decider::on(const ControlRead& control, Instant now, Output& output) {
   const auto open_before = world_.control ? world_.control->breakers : std::vector<Breaker>{};
+  const bool alerts_changed = !world_.control || world_.control->alerts != control.alerts;
   world_.control = control;
   for (const Breaker& breaker : open_before) {
     if (!is_breaker_open(world_, breaker.environment)) {
@@ -313,6 +314,12 @@ void Decider::on(const ControlRead& control, Instant now, Output& output) {
   look_at_control(now, output);
   for (auto& [service, execution] : executions_) {
     execution.take(control);
+  }
+  if (alerts_changed) {
+    auto changed = take_alerts(world_, control.alerts);
+    std::erase_if(
+        changed, [this](const Service& service) { return world_.deployments.of(service).empty(); });
+    judge_services(changed, now, output);
   }
   drive_all(now, output);
 }

@@ -26,6 +26,9 @@ RomanEvent story_about(const Deployment& current, const Reading& reading, std::s
                     {"measured", reading.measured},
                     {"limit", reading.trigger->above},
                     {"version", current.version}};
+  if (!reading.trigger->alert.empty()) {
+    event.metadata.push_back({"alert", reading.trigger->alert});
+  }
   return event;
 }
 

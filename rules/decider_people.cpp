@@ -76,6 +76,7 @@ void Decider::on(const ManualRequest& request, Instant now, Output& output) {
   rollback.type = TriggerType::manual;
   rollback.reason = cut(request.reason);
   rollback.initiated_by = request.initiated_by;
+  rollback.token = request.sender.token;
   rollback.revert_migrations = request.revert_migrations;
   rollback.overrides = request.overrides;
   std::erase_if(rollback.overrides, [](Reason reason) { return !may_be_overridden(reason); });
@@ -93,10 +94,10 @@ void Decider::on(const ManualRequest& request, Instant now, Output& output) {
     return answer(request.request, Answer::Kind::dry_run, std::move(rollback), output);
   }
   if (takes_over) {
-    const Said said{request.initiated_by, rollback.reason, now};
+    const Said said{request.initiated_by, rollback.reason, now, request.sender.token};
     approve(active->second,
             {said, rollback.validation, rollback.target, rollback.initiated_by, rollback.overrides,
-             rollback.revert_migrations},
+             rollback.revert_migrations, rollback.token},
             now, output);
     rollback = active->second.rollback();
   } else {
@@ -136,14 +137,18 @@ void Decider::on(const ApproveRequest& request, Instant now, Output& output) {
   if (!rollback.validation.compliant()) {
     RomanEvent told = story_of_validation(rollback);
     told.metadata.push_back({"asked_by", somebody(request.by)});
+    add_said(told, {request.by, cut(request.reason), now, request.sender.token});
     send({std::move(told)}, {}, {}, output);
     return answer(request.request, refusal_of(rollback.validation), std::move(rollback), output);
   }
   approve(*execution,
-          {{request.by, cut(request.reason), now},
+          {{request.by, cut(request.reason), now, request.sender.token},
            rollback.validation,
            target_from(world_, *deployment),
-           rollback.initiated_by},
+           rollback.initiated_by,
+           {},
+           false,
+           rollback.token},
           now, output);
   answer(request.request, Answer::Kind::accepted, execution->rollback(), output);
 }
@@ -159,7 +164,7 @@ void Decider::on(const AbortRequest& request, Instant now, Output& output) {
   if (execution->is_dispatched()) {
     return answer(request.request, Answer::Kind::dispatched, execution->rollback(), output);
   }
-  execution->abort({request.by, cut(request.reason), now});
+  execution->abort({request.by, cut(request.reason), now, request.sender.token});
   drive(Service{execution->rollback().service}, now, output);
   answer(request.request, Answer::Kind::accepted, execution->rollback(), output);
 }
@@ -176,6 +181,7 @@ void Decider::on(const PauseRequest& request, Instant now, Output& output) {
   if (request.on) {
     world_.control->pause = pause;
   }
+  pause_asked_ = {pause, request.sender.token};
   output.answers.push_back({request.request, Answer::Kind::accepted, {}, pause});
 }
 
@@ -186,13 +192,14 @@ void Decider::on(const CloseBreakerRequest& request, Instant now, Output& output
   if (!is_breaker_open(world_, request.environment)) {
     return answer(request.request, Answer::Kind::no_breaker, {}, output);
   }
-  const Said said{request.by, cut(request.reason), now};
+  const Said said{request.by, cut(request.reason), now, request.sender.token};
   RomanEvent told =
       story_about_all("breaker_closed", "info",
                       "The breaker of " + request.environment + " was closed by " +
                           somebody(said.by) + (said.reason.empty() ? "" : ": " + said.reason));
   told.service.environment = request.environment;
-  told.metadata = {{"environment", request.environment}, {"by", said.by}, {"why", said.reason}};
+  told.metadata = {{"environment", request.environment}};
+  add_said(told, said);
   send({CloseBreaker{request.environment, said}, std::move(told)}, {}, {}, output);
   world_.breakers_opened.erase(request.environment);
   world_.breakers_closed[request.environment] = now;
@@ -222,7 +229,8 @@ void Decider::look_at_control(Instant now, Output& output) {
   const std::string who = somebody(pause.by) + (pause.reason.empty() ? "" : ": " + pause.reason);
   RomanEvent told = story_about_all(pause.on ? "pause" : "resume", pause.on ? "warning" : "info",
                                     (pause.on ? "Paused by " : "Resumed by ") + who);
-  told.metadata = {{"by", pause.by}, {"why", pause.reason}};
+  const bool is_known = pause_asked_ && pause_asked_->first == pause;
+  add_said(told, {pause.by, pause.reason, now, is_known ? pause_asked_->second : ""});
   std::vector<JournalEntry> entries;
   if (pause.on) {
     Alert alert{AlertKind::paused, {}, told.description};

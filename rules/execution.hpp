@@ -22,9 +22,10 @@ struct Approval {
   Said said;
   Validation validation;
   std::optional<Target> target;
-  std::string initiated_by;  // a uuid, or empty
+  std::string initiated_by;  // a uuid or another name; empty: nobody
   std::vector<Reason> overrides{};
   bool revert_migrations = false;
+  std::string token{};  // the name of that which asked for a rollback; empty: none
 };
 
 // Drives one rollback through its eight steps (DESIGN.md section 5). It only says what is next; it

@@ -212,11 +212,11 @@ NextMove Execution::finish(Instant now, std::vector<JournalEntry> entries) {
   } else if (rollback_.status == RollbackStatus::aborted) {
     entries.emplace_back(
         rollback_.claimed_at
-            ? story_of(
-                  rollback_, "rollback_aborted", "error",
+            ? story_of_abort(
+                  rollback_, "error",
                   "Two deploys met: " + rollback_.step(StepName::verify_health).error + reverted)
-            : story_of(rollback_, "rollback_aborted", "warning",
-                       "Stopped before the dispatch: " + reason + reverted));
+            : story_of_abort(rollback_, "warning",
+                             "Stopped before the dispatch: " + reason + reverted));
     entries.emplace_back(Alert{AlertKind::aborted, rollback_});
   } else {
     entries.emplace_back(story_of(

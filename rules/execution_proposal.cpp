@@ -47,13 +47,15 @@ NextMove Execution::approve(Approval approval, Instant now) {
   rollback_.overrides = std::move(approval.overrides);
   rollback_.revert_migrations = approval.revert_migrations;
   rollback_.initiated_by = std::move(approval.initiated_by);
+  rollback_.token = std::move(approval.token);
   Step& first = rollback_.step(StepName::create_pre_rollback_snapshot);
   first.status = StepStatus::in_progress;
   first.started_at = now;
   const std::string what = "Approved by " + by(approval.said) + because(approval.said);
+  RomanEvent approved = story_of(rollback_, "rollback_approved", "warning", what);
+  add_said(approved, approval.said);
   rollback_.approved = std::move(approval.said);
-  return {{PutRollback{rollback_}, story_of_validation(rollback_),
-           story_of(rollback_, "rollback_approved", "warning", what),
+  return {{PutRollback{rollback_}, story_of_validation(rollback_), std::move(approved),
            story_of(rollback_, "rollback_initiated", "warning",
                     rollback_.version + " will be rolled back to " + version_of(rollback_.target) +
                         ": " + rollback_.reason),
@@ -91,8 +93,8 @@ NextMove Execution::end_proposal(Reason reason, const std::string& why, Instant 
   rollback_.ended_by = reason;
   rollback_.completed_at = now;
   return {{PutRollback{rollback_},
-           story_of(rollback_, "rollback_aborted", "warning",
-                    "The proposal ended: " + std::string{name_of(reason)} + ": " + why),
+           story_of_abort(rollback_, "warning",
+                          "The proposal ended: " + std::string{name_of(reason)} + ": " + why),
            Alert{AlertKind::aborted, rollback_, why}},
           {}};
 }

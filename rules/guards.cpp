@@ -13,10 +13,25 @@ const Standing& standing_of(const World& world, const Service& service) {
   return state == world.services.end() ? none : state->second.standing;
 }
 
+// An alert that fires, and did so before the deployment came, is not the deployment's.
+bool had_alert_before(const World& world, const Deployment& deployment) {
+  const TriggerTable& table = world.book.of(deployment.service).triggers;
+  return std::any_of(table.begin(), table.end(), [&](const Trigger& trigger) {
+    if (trigger.signal != Signal::alert || trigger.action != TriggerAction::rollback) {
+      return false;
+    }
+    const auto since = alert_since(world, deployment.service, trigger.alert);
+    return since && deployment.deployed_at && *since < *deployment.deployed_at;
+  });
+}
+
 // Before a replacement was the bad one: that says nothing.
 bool is_unhealthy_before(const World& world, const Deployment& deployment) {
   if (deployment.rollback_from) {
     return false;
+  }
+  if (had_alert_before(world, deployment)) {
+    return true;
   }
   return deployment.previous_unhealthy ? *deployment.previous_unhealthy
                                        : was_unhealthy_before(world, deployment).value_or(false);
@@ -30,6 +45,9 @@ bool is_stale(const World& world, const Policy& policy, Instant now) {
 // Whether the trigger fired in one of the seconds (from - window, from]; of longer windows as many
 // seconds count as memory has.
 bool fired_before(const World& world, const DeploymentId& id, const Trigger& trigger, Second from) {
+  if (!world.windows.has_events(id)) {
+    return false;  // no threshold is below zero
+  }
   const Second oldest = world.windows.oldest();
   const auto count_in = [&](Second at) {
     return at < oldest ? 0 : static_cast<std::int64_t>(world.windows.count_in(id, at));

@@ -9,6 +9,7 @@
 #include "rules/action.hpp"
 #include "rules/deployment.hpp"
 #include "rules/ids.hpp"
+#include "rules/policy.hpp"
 #include "rules/reason.hpp"
 #include "rules/response_times.hpp"
 #include "rules/rollback.hpp"
@@ -227,14 +228,24 @@ struct Migration {
   friend bool operator==(const Migration&, const Migration&) = default;
 };
 
-// What can forbid to act, in one snapshot, oldest migration first. Comes every
-// limits::control_every, and in answer to ReadControl.
+// An alert that an Alertmanager has told us fires for a service.
+struct FiringAlert {
+  Service service;
+  std::string name;
+  Instant since;
+
+  friend bool operator==(const FiringAlert&, const FiringAlert&) = default;
+};
+
+// What can forbid to act, in one snapshot, oldest migration first, and the alerts that came in.
+// Comes every limits::control_every, and in answer to ReadControl.
 struct ControlRead {
   std::uint64_t number = 0;  // of the last ReadControl that it answers
   Pause pause;
   std::vector<Breaker> breakers;  // open ones
   std::vector<Migration> migrations;
   bool migrations_cut = false;  // there are more than limits::migrations_max
+  std::vector<FiringAlert> alerts{};
 };
 
 struct HealthUrlAnswered {
@@ -246,15 +257,25 @@ struct HealthUrlAnswered {
 // Names a person's request within this process; its Answer carries it. 0: nobody waits for one.
 using RequestId = std::uint64_t;
 
+// Where a request came from.
+struct Sender {
+  std::string token{};        // the name of its token; empty: it had none
+  std::string key{};          // by which the sender knows a repetition; empty: none was given
+  std::string fingerprint{};  // of all that was asked for: a repetition has the same
+
+  friend bool operator==(const Sender&, const Sender&) = default;
+};
+
 // A person asks for a rollback.
 struct ManualRequest {
   DeploymentId deployment;
   std::string reason;
-  std::string initiated_by;  // a uuid, or empty
+  std::string initiated_by;  // a uuid or another name; empty: nobody
   RequestId request = 0;
   bool dry_run = false;  // only the answer is wanted
   bool revert_migrations = false;
   std::vector<Reason> overrides{};  // only of who may
+  Sender sender{};
 };
 
 // A person turns a proposal into the rollback.
@@ -263,6 +284,7 @@ struct ApproveRequest {
   EventId event;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 // A person stops a rollback before its dispatch, or a proposal.
@@ -271,6 +293,7 @@ struct AbortRequest {
   EventId event;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 // A person turns the emergency stop on or off.
@@ -279,6 +302,7 @@ struct PauseRequest {
   bool on = true;
   std::string reason;
   std::string by;
+  Sender sender{};
 };
 
 struct CloseBreakerRequest {
@@ -286,15 +310,23 @@ struct CloseBreakerRequest {
   std::string environment;
   std::string reason;
   std::string by;
+  Sender sender{};
+};
+
+// The operator has changed the configuration. REQUIRES: no window lengths but those that there were
+// at the start; others would have to be counted first.
+struct PoliciesChanged {
+  PolicyBook policies;
 };
 
 // Time has passed: what Decider::wake_at() asked for.
 struct Tick {};
 
-using Input = std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost,
-                           JournalRead, CommitDone, LeadershipLost, Sampled, SnapshotTaken,
-                           DeployStarted, DeployEnded, HealthUrlAnswered, ManualRequest, Tick,
-                           ResponseTimesRead, ResponseTimesLost, MigrationsReverted, ControlRead,
-                           ApproveRequest, AbortRequest, PauseRequest, CloseBreakerRequest>;
+using Input =
+    std::variant<FeedBatch, FeedRebuilt, WindowsRecounted, AuditCounted, FeedLost, JournalRead,
+                 CommitDone, LeadershipLost, Sampled, SnapshotTaken, DeployStarted, DeployEnded,
+                 HealthUrlAnswered, ManualRequest, Tick, ResponseTimesRead, ResponseTimesLost,
+                 MigrationsReverted, ControlRead, ApproveRequest, AbortRequest, PauseRequest,
+                 CloseBreakerRequest, PoliciesChanged>;
 
 }  // namespace rollbackd::rules

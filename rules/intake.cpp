@@ -51,7 +51,7 @@ void keep_for_recount(World& world, const EventGroup& group, Look look, Intake& 
 }
 
 AuditBaseline baseline_of(const World& world, Look look) {
-  const Second longest = world.book.window_lengths().back();
+  const Second longest = world.windows.longest();
   AuditBaseline baseline;
   baseline.look = look;
   for (const Service& service : world.deployments.services()) {

@@ -88,6 +88,9 @@ inline constexpr Duration control_every{500'000};
 // Migrations that are not reverted, newest first, that a decision looks at.
 inline constexpr std::size_t migrations_max = 10'000;
 
+// Alerts of Alertmanagers that are kept while they fire; those beyond are left out.
+inline constexpr std::size_t alerts_max = 10'000;
+
 // A certain no of the dispatch is asked again for this long.
 inline constexpr Duration refused_patience = minutes{2};
 

@@ -72,6 +72,13 @@ struct SetPause {
   Pause pause;
 };
 
+// A request was carried out, or refused in the journal: its repetition is known by the sender's
+// key. REQUIRES: the sender has a key.
+struct KeepRequest {
+  Sender sender;
+  std::optional<EventId> event;  // the rollback that it is about; nothing: none
+};
+
 struct PassProbation {
   DeploymentId deployment;
   Fields details;  // health_check_details
@@ -111,9 +118,9 @@ struct Alert {
   std::string text{};  // what there is to say beyond the rollback
 };
 
-using JournalEntry =
-    std::variant<PutRollback, MarkRolledBack, RestoreDeployment, PutInService, PassProbation,
-                 RomanEvent, Alert, AmendRollback, SettleLate, OpenBreaker, CloseBreaker, SetPause>;
+using JournalEntry = std::variant<PutRollback, MarkRolledBack, RestoreDeployment, PutInService,
+                                  PassProbation, RomanEvent, Alert, AmendRollback, SettleLate,
+                                  OpenBreaker, CloseBreaker, SetPause, KeepRequest>;
 
 // One transaction of the journal, all or nothing, and what may be done once it has committed.
 struct Commit {
@@ -144,6 +151,12 @@ struct AuditFinding {
 struct ResponseTimesFinding {
   std::uint64_t unattributed = 0;  // belong to no known deployment
   std::uint64_t dropped = 0;       // there was no room for them
+};
+
+// A row of ops.heartbeats that went the whole way: written, seen, taken in like an event, judged.
+struct Heartbeat {
+  Instant written_at;
+  Instant judged_at;
 };
 
 // What became of a person's request.
@@ -177,6 +190,7 @@ struct Output {
   std::vector<Answer> answers;  // once the commits of this output are handed over
   std::optional<AuditFinding> audit;
   std::optional<ResponseTimesFinding> response_times;
+  std::optional<Heartbeat> heartbeat;
 };
 
 }  // namespace rollbackd::rules

@@ -44,6 +44,7 @@ class PolicyBook {
   PolicyBook() = default;
   explicit PolicyBook(Policy everybody) : everybody_{std::move(everybody)} {}
 
+  void set_everybody(Policy policy) { everybody_ = std::move(policy); }
   void set_environment(std::string environment, Policy policy) {
     environments_.insert_or_assign(std::move(environment), std::move(policy));
   }
@@ -59,10 +60,15 @@ class PolicyBook {
     return shared == environments_.end() ? everybody_ : shared->second;
   }
 
+  // Of services that have no other.
+  [[nodiscard]] const Policy& everybody() const { return everybody_; }
+
   // Every window length that a decision under any of these policies can ask for, in seconds.
   [[nodiscard]] std::vector<Second> window_lengths() const;
   // The same of the response times.
   [[nodiscard]] std::vector<Second> response_time_lengths() const;
+
+  friend bool operator==(const PolicyBook&, const PolicyBook&) = default;
 
  private:
   template <class Use>

@@ -81,6 +81,7 @@ struct Said {
   std::string by;  // a uuid, or another name; empty: not told
   std::string reason;
   Instant at;
+  std::string token{};  // the name of the token that it was said with; empty: none
 
   friend bool operator==(const Said&, const Said&) = default;
 };
@@ -95,7 +96,8 @@ struct Rollback {
   Service service;
   TriggerType type = TriggerType::automatic;
   std::string reason;             // trigger_reason
-  std::string initiated_by;       // a person's uuid; empty: nobody
+  std::string initiated_by;       // a person's uuid or other name; empty: nobody
+  std::string token;              // the name of the token that asked for it; empty: none
   std::vector<Reason> overrides;  // what a person set aside: preconditions, paused
   bool revert_migrations = false;
   RollbackStatus status = RollbackStatus::in_progress;

@@ -14,6 +14,12 @@ RomanEvent story_of(const Rollback& rollback, std::string event_type, std::strin
                     {"version", rollback.version},
                     {"trigger_type", std::string{name_of(rollback.type)}},
                     {"trigger_reason", rollback.reason}};
+  if (!rollback.initiated_by.empty()) {
+    event.metadata.push_back({"initiated_by", rollback.initiated_by});
+  }
+  if (!rollback.token.empty()) {
+    event.metadata.push_back({"token", rollback.token});
+  }
   if (!rollback.overrides.empty()) {
     event.metadata.push_back({"overrides", joined(rollback.overrides)});
   }
@@ -21,6 +27,25 @@ RomanEvent story_of(const Rollback& rollback, std::string event_type, std::strin
     event.metadata.push_back({"reason", std::string{name_of(*rollback.ended_by)}});
   }
   return event;
+}
+
+RomanEvent story_of_abort(const Rollback& rollback, std::string severity, std::string description) {
+  RomanEvent event =
+      story_of(rollback, "rollback_aborted", std::move(severity), std::move(description));
+  if (rollback.aborted) {
+    add_said(event, *rollback.aborted);
+  }
+  return event;
+}
+
+// The token is the speaker's, not that of who asked for the rollback.
+void add_said(RomanEvent& event, const Said& said) {
+  event.metadata.push_back({"by", said.by});
+  event.metadata.push_back({"why", said.reason});
+  if (!said.token.empty()) {
+    std::erase_if(event.metadata, [](const Field& field) { return field.key == "token"; });
+    event.metadata.push_back({"token", said.token});
+  }
 }
 
 RomanEvent story_of_step(const Rollback& rollback, StepName name) {

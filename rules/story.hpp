@@ -10,6 +10,12 @@ namespace rollbackd::rules {
 RomanEvent story_of(const Rollback& rollback, std::string event_type, std::string severity,
                     std::string description);
 
+// rollback_aborted, with who stopped it, if a person did.
+RomanEvent story_of_abort(const Rollback& rollback, std::string severity, std::string description);
+
+// Who said what, with which token.
+void add_said(RomanEvent& event, const Said& said);
+
 // rollback_step: a step ended, or one with effects begins.
 RomanEvent story_of_step(const Rollback& rollback, StepName name);
 

@@ -12,6 +12,7 @@ constexpr auto signals = names_of<Signal>({
     {Signal::connection_utilisation, "connection_utilisation"},
     {Signal::response_time_p95, "response_time_p95"},
     {Signal::memory_utilisation, "memory_utilisation"},
+    {Signal::alert, "alert"},
 });
 
 std::string window_text(Second window) {
@@ -40,7 +41,9 @@ TriggerTable default_triggers() {
 std::vector<Reading> rows_above(const TriggerTable& table, const Measurements& measurements) {
   std::vector<Reading> above;
   for (const Trigger& trigger : table) {
-    const auto measured = measurements.measure(trigger.signal, trigger.window);
+    const auto measured = trigger.signal == Signal::alert
+                              ? measurements.measure_alert(trigger.alert)
+                              : measurements.measure(trigger.signal, trigger.window);
     if (measured && *measured > trigger.above) {
       above.push_back({&trigger, *measured});
     }

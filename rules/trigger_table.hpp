@@ -16,6 +16,7 @@ enum class Signal {
   connection_utilisation,  // percent; of the whole database
   response_time_p95,       // seconds
   memory_utilisation,      // percent; of the daemon's host or cgroup
+  alert,                   // 1 while an Alertmanager's alert fires for the service, else 0
 };
 
 std::string_view name_of(Signal signal);
@@ -41,6 +42,7 @@ struct Trigger {
   double above = 0;
   Duration held_for{0};  // `for:` in the configuration
   TriggerAction action = TriggerAction::rollback;
+  std::string alert{};  // the alert's name, of the signal `alert`
 
   friend bool operator==(const Trigger&, const Trigger&) = default;
 };
@@ -57,6 +59,8 @@ class Measurements {
   virtual ~Measurements() = default;
   // Nothing: it cannot be measured now, which is never taken for "fine" and never fires.
   [[nodiscard]] virtual std::optional<double> measure(Signal signal, Second window) const = 0;
+  // The signal `alert`, of the alert of this name.
+  [[nodiscard]] virtual std::optional<double> measure_alert(std::string_view name) const = 0;
 };
 
 // A row with the number that was measured for it.

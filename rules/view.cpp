@@ -20,4 +20,12 @@ constexpr auto states = names_of<State>({
 
 std::string_view name_of(State state) { return states.name_of(state); }
 
+std::vector<State> all_states() {
+  std::vector<State> all;
+  for (const auto& [state, name] : states.rows) {
+    all.push_back(state);
+  }
+  return all;
+}
+
 }  // namespace rollbackd::rules

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "rules/ids.hpp"
 #include "rules/time.hpp"
@@ -14,6 +15,7 @@ namespace rollbackd::rules {
 enum class State { healthy, watched, firing, held, proposed, rolling_back, rolled_back, rejected };
 
 std::string_view name_of(State state);
+std::vector<State> all_states();
 
 // The answer to "should this deployment be rolled back", from memory.
 struct CheckView {

@@ -93,13 +93,17 @@ void Windows::advance(Second now) {
   if (now <= now_) {
     return;
   }
-  if (now - now_ <= longest_ + limits::ahead_max) {
+  // What is empty, or what all of it leaves, need not be left second by second.
+  const bool is_empty = numbers_.empty();
+  if (!is_empty && now - now_ <= longest_ + limits::ahead_max) {
     while (now_ < now) {
       step();
     }
     return;
   }
-  clear_rings();
+  if (!is_empty) {
+    clear_rings();
+  }
   now_ = now;
   while (!calendar_.empty() && calendar_.begin()->first.first <= now_ + limits::ahead_max) {
     open_calendar(calendar_.begin()->first.first);

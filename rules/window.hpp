@@ -42,6 +42,11 @@ class Windows {
 
   // Events of the deployment in this one second, which must be in the longest window.
   [[nodiscard]] std::uint64_t count_in(const DeploymentId& deployment, Second at) const;
+  // Whether the deployment has events in the longest window; it may say so of one that has none left.
+  [[nodiscard]] bool has_events(const DeploymentId& deployment) const {
+    return numbers_.contains(deployment);
+  }
+  [[nodiscard]] Second longest() const { return longest_; }
   // The first second of the longest window.
   [[nodiscard]] Second oldest() const { return now_ - longest_ + 1; }
 

@@ -1,5 +1,8 @@
 #include "rules/world.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "rules/invariant.hpp"
 #include "rules/limits.hpp"
 
@@ -40,8 +43,52 @@ std::optional<double> DeploymentMeasurements::measure(Signal signal, Second wind
       return world_.samples ? world_.samples->memory_utilisation : std::nullopt;
     case Signal::response_time_p95:
       return response_time_p95(world_, deployment_, window);
+    case Signal::alert:
+      break;  // it has a name instead of a window: measure_alert()
   }
   UNREACHABLE("Signal");
+}
+
+// Alerts that have not been read yet are not known.
+std::optional<double> DeploymentMeasurements::measure_alert(std::string_view name) const {
+  const Deployment* known = world_.deployments.find(deployment_);
+  if (known == nullptr || !world_.control) {
+    return std::nullopt;
+  }
+  return alert_since(world_, known->service, name) ? 1 : 0;
+}
+
+std::optional<Instant> alert_since(const World& world, const Service& service,
+                                   std::string_view name) {
+  const auto of_service = world.alerts.find(service);
+  if (of_service == world.alerts.end()) {
+    return std::nullopt;
+  }
+  const auto found = of_service->second.find(name);
+  return found == of_service->second.end() ? std::nullopt : std::optional{found->second};
+}
+
+std::set<Service> take_alerts(World& world, const std::vector<FiringAlert>& alerts) {
+  auto before = std::exchange(world.alerts, {});
+  for (const FiringAlert& alert : alerts) {
+    auto& of_service = world.alerts[alert.service];
+    const auto [known, is_new] = of_service.emplace(alert.name, alert.since);
+    known->second = std::min(known->second, alert.since);
+  }
+  std::set<Service> changed;
+  for (const auto& [service, own] : world.alerts) {
+    const auto old = before.find(service);
+    if (old == before.end() || old->second != own) {
+      changed.insert(service);
+    }
+    if (old != before.end()) {
+      before.erase(old);
+    }
+  }
+  for (const auto& [service, gone] : before) {
+    changed.insert(service);
+  }
+  return changed;
 }
 
 bool is_healthy(const World& world, const DeploymentId& deployment) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -68,8 +69,10 @@ struct World {
   Windows windows;
   std::optional<Sampled> samples;
   std::optional<ControlRead> control;  // nothing: not read yet
-  std::uint64_t controls_asked = 0;    // the number of the last ReadControl
-  std::vector<Claim> claims;           // of automatic rollbacks, within limits::cap_window
+  // Those of `control`, by name; of one name that fires several times, since when the first does.
+  std::map<Service, std::map<std::string, Instant, std::less<>>> alerts;
+  std::uint64_t controls_asked = 0;  // the number of the last ReadControl
+  std::vector<Claim> claims;         // of automatic rollbacks, within limits::cap_window
   // By environment, when a person last closed its breaker: earlier claims do not count any more.
   std::map<std::string, Instant> breakers_closed;
   // Opened by us, and not read back yet; by environment.
@@ -94,6 +97,7 @@ class DeploymentMeasurements final : public Measurements {
       : world_{world}, deployment_{deployment} {}
 
   [[nodiscard]] std::optional<double> measure(Signal signal, Second window) const override;
+  [[nodiscard]] std::optional<double> measure_alert(std::string_view name) const override;
 
  private:
   const World& world_;
@@ -109,6 +113,13 @@ std::uint64_t recent_errors(const World& world, const DeploymentId& deployment);
 // their service's are being counted anew.
 std::optional<double> response_time_p95(const World& world, const DeploymentId& deployment,
                                         Second window);
+
+// Since when an alert of this name fires for the service; nothing: it does not.
+std::optional<Instant> alert_since(const World& world, const Service& service,
+                                   std::string_view name);
+
+// Takes what was read over. The services whose alerts are other ones now.
+std::set<Service> take_alerts(World& world, const std::vector<FiringAlert>& alerts);
 
 // Fewer than limits::healthy_events in limits::healthy_window.
 bool is_healthy(const World& world, const DeploymentId& deployment);

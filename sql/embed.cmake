@@ -1,9 +1,10 @@
-# cmake -DOUTPUT=<file.cpp> "-DFILES=<file.sql>;..." -P embed.cmake
+# cmake -DOUTPUT=<file.cpp> -DHEADER=<engine/….hpp> -DFUNCTION=<name> "-DFILES=<file>;..." -P embed.cmake
 #
-# Writes the files into a C++ source, in order of name. Raw string literals keep the text
-# readable there; compilers need not accept one beyond 64 KiB, so each is cut at a line's end well before.
+# Writes the files into a C++ source, in order of name, behind the function of that header: the SQL, and
+# the pages of the HTTP server. Raw string literals keep the text readable there; compilers need not accept
+# one beyond 64 KiB, so each is cut at a line's end well before.
 
-set(delimiter "embedded_sql")
+set(delimiter "embedded_text")
 set(chunk_bytes 8000)
 
 # Byte by byte, so that 010 comes before 020 everywhere. The files are arguments, not globbed here: a
@@ -36,20 +37,20 @@ foreach(file IN LISTS FILES)
 endforeach()
 
 list(LENGTH FILES count)
-file(WRITE "${OUTPUT}" "// Made by sql/embed.cmake from sql/triggers/; changes here are lost.
-#include \"engine/store/embedded_sql.hpp\"
+file(WRITE "${OUTPUT}" "// Made by sql/embed.cmake; changes here are lost.
+#include \"${HEADER}\"
 
 #include <array>
 
 namespace rollbackd::engine {
 namespace {
 
-constexpr std::array<EmbeddedSql, ${count}> files{{
+constexpr std::array<EmbeddedFile, ${count}> files{{
 ${entries}}};
 
 }  // namespace
 
-std::span<const EmbeddedSql> embedded_sql() { return files; }
+std::span<const EmbeddedFile> ${FUNCTION}() { return files; }
 
 }  // namespace rollbackd::engine
 ")

@@ -42,26 +42,31 @@ std::string encoded(std::string_view text) {
   return all;
 }
 
-std::string actions_path(const GithubSettings& settings) {
+std::string repository_path(const GithubSettings& settings) {
   const std::size_t slash = settings.repository.find('/');
   std::string path = "/repos/" + encoded(settings.repository.substr(0, slash));
   if (slash != std::string::npos) {
     path += '/' + encoded(settings.repository.substr(slash + 1));
   }
-  return path + "/actions";
+  return path;
 }
 
-HttpRequest request_of(const GithubSettings& settings, std::string method,
-                       const std::string& path) {
+HttpRequest request_of_repository(const GithubSettings& settings, std::string method,
+                                  const std::string& path) {
   HttpRequest request;
   request.method = std::move(method);
-  request.url = settings.api_url + actions_path(settings) + path;
+  request.url = settings.api_url + repository_path(settings) + path;
   // The second type is what GitHub's own description of its API names.
   request.headers = {{"Accept", "application/vnd.github+json, application/json;q=0.9"},
                      {"X-GitHub-Api-Version", "2022-11-28"}};
   const auto patience = request.method == "GET" ? settings.lookup / question_part : settings.lookup;
   request.deadline = std::chrono::ceil<std::chrono::milliseconds>(std::min(deadline_max, patience));
   return request;
+}
+
+HttpRequest request_of(const GithubSettings& settings, std::string method,
+                       const std::string& path) {
+  return request_of_repository(settings, std::move(method), "/actions" + path);
 }
 
 std::string one_line(std::string_view text, std::size_t bytes_max) {
@@ -125,6 +130,27 @@ HttpRequest github_run_request(const GithubSettings& settings, const std::string
 HttpRequest github_cancel_request(const GithubSettings& settings, const std::string& run) {
   HttpRequest request = request_of(settings, "POST", "/runs/" + encoded(run) + "/cancel");
   request.once = true;
+  return request;
+}
+
+HttpRequest github_repository_request(const GithubSettings& settings) {
+  return request_of_repository(settings, "GET", "");
+}
+
+HttpRequest github_workflow_request(const GithubSettings& settings) {
+  return request_of(settings, "GET", "/workflows/" + encoded(settings.workflow));
+}
+
+HttpRequest github_file_request(const GithubSettings& settings, const std::string& path) {
+  std::string parts;
+  for (std::size_t from = 0; from <= path.size();) {
+    const std::size_t slash = std::min(path.find('/', from), path.size());
+    parts += "/" + encoded(std::string_view{path}.substr(from, slash - from));
+    from = slash + 1;
+  }
+  HttpRequest request =
+      request_of_repository(settings, "GET", "/contents" + parts + "?ref=" + encoded(settings.ref));
+  request.headers[0].second = "application/vnd.github.raw+json";
   return request;
 }
 

@@ -33,6 +33,11 @@ HttpRequest github_run_request(const GithubSettings& settings, const std::string
 
 HttpRequest github_cancel_request(const GithubSettings& settings, const std::string& run);
 
+// Whether the repository is there, the workflow in it, and the text of a file of it at the ref.
+HttpRequest github_repository_request(const GithubSettings& settings);
+HttpRequest github_workflow_request(const GithubSettings& settings);
+HttpRequest github_file_request(const GithubSettings& settings, const std::string& path);
+
 void add_github_token(HttpRequest& request, const Secret& token);
 
 }  // namespace rollbackd::engine

@@ -8,22 +8,24 @@
 #include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
+#include "engine/secret_file.hpp"
+#include "engine/terminal/near.hpp"
+#include "engine/terminal/reason_text.hpp"
+#include "engine/terminal/screen.hpp"
+#include "rules/preconditions.hpp"
+
 namespace rollbackd::ctl {
 namespace {
 
+using terminal::age;
+using terminal::printable;
+using terminal::text_of;
+
 constexpr const char* default_server = "http://127.0.0.1:9641";
-constexpr std::chrono::seconds answer_deadline{30};
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
   return value == nullptr ? "" : value;
-}
-
-std::filesystem::path usual_file() {
-  if (const std::string home = environment("XDG_CONFIG_HOME"); !home.empty()) {
-    return std::filesystem::path{home} / "rollbackctl.yaml";
-  }
-  return std::filesystem::path{environment("HOME")} / ".config" / "rollbackctl.yaml";
 }
 
 std::string first_of(std::initializer_list<std::string> texts) {
@@ -37,11 +39,18 @@ std::string first_of(std::initializer_list<std::string> texts) {
 
 }  // namespace
 
+std::filesystem::path usual_config_file() {
+  if (const std::string home = environment("XDG_CONFIG_HOME"); !home.empty()) {
+    return std::filesystem::path{home} / "rollbackctl.yaml";
+  }
+  return std::filesystem::path{environment("HOME")} / ".config" / "rollbackctl.yaml";
+}
+
 engine::Result<Access> access_of(const std::string& server_flag, const std::string& token_flag,
                                  const std::string& file_flag) {
   Access from_file;
   const std::filesystem::path file =
-      file_flag.empty() ? usual_file() : std::filesystem::path{file_flag};
+      file_flag.empty() ? usual_config_file() : std::filesystem::path{file_flag};
   std::error_code ignored;
   if (!file_flag.empty() || std::filesystem::exists(file, ignored)) {
     try {
@@ -52,14 +61,23 @@ engine::Result<Access> access_of(const std::string& server_flag, const std::stri
           from_file.server = pair.second.as<std::string>();
         } else if (key == "token") {
           from_file.token = pair.second.as<std::string>();
+        } else if (key == "token_file") {
+          const std::filesystem::path secret = file.parent_path() / pair.second.as<std::string>();
+          auto token = engine::read_secret_file(secret);
+          if (!token) {
+            return engine::Error{
+                file.string() + ": token_file " + secret.string() + " " + token.error().what,
+                "expected " + token.error().remedy};
+          }
+          from_file.token = std::move(*token);
         } else {
           return engine::Error{file.string() + ": unknown key \"" + key + "\"",
-                               "expected server: and token:"};
+                               "expected server, token or token_file"};
         }
       }
     } catch (const YAML::Exception& error) {
       return engine::Error{file.string() + ": " + error.what(),
-                           "expected two lines: server: http://… and token: …"};
+                           "expected two lines: server: http://… and token: …, or token_file: …"};
     }
   }
   Access access;
@@ -96,10 +114,10 @@ Reply Client::ask(engine::HttpRequest request) {
   return reply;
 }
 
-Reply Client::get(const std::string& path) {
+Reply Client::get(const std::string& path, std::chrono::seconds deadline) {
   engine::HttpRequest request;
   request.url = path;
-  request.deadline = answer_deadline;
+  request.deadline = deadline;
   return ask(std::move(request));
 }
 
@@ -118,6 +136,49 @@ Reply Client::send(std::string_view method, const std::string& path, const nlohm
   return ask(std::move(request));
 }
 
+namespace {
+
+// What a person can do about a violation, beside another deployment: some can be set aside.
+void say_violations(const nlohmann::json& validation) {
+  for (const auto& check : validation.value("checks", nlohmann::json::array())) {
+    if (text_of(check, "outcome") != "violation") {
+      continue;
+    }
+    const std::string name = text_of(check, "name");
+    std::cerr << "  " << name << ": " << printable(text_of(check, "text")) << '\n';
+    const auto reason = rules::reason_named(name);
+    if (reason && rules::may_be_overridden(*reason)) {
+      std::cerr << "    With a token of the scope override: --override " << name
+                << " --reason WHY sets it aside.\n";
+    } else if (reason) {
+      std::cerr << "    " << text_of(*reason).remedy << '\n';
+    }
+  }
+}
+
+void say_what_was_said(const nlohmann::json& body) {
+  const std::string error = text_of(body, "error");
+  const std::string details = text_of(body, "details");
+  std::cerr << "rollbackctl: " << printable(error) << '\n';
+  if (error == "Paused") {
+    const std::string by = text_of(body, "paused_by");
+    std::cerr << "  by " << (by.empty() ? "somebody" : printable(by)) << " for "
+              << age(text_of(body, "since")) << ": " << printable(text_of(body, "reason"))
+              << "\n  `rollbackctl resume` ends it for all; with a token of the scope override "
+                 "--override paused rolls back through it.\n";
+  } else if (!details.empty() && details != error) {
+    std::cerr << "  " << printable(details) << '\n';
+  }
+  if (const std::string event = text_of(body, "event_id"); !event.empty()) {
+    std::cerr << "  rollbackctl show " << event << '\n';
+  }
+  if (body.contains("validation") && body["validation"].is_object()) {
+    say_violations(body["validation"]);
+  }
+}
+
+}  // namespace
+
 int complain(const Client& client, const Reply& reply) {
   if (reply.status == 0) {
     std::cerr << "rollbackctl: no rollbackd answers at " << client.server() << ": " << reply.error
@@ -125,20 +186,19 @@ int complain(const Client& client, const Reply& reply) {
     return exit_no_server;
   }
   const auto body = nlohmann::json::parse(reply.body, nullptr, false);
-  const bool is_ours = body.is_object() && body.contains("error");
-  std::cerr << "rollbackctl: "
-            << (is_ours ? body.value("error", "") : "status " + std::to_string(reply.status))
-            << '\n';
-  if (is_ours && body.contains("details") && body["details"].is_string()) {
-    std::cerr << "  " << body.value("details", "") << '\n';
+  if (text_of(body, "error").empty()) {
+    std::cerr << "rollbackctl: " << client.server() << " answers " << reply.status
+              << ", not as rollbackd does\n  Is it rollbackd's address? Say where with --server or "
+                 "ROLLBACKD_SERVER.\n";
+    return exit_no_server;
   }
-  if (is_ours && body.contains("validation") && body["validation"].is_object()) {
-    for (const auto& text : body["validation"].value("violations", nlohmann::json::array())) {
-      std::cerr << "  " << (text.is_string() ? text.get<std::string>() : text.dump()) << '\n';
-    }
+  if (client.wants_json()) {
+    std::cout << reply.body << '\n';
   }
+  say_what_was_said(body);
   if (reply.status == 401 || (reply.status == 403 && !body.contains("validation"))) {
-    std::cerr << "  The token comes from --token, ROLLBACKD_TOKEN or ~/.config/rollbackctl.yaml.\n";
+    std::cerr << "  The token comes from --token, ROLLBACKD_TOKEN or "
+              << usual_config_file().string() << ".\n";
     return exit_no_server;
   }
   if (reply.status == 503) {

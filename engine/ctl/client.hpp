@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -27,10 +28,15 @@ enum ExitCode : int {
 struct Access {
   std::string server;  // without a slash at its end
   std::string token;
+  bool json = false;  // what the daemon answers is printed for programs
 };
 
+// ~/.config/rollbackctl.yaml, or where XDG_CONFIG_HOME says.
+std::filesystem::path usual_config_file();
+
 // Flags first, then ROLLBACKD_SERVER and ROLLBACKD_TOKEN, then the lines `server: …` and
-// `token: …` of the file (default: ~/.config/rollbackctl.yaml), then http://127.0.0.1:9641.
+// `token: …` (or
+// `token_file: …`) of the file (default: usual_config_file()), then http://127.0.0.1:9641.
 engine::Result<Access> access_of(const std::string& server_flag, const std::string& token_flag,
                                  const std::string& file_flag);
 
@@ -48,12 +54,13 @@ class Client {
  public:
   explicit Client(Access access);
 
-  Reply get(const std::string& path);
+  Reply get(const std::string& path, std::chrono::seconds deadline = std::chrono::seconds{30});
   Reply send(std::string_view method, const std::string& path, const nlohmann::json& body,
              std::chrono::seconds deadline = std::chrono::seconds{30},
              const std::string& prefer = {});
 
   [[nodiscard]] const std::string& server() const { return access_.server; }
+  [[nodiscard]] bool wants_json() const { return access_.json; }
 
  private:
   Reply ask(engine::HttpRequest request);
@@ -63,8 +70,8 @@ class Client {
   engine::HttpClient http_;
 };
 
-// Says on stderr what was wrong with an answer, with the server's own words where there are some,
-// and gives the exit code for it.
+// Says on stderr what was wrong with an answer and what can be done, with the server's own words
+// where there are some, and gives the exit code for it.
 int complain(const Client& client, const Reply& reply);
 
 // A text with everything that is no letter, digit, '-', '.', '_' or '~' as %XX.

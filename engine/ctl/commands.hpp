@@ -45,6 +45,10 @@ int abort(Client& client, const Arguments& arguments);
 int pause(Client& client, const Arguments& arguments);
 int resume(Client& client, const Arguments& arguments);
 
+// A line for each deployment, rollback or environment: what could be written, a tab, and what it
+// is. Nothing and no error when there is no answer at once: a shell asks, while somebody types.
+int complete(Client& client, const Arguments& arguments);
+
 int record(Client& client, const Arguments& arguments);
 int gate(Client& client, const Arguments& arguments);
 

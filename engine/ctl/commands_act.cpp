@@ -1,5 +1,6 @@
 #include <chrono>
 #include <iostream>
+#include <optional>
 #include <set>
 #include <thread>
 #include <unistd.h>
@@ -7,7 +8,8 @@
 #include "engine/clock.hpp"
 #include "engine/ctl/commands.hpp"
 #include "engine/ctl/lookup.hpp"
-#include "engine/ctl/screen.hpp"
+#include "engine/terminal/reason_text.hpp"
+#include "engine/terminal/screen.hpp"
 
 namespace rollbackd::ctl {
 namespace {
@@ -15,6 +17,13 @@ namespace {
 using engine::steady_now;
 using engine::SteadyTime;
 using nlohmann::json;
+
+using terminal::bar;
+using terminal::Colour;
+using terminal::coloured;
+using terminal::LiveLine;
+using terminal::printable;
+using terminal::text_of;
 
 constexpr std::chrono::milliseconds look_every{250};
 // Answers that fail while a rollback is followed, in a row: a daemon that restarts is waited for.
@@ -30,6 +39,58 @@ bool is_over(const std::string& status) {
   return status == "success" || status == "failed" || status == "aborted";
 }
 
+std::string length_of(const json& from, const char* first, const char* last) {
+  const auto begun = terminal::moment_of(text_of(from, first));
+  const auto ended = terminal::moment_of(text_of(from, last));
+  return begun && ended ? "  " + terminal::length_text(*ended - *begun) : "";
+}
+
+// A line for each step that has ended since the last look; gives how many have, and which is at
+// hand.
+struct Progress {
+  std::size_t done = 0;
+  std::string at_hand;
+};
+
+Progress tell_steps(const json& steps, std::set<std::string>& told, LiveLine& line, bool silent) {
+  Progress progress;
+  for (const json& step : steps) {
+    const std::string status = text_of(step, "status");
+    const std::string name = text_of(step, "name");
+    const bool has_ended = status != "pending" && status != "in_progress";
+    progress.done += has_ended ? 1U : 0U;
+    progress.at_hand = status == "in_progress" ? name : progress.at_hand;
+    if (has_ended && told.insert(name).second && !silent) {
+      const std::string error = text_of(step, "error");
+      line.say("  " + terminal::word(status) + "  " + name +
+               length_of(step, "started_at", "completed_at") +
+               (error.empty() ? "" : ": " + printable(error)));
+    }
+  }
+  return progress;
+}
+
+// What became of it, and what to do where that is not what was wanted.
+int tell_end(const json& row, bool as_json) {
+  const std::string status = text_of(row, "status");
+  if (as_json) {
+    std::cout << row.dump() << '\n';
+  } else {
+    const std::string why = text_of(row.value("metadata", json::object()), "ended_by");
+    const auto reason = rules::reason_named(why);
+    std::cout << (status == "success" ? coloured(Colour::green, "Rollback complete")
+                                      : coloured(Colour::red, "Rollback " + status))
+              << (why.empty() ? "" : ": " + why) << length_of(row, "initiated_at", "completed_at")
+              << "\n";
+    if (status != "success" && reason) {
+      const terminal::ReasonText text = terminal::text_of(*reason);
+      std::cout << "  " << text.meaning << (text.remedy.empty() ? "" : "\n  ") << text.remedy
+                << "\n";
+    }
+  }
+  return status == "success" ? exit_ok : exit_failed;
+}
+
 // Follows a rollback through its steps until it has ended, and gives the exit code of DESIGN.md.
 int follow(Client& client, const std::string& event, const Arguments& arguments) {
   LiveLine line;
@@ -40,43 +101,24 @@ int follow(Client& client, const std::string& event, const Arguments& arguments)
     const Reply reply = client.get("/auto-rollback/events/" + url_part(event));
     if (!reply.is_good()) {
       if (++failures > failures_max) {
+        line.clear();
         return complain(client, reply);
       }
+      line.show("  no answer from " + client.server() + "; the rollback goes on without us");
       std::this_thread::sleep_for(look_every);
       continue;
     }
     failures = 0;
     const json row = json::parse(reply.body, nullptr, false);
     const json steps = row.value("rollback_steps", json::array());
-    std::size_t done = 0;
-    std::string at_hand;
-    for (const json& step : steps) {
-      const std::string status = text_of(step, "status");
-      const std::string name = text_of(step, "name");
-      done += status == "pending" || status == "in_progress" ? 0U : 1U;
-      at_hand = status == "in_progress" ? name : at_hand;
-      const bool is_news =
-          status != "pending" && status != "in_progress" && told.insert(name).second;
-      if (is_news && !arguments.json) {
-        const std::string error = text_of(step, "error");
-        line.say("  " + status + "  " + name + (error.empty() ? "" : ": " + printable(error)));
-      }
-    }
-    const std::string status = text_of(row, "status");
-    if (is_over(status)) {
+    const Progress progress = tell_steps(steps, told, line, arguments.json);
+    if (is_over(text_of(row, "status"))) {
       line.clear();
-      if (arguments.json) {
-        std::cout << row.dump() << '\n';
-      } else {
-        const std::string why = text_of(row.value("metadata", json::object()), "ended_by");
-        std::cout << (status == "success" ? coloured(Colour::green, "Rollback complete")
-                                          : coloured(Colour::red, "Rollback " + status))
-                  << (why.empty() ? "" : ": " + why) << " (" << seconds_since(begun) << ")\n";
-      }
-      return status == "success" ? exit_ok : exit_failed;
+      return tell_end(row, arguments.json);
     }
     if (!arguments.json) {
-      line.show("  " + bar(done, steps.size()) + " " + at_hand + "  " + seconds_since(begun));
+      line.show("  " + bar(progress.done, steps.size()) + " " + progress.at_hand + "  " +
+                seconds_since(begun));
     }
     std::this_thread::sleep_for(look_every);
   }
@@ -84,7 +126,7 @@ int follow(Client& client, const std::string& event, const Arguments& arguments)
 
 bool is_confirmed(const std::string& question) {
   if (isatty(STDIN_FILENO) != 1) {
-    std::cerr << "rollbackctl: nobody can be asked here; --yes answers for them\n";
+    std::cerr << "rollbackctl: this is no terminal, so that nobody can be asked; --yes says yes\n";
     return false;
   }
   std::cout << question << " [y/N] " << std::flush;
@@ -95,7 +137,7 @@ bool is_confirmed(const std::string& question) {
 
 void print_plan(const json& row, const json& plan) {
   const json target = plan.value("target_deployment", json{});
-  std::cout << "Roll back " << printable(text_of(row, "version")) << " ("
+  std::cout << coloured(Colour::bold, "Roll back ") << printable(text_of(row, "version")) << " ("
             << text_of(row, "deployment_id") << ")\n  "
             << printable(text_of(row, "environment") + "/" + text_of(row, "service")) << " → "
             << (target.is_object() ? printable(text_of(target, "version")) + " (commit " +
@@ -108,8 +150,8 @@ void print_plan(const json& row, const json& plan) {
                                                      : coloured(Colour::red, "FAILED"))
             << "\n";
   for (const auto& text : validation.value("warnings", json::array())) {
-    std::cout << "  warning: " << printable(text.is_string() ? text.get<std::string>() : "")
-              << "\n";
+    std::cout << "  " << terminal::word("warning") << ": "
+              << printable(text.is_string() ? text.get<std::string>() : "") << "\n";
   }
 }
 
@@ -161,12 +203,16 @@ int rollback(Client& client, const Arguments& arguments) {
   if (!arguments.yes && !is_confirmed("Execute?")) {
     return exit_refused;
   }
+  // The answer is wanted as soon as it is decided: the rest is followed.
   const Reply begun = client.send("POST", "/auto-rollback", execute_body(row, arguments, false),
-                                  std::chrono::seconds{360});
+                                  std::chrono::seconds{60}, "wait=0");
   const json body = json::parse(begun.body, nullptr, false);
   const std::string event = body.is_object() ? text_of(body, "event_id") : "";
   if (!begun.is_good() && (event.empty() || begun.status == 409)) {
     return complain(client, begun);
+  }
+  if (!arguments.json) {
+    std::cout << "Rollback " << event << "\n";
   }
   return follow(client, event, arguments);
 }
@@ -193,7 +239,10 @@ int abort(Client& client, const Arguments& arguments) {
   const Reply reply =
       client.send("POST", "/auto-rollback/abort",
                   {{"event_id", std::get<std::string>(event)}, {"reason", arguments.reason}});
-  return say_done(client, reply, arguments, "Aborted: nothing was dispatched.");
+  return say_done(
+      client, reply, arguments,
+      "Aborted: nothing was dispatched. Until something else is deployed the service is "
+      "not rolled back by itself.");
 }
 
 int pause(Client& client, const Arguments& arguments) {
@@ -237,6 +286,37 @@ int record(Client& client, const Arguments& arguments) {
   return say_done(client, reply, arguments, row.is_object() ? text_of(row, "deployment_id") : "");
 }
 
+namespace {
+
+// Says what became of the deployment, if it is decided; nothing: it has to be waited for.
+std::optional<int> gate_verdict(const json& row, const Arguments& arguments, LiveLine& line,
+                                SteadyTime begun) {
+  const std::string state = text_of(row, "state");
+  const std::string status = text_of(row, "status");
+  const bool is_going_back =
+      status == "rolled_back" || state == "rolling_back" || state == "rolled_back";
+  const bool has_passed = row.value("health_check_passed", json{}) == true;
+  if (!is_going_back && !has_passed && status != "failed") {
+    return std::nullopt;
+  }
+  line.clear();
+  if (arguments.json) {
+    std::cout << row.dump() << '\n';
+  } else if (is_going_back) {
+    std::cout << coloured(Colour::red, "Rolled back, or about to be") << ": "
+              << printable(text_of(row, "reason")) << "\n  rollbackctl show "
+              << text_of(row, "deployment_id") << '\n';
+  } else if (status == "failed") {
+    std::cout << coloured(Colour::red, "Failed") << ": its status is failed\n";
+  } else {
+    std::cout << coloured(Colour::green, "Passed its probation") << " (" << seconds_since(begun)
+              << ").\n";
+  }
+  return has_passed && !is_going_back && status != "failed" ? exit_ok : exit_rolled_back;
+}
+
+}  // namespace
+
 // 0 when it has passed its probation, 3 as soon as its rollback has begun.
 int gate(Client& client, const Arguments& arguments) {
   const auto meant = deployment_meant(client, arguments.name);
@@ -245,35 +325,32 @@ int gate(Client& client, const Arguments& arguments) {
   }
   const std::string id = text_of(std::get<json>(meant), "deployment_id");
   LiveLine line;
+  std::string last = "it was not seen";
   const SteadyTime begun = steady_now();
   while (steady_now() - begun < arguments.timeout) {
-    const auto asked = ask_deployments(client, "?limit=1&deployment_id=" + url_part(id));
-    if (const auto* rows = std::get_if<json>(&asked); rows != nullptr && !rows->empty()) {
-      const json& row = (*rows)[0];
-      const std::string state = text_of(row, "state");
-      const std::string status = text_of(row, "status");
-      if (status == "rolled_back" || state == "rolling_back" || state == "rolled_back" ||
-          status == "failed") {
-        line.clear();
-        std::cout << (arguments.json
-                          ? row.dump()
-                          : "Rolled back, or about to be: " + printable(text_of(row, "reason")))
-                  << '\n';
-        return exit_rolled_back;
+    const Reply reply =
+        client.get("/auto-rollback/deployments?limit=1&deployment_id=" + url_part(id));
+    const json body = json::parse(reply.body, nullptr, false);
+    if (reply.is_good() && body.is_object() && body.contains("deployments") &&
+        !body["deployments"].empty()) {
+      const json& row = body["deployments"][0];
+      if (const auto code = gate_verdict(row, arguments, line, begun)) {
+        return *code;
       }
-      if (row.value("health_check_passed", json{}) == true) {
-        line.clear();
-        std::cout << (arguments.json ? row.dump()
-                                     : "Passed its probation (" + seconds_since(begun) + ").")
-                  << '\n';
-        return exit_ok;
-      }
-      line.show("  " + status + ", " + state + "  " + seconds_since(begun));
+      const std::string reason = text_of(row, "reason");
+      last = text_of(row, "status") + ", " + text_of(row, "state") +
+             (reason.empty() || reason == "System healthy" ? "" : ": " + printable(reason));
+    } else {
+      last = "no answer from " + client.server();
+    }
+    if (!arguments.json) {
+      line.show("  " + last + "  " + seconds_since(begun));
     }
     std::this_thread::sleep_for(std::chrono::seconds{1});
   }
   line.clear();
-  std::cerr << "rollbackctl: not passed within " << arguments.timeout.count() << " s\n";
+  std::cerr << "rollbackctl: not passed within " << arguments.timeout.count() << " s: " << last
+            << '\n';
   return exit_timed_out;
 }
 

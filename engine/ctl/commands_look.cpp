@@ -1,32 +1,25 @@
 #include <iostream>
-#include <map>
 #include <thread>
 
 #include "engine/ctl/commands.hpp"
 #include "engine/ctl/lookup.hpp"
-#include "engine/ctl/screen.hpp"
+#include "engine/terminal/rollback_text.hpp"
+#include "engine/terminal/screen.hpp"
 
 namespace rollbackd::ctl {
 namespace {
 
 using nlohmann::json;
+using terminal::age;
+using terminal::Colour;
+using terminal::coloured;
+using terminal::LiveLine;
+using terminal::printable;
+using terminal::Table;
+using terminal::text_of;
+using terminal::word;
 
 constexpr std::size_t id_shown = 8;
-
-Colour colour_of(const std::string& word) {
-  static const std::map<std::string, Colour> colours{
-      {"healthy", Colour::green},      {"success", Colour::green},
-      {"watched", Colour::yellow},     {"held", Colour::yellow},
-      {"proposed", Colour::yellow},    {"rolling_back", Colour::yellow},
-      {"in_progress", Colour::yellow}, {"pending", Colour::dim},
-      {"firing", Colour::red},         {"rejected", Colour::red},
-      {"failed", Colour::red},         {"rolled_back", Colour::dim},
-      {"aborted", Colour::yellow}};
-  const auto found = colours.find(word);
-  return found == colours.end() ? Colour::plain : found->second;
-}
-
-std::string word(const std::string& text) { return coloured(colour_of(text), text); }
 
 std::string number_of(const json& row, const char* key) {
   const auto found = row.find(key);
@@ -53,86 +46,83 @@ std::string standing(const json& about) {
   return text + "\n";
 }
 
-// What `status` shows, or the exit code.
-std::variant<std::string, int> status_text(Client& client, bool as_json) {
-  const Reply reply = client.get("/auto-rollback/deployments?current=true&limit=1000");
-  if (!reply.is_good()) {
-    return complain(client, reply);
-  }
-  if (as_json) {
-    return reply.body + "\n";
-  }
-  const json body = json::parse(reply.body, nullptr, false);
+// A number beside the limit above which it rolls back.
+std::string against_limit(const json& row, const char* key, const char* limit) {
+  const std::string above = number_of(row, limit);
+  return number_of(row, key) + (above == "-" ? "" : " / " + above);
+}
+
+// What `status` shows.
+struct Overview {
+  std::string text;
+  std::string news;  // the same without what changes by itself, the ages
+};
+
+Overview overview_of(const json& body) {
   Table table{{"SERVICE", "VERSION", "AGE", "ERRORS/MIN", "IN 5 MIN", "STATE", "WHY"}};
+  std::string news;
   for (const json& row : body.value("deployments", json::array())) {
     const std::string why = text_of(row, "reason");
-    table.add({printable(text_of(row, "environment") + "/" + text_of(row, "service")),
-               printable(text_of(row, "version")), age(text_of(row, "deployed_at")),
-               number_of(row, "error_rate_per_minute"), number_of(row, "recent_errors"),
-               word(text_of(row, "state").empty() ? text_of(row, "status") : text_of(row, "state")),
-               why == "System healthy" ? "" : printable(why)});
-  }
-  return standing(body) + table.text();
-}
-
-std::string steps_text(const json& row) {
-  std::string out;
-  for (const json& step : row.value("rollback_steps", json::array())) {
-    const std::string error = text_of(step, "error");
-    out += "  " + word(text_of(step, "status")) + "  " + text_of(step, "name") +
-           (error.empty() ? "" : ": " + printable(error)) + "\n";
-  }
-  return out;
-}
-
-std::string checks_text(const json& validation) {
-  Table table{{"  CHECK", "OUTCOME", "MEASURED", "LIMIT"}};
-  for (const json& check : validation.value("checks", json::array())) {
-    table.add({"  " + text_of(check, "name"), text_of(check, "outcome"),
-               printable(check.value("measured", json{}).dump()),
-               printable(check.value("limit", json{}).dump())});
-  }
-  return table.text();
-}
-
-std::string evidence_text(const json& plan) {
-  const json evidence = plan.value("evidence", json::object());
-  std::string out;
-  for (const char* key : {"trigger", "measured", "above", "window_seconds", "errors_per_minute",
-                          "recent_errors", "connection_utilisation", "entropy", "as_of"}) {
-    if (evidence.contains(key)) {
-      out += std::string{"  "} + key + ": " + printable(evidence[key].dump()) + "\n";
+    const std::string state =
+        text_of(row, "state").empty() ? text_of(row, "status") : text_of(row, "state");
+    std::vector<std::string> cells{
+        printable(text_of(row, "environment") + "/" + text_of(row, "service")),
+        printable(text_of(row, "version")),
+        age(text_of(row, "deployed_at")),
+        against_limit(row, "error_rate_per_minute", "error_rate_above"),
+        against_limit(row, "recent_errors", "recent_errors_above"),
+        word(state),
+        why == "System healthy" ? "" : printable(why)};
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+      news += i == 2 ? "" : cells[i] + "\t";
     }
+    table.add(std::move(cells));
   }
-  return out;
+  const std::string head = standing(body);
+  return {head + table.text(), text_of(body, "role") + text_of(body, "leader") +
+                                   body.value("pause", json{}).dump() +
+                                   body.value("breakers", json{}).dump() + news};
+}
+
+Reply ask_for_overview(Client& client) {
+  return client.get("/auto-rollback/deployments?current=true&limit=1000");
 }
 
 }  // namespace
 
 int status(Client& client, const Arguments& arguments) {
-  const auto text = status_text(client, arguments.json);
-  if (const int* code = std::get_if<int>(&text)) {
-    return *code;
+  const Reply reply = ask_for_overview(client);
+  if (!reply.is_good()) {
+    return complain(client, reply);
   }
-  std::cout << std::get<std::string>(text);
+  std::cout << (arguments.json ? reply.body + "\n"
+                               : overview_of(json::parse(reply.body, nullptr, false)).text);
   return exit_ok;
 }
 
+// A daemon that restarts is waited for; one that has never answered is not.
 int watch(Client& client, const Arguments& arguments) {
   const LiveLine line;
+  const bool in_place = line.is_terminal() && !arguments.json;
   std::string shown;
+  bool has_answered = false;
   while (true) {
-    const auto text = status_text(client, arguments.json);
-    if (const int* code = std::get_if<int>(&text)) {
-      return *code;
+    const Reply reply = ask_for_overview(client);
+    if (!reply.is_good() && (!has_answered || reply.status == 401)) {
+      return complain(client, reply);
     }
-    const std::string& now = std::get<std::string>(text);
-    if (line.is_terminal() && !arguments.json) {
-      std::cout << "\033[H\033[2J" << now << std::flush;
-    } else if (now != shown) {
-      std::cout << now << std::flush;
+    Overview now{"no answer from " + client.server() + "; asking again\n", "no answer"};
+    if (reply.is_good()) {
+      has_answered = true;
+      now = arguments.json ? Overview{reply.body + "\n", reply.body}
+                           : overview_of(json::parse(reply.body, nullptr, false));
     }
-    shown = now;
+    if (in_place) {
+      std::cout << "\033[H\033[2J" << now.text << std::flush;
+    } else if (now.news != shown) {
+      (reply.is_good() ? std::cout : std::cerr) << now.text << std::flush;
+    }
+    shown = now.news;
     std::this_thread::sleep_for(arguments.every);
   }
 }
@@ -233,35 +223,7 @@ int show(Client& client, const Arguments& arguments) {
     std::cout << row.dump() << '\n';
     return exit_ok;
   }
-  const json plan = row.value("rollback_plan", json::object());
-  const json metadata = row.value("metadata", json::object());
-  const json target = plan.value("target", json{});
-  std::cout << coloured(Colour::bold, "Rollback " + text_of(row, "event_id")) << "  "
-            << word(text_of(row, "status")) << "\n  "
-            << printable(text_of(row, "environment") + "/" + text_of(row, "service")) << ": "
-            << printable(text_of(plan, "version")) << " → "
-            << (target.is_object() ? printable(text_of(target, "version")) : "no target") << "\n  "
-            << text_of(row, "trigger_type") << ": " << printable(text_of(row, "trigger_reason"))
-            << "\n";
-  if (const std::string end = text_of(metadata, "ended_by"); !end.empty()) {
-    std::cout << "  ended by: " << end << "\n";
-  }
-  if (const std::string url = text_of(metadata, "run_url"); !url.empty()) {
-    std::cout << "  run: " << printable(url) << "\n";
-  }
-  std::cout << coloured(Colour::bold, "Evidence") << "\n"
-            << evidence_text(plan) << coloured(Colour::bold, "Validation") << "\n"
-            << checks_text(row.value("constitutional_validation", json::object()))
-            << coloured(Colour::bold, "Steps") << "\n"
-            << steps_text(row);
-  const json samples = row.value("sample_errors", json::array());
-  if (!samples.empty()) {
-    std::cout << coloured(Colour::bold, "Errors before the decision") << "\n";
-    for (const json& sample : samples) {
-      std::cout << "  " << text_of(sample, "timestamp") << "  "
-                << printable(text_of(sample, "message")) << "\n";
-    }
-  }
+  std::cout << terminal::rollback_text(row);
   return exit_ok;
 }
 

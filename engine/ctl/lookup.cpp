@@ -1,19 +1,20 @@
 #include "engine/ctl/lookup.hpp"
 
-#include <algorithm>
 #include <iostream>
 #include <vector>
 
-#include "engine/ctl/screen.hpp"
+#include "engine/terminal/near.hpp"
+#include "engine/terminal/screen.hpp"
 #include "rules/ids.hpp"
 
 namespace rollbackd::ctl {
 namespace {
 
 using nlohmann::json;
+using terminal::printable;
+using terminal::text_of;
 
 constexpr std::size_t prefix_min = 4;
-constexpr std::size_t suggestions_max = 5;
 
 std::variant<json, int> ask_list(Client& client, const std::string& path, const char* key) {
   const Reply reply = client.get(path);
@@ -28,37 +29,25 @@ std::variant<json, int> ask_list(Client& client, const std::string& path, const 
   return body[key];
 }
 
-std::string shown(const json& row) {
-  return printable(text_of(row, "version")) + "  " + text_of(row, "deployment_id") + "  " +
-         printable(text_of(row, "environment")) + "/" + printable(text_of(row, "service")) + "  " +
-         text_of(row, "status");
+void suggest(const std::string& name, const json& rows) {
+  for (const std::string& line : terminal::near_matches(name, rows)) {
+    std::cerr << "  " << line << '\n';
+  }
 }
 
-// What a person may have meant: the versions that share the most with the name.
-void suggest(const std::string& name, const json& rows) {
-  std::vector<std::pair<std::size_t, const json*>> near;
-  for (const json& row : rows) {
-    const std::string version = text_of(row, "version");
-    std::size_t same = 0;
-    while (same < std::min(version.size(), name.size()) && version[same] == name[same]) {
-      ++same;
-    }
-    near.emplace_back(same, &row);
-  }
-  std::stable_sort(near.begin(), near.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
-  near.resize(std::min(near.size(), suggestions_max));
-  for (const auto& [same, row] : near) {
-    std::cerr << "  " << shown(*row) << '\n';
-  }
+bool is_beginning(const std::string& name, const std::string& id) {
+  return id == name || (name.size() >= prefix_min && id.starts_with(name));
+}
+
+// "Deployment not found" is said with what comes near.
+int no_deployment(const std::string& name, const json& rows) {
+  std::cerr << "rollbackctl: no deployment is, or begins with, " << printable(name)
+            << (rows.empty() ? "; none is recorded\n" : "; there are, for example:\n");
+  suggest(name, rows);
+  return exit_refused;
 }
 
 }  // namespace
-
-std::string text_of(const json& object, const std::string& key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 std::variant<json, int> ask_deployments(Client& client, const std::string& query) {
   return ask_list(client, "/auto-rollback/deployments" + query, "deployments");
@@ -73,13 +62,16 @@ std::variant<json, int> deployment_meant(Client& client, const std::string& name
   json found = json::array();
   for (const json& row : rows) {
     const std::string id = text_of(row, "deployment_id");
-    const bool is_id = id == name || (name.size() >= prefix_min && id.starts_with(name));
-    if (is_id || text_of(row, "version") == name) {
+    if (is_beginning(name, id) || text_of(row, "version") == name) {
       found.push_back(row);
     }
   }
   if (found.empty() && rules::DeploymentId::parse(name)) {
-    return json{{"deployment_id", name}};  // it may be older than what is listed
+    // It may be older than what is listed.
+    auto older = ask_deployments(client, "?limit=1&deployment_id=" + url_part(name));
+    if (std::holds_alternative<int>(older) || !std::get<json>(older).empty()) {
+      return std::holds_alternative<int>(older) ? older : std::get<json>(older)[0];
+    }
   }
   // A version that was rolled back to is there twice: who names it means what serves.
   json serving = json::array();
@@ -92,16 +84,11 @@ std::variant<json, int> deployment_meant(Client& client, const std::string& name
     return found.size() == 1 ? found[0] : serving[0];
   }
   if (found.empty()) {
-    std::cerr << "rollbackctl: no deployment is, or begins with, " << printable(name)
-              << (rows.empty() ? "; none is recorded\n" : "; there are, for example:\n");
-    suggest(name, rows);
-    return exit_refused;
+    return no_deployment(name, rows);
   }
   std::cerr << "rollbackctl: " << printable(name) << " can mean " << found.size()
             << " deployments; name one by its deployment_id:\n";
-  for (const json& row : found) {
-    std::cerr << "  " << shown(row) << '\n';
-  }
+  suggest(name, found);
   return exit_refused;
 }
 
@@ -113,19 +100,28 @@ std::variant<std::string, int> event_meant(Client& client, const std::string& na
   if (const int* code = std::get_if<int>(&asked)) {
     return *code;
   }
+  const json& rows = std::get<json>(asked);
   std::vector<std::string> found;
-  for (const json& row : std::get<json>(asked)) {
+  for (const json& row : rows) {
     const std::string id = text_of(row, "event_id");
     if (name.size() >= prefix_min && id.starts_with(name)) {
       found.push_back(id);
+    }
+  }
+  for (const json& row : rows) {
+    const bool is_of_it = text_of(row.value("rollback_plan", json{}), "version") == name ||
+                          is_beginning(name, text_of(row, "deployment_id"));
+    if (found.empty() && is_of_it) {
+      found.push_back(text_of(row, "event_id"));
     }
   }
   if (found.size() == 1) {
     return found[0];
   }
   std::cerr << "rollbackctl: " << (found.empty() ? "no rollback" : "more than one rollback")
-            << " has an event_id that begins with " << printable(name)
-            << "; `rollbackctl history` lists them\n";
+            << " has an event_id that begins with, or a deployment called, " << printable(name)
+            << (rows.empty() ? "; there was none yet\n" : "; there are, for example:\n");
+  suggest(name, rows);
   return exit_refused;
 }
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/ctl/client.hpp"
+#include "engine/terminal/near.hpp"
 
 namespace rollbackd::ctl {
 
@@ -17,13 +18,11 @@ std::variant<nlohmann::json, int> ask_deployments(Client& client, const std::str
 // version. Otherwise complains, with what comes near, and gives the exit code.
 std::variant<nlohmann::json, int> deployment_meant(Client& client, const std::string& name);
 
-// The same for a rollback: an event_id, or the unique beginning of one. Gives the event_id.
+// The same for a rollback: an event_id, the unique beginning of one, or a deployment, of which the
+// last rollback is meant. Gives the event_id.
 std::variant<std::string, int> event_meant(Client& client, const std::string& name);
 
 // The row of a rollback, or the exit code.
 std::variant<nlohmann::json, int> ask_event(Client& client, const std::string& event);
-
-// The text of a key; empty when it is absent, null or no text.
-std::string text_of(const nlohmann::json& object, const std::string& key);
 
 }  // namespace rollbackd::ctl

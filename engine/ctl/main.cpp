@@ -5,6 +5,7 @@
 
 #include "engine/ctl/client.hpp"
 #include "engine/ctl/commands.hpp"
+#include "engine/ctl/discord_register.hpp"
 #include "engine/settings_values.hpp"
 #include "engine/version.hpp"
 
@@ -46,6 +47,7 @@ class Commands {
   void add_looks();
   void add_acts();
   void add_pipeline(Flags& flags);
+  void add_completion();
 
   CLI::App& app_;
   Arguments& arguments_;
@@ -91,7 +93,7 @@ void Commands::add_acts() {
   needs_reason(add("pause", "the emergency stop: nothing is rolled back", pause));
   CLI::App* go_on = add("resume", "end the pause, or close a breaker", resume);
   go_on->add_option("--reason", arguments_.reason, "why; it is recorded");
-  go_on->add_option("--breaker", arguments_.breaker, "of this environment");
+  go_on->add_option("--breaker", arguments_.breaker, "close the breaker of this environment");
 }
 
 void Commands::add_pipeline(Flags& flags) {
@@ -111,10 +113,19 @@ void Commands::add_pipeline(Flags& flags) {
   gating->add_option("--timeout", flags.timeout, "for example 6m");
 }
 
+// For the shells' completions only: without a name in the help.
+void Commands::add_completion() {
+  CLI::App* completing = add("complete", "print what could stand here", complete);
+  completing->group("");
+  completing->add_option("what", arguments_.name, "deployments, events or environments")
+      ->required();
+}
+
 void Commands::add_all(Flags& flags) {
   add_looks();
   add_acts();
   add_pipeline(flags);
+  add_completion();
 }
 
 bool is_whole(const Arguments& arguments, Command chosen) {
@@ -145,14 +156,20 @@ int main(int argc, char** argv) {
   Command chosen = nullptr;
   app.add_option("--server", flags.server, "default: ROLLBACKD_SERVER, else http://127.0.0.1:9641");
   app.add_option("--token", flags.token, "default: ROLLBACKD_TOKEN");
-  app.add_option("--config", flags.file, "default: ~/.config/rollbackctl.yaml");
+  app.add_option("--config", flags.file,
+                 "lines server: and token: or token_file:; default: ~/.config/rollbackctl.yaml");
   app.fallthrough();
   Commands commands{app, arguments, chosen};
   commands.add_all(flags);
+  DiscordArguments discord;
+  add_discord(app, discord);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? exit_ok : exit_usage;
+  }
+  if (discord.chosen) {
+    return register_commands(discord);
   }
   const auto timeout = engine::duration_named(flags.timeout);
   if (!timeout) {
@@ -169,6 +186,7 @@ int main(int argc, char** argv) {
     std::cerr << "rollbackctl: " << access.error().what << "; " << access.error().remedy << '\n';
     return exit_usage;
   }
+  access->json = arguments.json;
   Client client{std::move(*access)};
   return chosen(client, arguments);
 }

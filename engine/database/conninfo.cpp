@@ -22,6 +22,8 @@ const std::map<std::string, std::string>& defaults() {
   return known;
 }
 
+using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
+
 std::string quoted_value(std::string_view value) {
   std::string out = "'";
   for (const char c : value) {
@@ -33,17 +35,16 @@ std::string quoted_value(std::string_view value) {
   return out + "'";
 }
 
-using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
-
 // What libpq says of a connection string without what it quotes of it: a password with a blank or a
 // percent sign is quoted, and of a URI all of it.
 std::string without_quoted(std::string_view message) {
-  const std::size_t begin = message.find('"');
+  constexpr std::string_view own = "missing \"=\" after ";
+  const std::size_t begin = message.find('"', message.starts_with(own) ? own.size() : 0);
   if (begin == std::string_view::npos) {
     return std::string{message};
   }
   const std::size_t end = message.rfind('"');
-  return std::string{message.substr(0, begin)} + "…" + std::string{message.substr(end + 1)};
+  return std::string{message.substr(0, begin)} + "\"…\"" + std::string{message.substr(end + 1)};
 }
 
 // The option that was probably meant where libpq does not know one; else nothing.
@@ -98,6 +99,18 @@ Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_vie
   std::string text;
   for (const auto& [key, value] : keys) {
     text += (text.empty() ? "" : " ") + key + "=" + quoted_value(value);
+  }
+  return text;
+}
+
+std::string shown_conninfo(const ConnectionInfo& info) {
+  const Options options{PQconninfoParse(info.conninfo.c_str(), nullptr), &PQconninfoFree};
+  std::string text;
+  for (const PQconninfoOption* o = options.get(); o != nullptr && o->keyword != nullptr; ++o) {
+    const bool is_secret = std::string_view{o->dispchar} == "*";
+    if (o->val != nullptr && !is_secret) {
+      text += (text.empty() ? "" : " ") + std::string{o->keyword} + "=" + o->val;
+    }
   }
   return text;
 }

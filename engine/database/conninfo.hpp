@@ -22,6 +22,9 @@ struct ConnectionInfo {
 // begins with "rollbackd" (`purpose`: "feed", "journal", …). Fails when libpq cannot read it.
 Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_view purpose);
 
+// The conninfo as libpq understood it, without what libpq itself calls a secret; for people.
+std::string shown_conninfo(const ConnectionInfo& info);
+
 // A libpq or server message fit for a log: one line, no trailing newline, never a password.
 std::string one_line(std::string_view message);
 

@@ -43,6 +43,10 @@ bool hears_within(const Raw& connection, rules::Duration limit) {
   return false;
 }
 
+std::string probe_channel(const Raw& hearing) {
+  return "rollbackd_probe_" + std::to_string(static_cast<unsigned>(PQbackendPID(hearing.get())));
+}
+
 // The session that was made to listen belongs to all clients of the pool.
 void unlisten(const Raw& connection, const std::string& channel, const std::string& pid) {
   for (int attempt = 0; attempt < unlisten_attempts_max; ++attempt) {
@@ -55,6 +59,20 @@ void unlisten(const Raw& connection, const std::string& channel, const std::stri
 
 }  // namespace
 
+std::optional<rules::Duration> bell_round_trip(const std::string& conninfo) {
+  const Raw hearing{PQconnectdb(conninfo.c_str())};
+  const Raw ringing{PQconnectdb(conninfo.c_str())};
+  const std::string channel = probe_channel(hearing);
+  if (!ask(hearing, "listen " + channel)) {
+    return std::nullopt;
+  }
+  const SteadyTime rung = steady_now();
+  if (!ask(ringing, "notify " + channel) || !hears_within(hearing, heard_within)) {
+    return std::nullopt;
+  }
+  return std::chrono::duration_cast<rules::Duration>(steady_now() - rung);
+}
+
 std::optional<Pooling> pooling_at(const std::string& conninfo) {
   const Raw hearing{PQconnectdb(conninfo.c_str())};
   const int told = PQbackendPID(hearing.get());
@@ -63,7 +81,7 @@ std::optional<Pooling> pooling_at(const std::string& conninfo) {
     return Pooling::none;
   }
   const Raw ringing{PQconnectdb(conninfo.c_str())};
-  const std::string channel = "rollbackd_probe_" + std::to_string(static_cast<unsigned>(told));
+  const std::string channel = probe_channel(hearing);
   const auto listening = ask(hearing, "listen " + channel + "; select pg_backend_pid()");
   if (!listening || !ask(ringing, "notify " + channel)) {
     return std::nullopt;

@@ -3,6 +3,8 @@
 #include <optional>
 #include <string>
 
+#include "rules/time.hpp"
+
 namespace rollbackd::engine {
 
 enum class Pooling {
@@ -15,6 +17,10 @@ enum class Pooling {
 inline constexpr const char* pooler_swallows_bell =
     "a connection pooler in transaction mode is in between: LISTEN is accepted and nothing is "
     "delivered";
+
+// How long a bell rung from a second connection takes to be heard on the first; nothing: it was not
+// heard within a second, or it could not be tried. Blocks; any thread.
+std::optional<rules::Duration> bell_round_trip(const std::string& conninfo);
 
 // Finds out over two connections of its own: what NOTIFY on one says must be heard on the other
 // within a second. Nothing: it could not be tried. Blocks; any thread.

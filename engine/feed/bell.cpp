@@ -67,7 +67,10 @@ Bell::Bell(asio::io_context& reactor, const ConnectionInfo& info, Doorbell setti
           {[this] { taken(); }, [this] { log_.debug("doorbell_waits"); },
            [this](const std::string& why, bool by_design) { deaf(Part::doorbell, why, by_design); },
            [this](const DoorbellKey::Harm& harm) { measured(harm); },
-           [this] { canary_rung_ = steady_now(); }},
+           [this] {
+             canary_rung_ = steady_now();
+             meter_.count(Count::canaries);
+           }},
           log} {}
 
 void Bell::start() {
@@ -215,6 +218,7 @@ void Bell::canary_heard() {
     return;
   }
   meter_.set(Level::canary_round_trip_seconds, rules::in_seconds(steady_now() - *canary_rung_));
+  meter_.set(Level::canary_timestamp_seconds, rules::in_seconds(wall_now().time_since_epoch()));
   board_.report(Part::canary, "");
   canary_rung_.reset();
 }
@@ -223,6 +227,7 @@ void Bell::watch_canary() {
   if (canary_rung_ && steady_now() - *canary_rung_ > canary_max) {
     board_.report(Part::canary,
                   "the doorbell is not heard: NOTIFY from a second connection is late");
+    meter_.count(Count::canaries_lost);
     canary_rung_.reset();  // this one may be lost, the next one may not
   }
   if (listener_.is_listening() && !canary_rung_) {

@@ -6,6 +6,7 @@
 #include "engine/database/server_identity.hpp"
 #include "engine/database/statement.hpp"
 #include "engine/time_text.hpp"
+#include "rules/heartbeat.hpp"
 #include "rules/limits.hpp"
 
 namespace rollbackd::engine {
@@ -20,7 +21,7 @@ constexpr rules::Duration far_lead = rules::minutes{2};
 std::uint64_t count_of(const std::vector<rules::EventGroup>& events) {
   std::uint64_t count = 0;
   for (const rules::EventGroup& group : events) {
-    count += group.count();
+    count += is_heartbeat(group) ? 0 : group.count();
   }
   return count;
 }
@@ -28,6 +29,9 @@ std::uint64_t count_of(const std::vector<rules::EventGroup>& events) {
 rules::Instant newest_of(const std::vector<rules::EventGroup>& events) {
   rules::Instant newest{};
   for (const rules::EventGroup& group : events) {
+    if (is_heartbeat(group)) {
+      continue;
+    }
     newest = std::max({newest, group.at, rules::instant_of(group.seconds.back().at)});
   }
   return newest;

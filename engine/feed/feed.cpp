@@ -66,7 +66,11 @@ Feed::Feed(asio::io_context& reactor, const ConnectionInfo& info, Options option
           shared.log},
       session_{info,
                {"feed", rules::seconds{10},
-                [this](Connection& connection) { difference_.connected(connection); }},
+                [this](Connection& connection) {
+                  shared_.board.report(Part::database, "");
+                  difference_.connected(connection);
+                },
+                [this](const std::string& why) { shared_.board.report(Part::database, why); }},
                shared.log} {
   shared_.board.report(Part::windows, "windows are being built for the first time");
 }
@@ -211,8 +215,9 @@ void Feed::failed(const SessionFailure& failure) {
   if (complete_ || failures_ == 1) {
     const std::string why = failure.what + remedy_for(failure);
     shared_.log.warning("feed_lost", {{"why", why}});
-    shared_.meter.count(Count::feed_reconnects);
+    shared_.meter.count(Count::feed_gaps);
     if (failure.lost) {
+      shared_.meter.count(Count::feed_reconnects);
       shared_.board.report(Part::database, why);
     }
     shared_.board.report(Part::windows, "not complete until the feed is back: " + why);

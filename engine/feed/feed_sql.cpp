@@ -1,6 +1,7 @@
 #include "engine/feed/feed_sql.hpp"
 
 #include "engine/feed/sql_parts.hpp"
+#include "rules/heartbeat.hpp"
 #include "rules/limits.hpp"
 
 namespace rollbackd::engine {
@@ -77,12 +78,19 @@ constexpr const char* is_foreign =
 constexpr const char* was_seen = "pg_visible_in_snapshot(x.xid, $1::pg_snapshot)";
 
 // The deployment or the service has a row: somebody can own the events. A look-up for each group,
-// never a join, which the planner might do by reading all deployments.
-constexpr const char* is_owned =
-    "case when n.deployment_id is not null"
-    " then (select true from ops.deployments d where d.deployment_id = n.deployment_id limit 1)"
-    " else (select true from ops.deployments d"
-    "       where d.environment = n.environment and d.service = n.service limit 1) end";
+// never a join, which the planner might do by reading all deployments. Nobody owns heartbeats, and
+// they go the way of those that somebody does.
+const string& is_owned() {
+  static const string sql =
+      "case when n.deployment_id is not null"
+      " then (select true from ops.deployments d where d.deployment_id = n.deployment_id limit 1)"
+      " when n.environment = '" +
+      string{rules::heartbeat_environment} + "' and n.service = '" + string{rules::heartbeat_name} +
+      "' then true"
+      " else (select true from ops.deployments d"
+      "       where d.environment = n.environment and d.service = n.service limit 1) end";
+  return sql;
+}
 
 constexpr const char* by_whose = "x.deployment_id, x.environment, x.service";
 
@@ -92,7 +100,7 @@ string grouped(const string& rows, const string& second, const string& boundarie
   return ", n as (select " + string{by_whose} + ", " + second + " as sec, width_bucket(x.at, " +
          boundaries + ") as piece, min(x.at) as first, count(*) as n from " + rows +
          " group by 1, 2, 3, 4, 5), k as materialized (select n.*, case when n.sec > 1 then " +
-         is_owned + " end as owned from n) ";
+         is_owned() + " end as owned from n) ";
 }
 
 string series(const string& kind, const string& more = "", int more_columns = 0) {
@@ -158,17 +166,6 @@ constexpr const char* is_of_services =
     "        where (r.environment, r.service) in (select * from unnest($2::text[], $3::text[])))"
     " end)";
 
-// What the planner's statistics know of a severity column and nobody has named: 'ERROR' where
-// 'error' is watched, or 'fatal'. Rows of other severities are never read.
-constexpr const char* unwatched_severities =
-    " from ops.watched_logs w join pg_class c on c.oid = w.log::oid"
-    " join pg_namespace n on n.oid = c.relnamespace"
-    " join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname"
-    "  and s.attname = w.severity_column,"
-    " unnest(s.most_common_vals::text::text[]) as v (value)"
-    " where w.watched and v.value <> all (w.severities) and lower(v.value) not in"
-    " ('trace', 'debug', 'log', 'info', 'notice', 'warn', 'warning')";
-
 string audited(const Builder& of) {
   const string rows = "(select x.*, " + string{is_foreign} + " as foreign_xid, coalesce(" +
                       was_seen + ", false) as seen from " + of.events +
@@ -178,7 +175,7 @@ string audited(const Builder& of) {
          ") as piece, x.log, min(x.at) as first, " + sum + "seen) as seen, " + sum +
          "seen and not x.foreign_xid and x.row_xmin <> x.xid::xid) as odd, " + sum +
          "foreign_xid) as alien from " + rows +
-         " group by 1, 2, 3, 4, 5), k as materialized (select n.*, " + is_owned +
+         " group by 1, 2, 3, 4, 5), k as materialized (select n.*, " + is_owned() +
          " as owned from n) " + snapshot_row() + " union all " +
          columns("'a', k.deployment_id::text, k.environment, k.service, " +
                      microseconds("min(k.first)") +

@@ -6,6 +6,18 @@
 
 namespace rollbackd::engine {
 
+// What the planner's statistics know of a severity column and nobody has named: 'ERROR' where
+// 'error' is watched, or 'fatal'. Rows of other severities are never read. To be selected: w.log
+// and v.value.
+inline constexpr const char* unwatched_severities =
+    " from ops.watched_logs w join pg_class c on c.oid = w.log::oid"
+    " join pg_namespace n on n.oid = c.relnamespace"
+    " join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname"
+    "  and s.attname = w.severity_column,"
+    " unnest(s.most_common_vals::text::text[]) as v (value)"
+    " where w.watched and v.value <> all (w.severities) and lower(v.value) not in"
+    " ('trace', 'debug', 'log', 'info', 'notice', 'warn', 'warning')";
+
 // The feed's statements. Each sees one snapshot, so its rows belong together. All give rows of
 // one shape, seventeen columns of text:
 //   's' | snapshot | | | at_us | version of the watched logs                      exactly one

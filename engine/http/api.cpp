@@ -30,7 +30,8 @@ void allow_browsers(ApiResponse& response) {
        {"Access-Control-Allow-Headers",
         "authorization, x-client-info, apikey, content-type, x-region, prefer, idempotency-key"},
        {"Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"},
-       {"Access-Control-Expose-Headers", "x-request-id, retry-after"}});
+       {"Access-Control-Expose-Headers", "x-request-id, retry-after, idempotency-replayed, allow"},
+       {"Access-Control-Max-Age", "7200"}});
 }
 
 std::string_view take_segment(std::string_view& path) {
@@ -67,12 +68,16 @@ ApiResponse ask_the_leader(const std::string& leader) {
 
 }  // namespace
 
-Api::Api(ApiSources sources, std::vector<HttpToken> tokens)
-    : sources_{std::move(sources)}, tokens_{std::move(tokens)} {
+Api::Api(ApiSources sources, std::vector<HttpToken> tokens, const RateSettings& rates)
+    : sources_{std::move(sources)},
+      tokens_{std::move(tokens)},
+      rates_{std::make_shared<RateLimits>(rates)} {
   append(routes_, status_routes());
   append(routes_, rollback_routes());
   append(routes_, people_routes());
   append(routes_, record_routes());
+  append(routes_, discord_routes());
+  append(routes_, alert_routes());
 }
 
 void Api::answer(ApiRequest request, ApiReply reply) const {
@@ -85,6 +90,9 @@ void Api::answer(ApiRequest request, ApiReply reply) const {
     reply(std::move(response));
   };
   if (request.method == "OPTIONS") {
+    if (auto refused = without_token(request, {})) {
+      return to_browsers(std::move(*refused));
+    }
     ApiResponse response;
     response.content_type = plain_text_type;
     response.body = "ok";
@@ -103,24 +111,63 @@ void Api::route(ApiRequest request, const ApiReply& reply) const {
     if (!parameters) {
       continue;
     }
+    const ApiReply answered = [reply, method = known.method,
+                               path = known.path](ApiResponse response) {
+      response.route = {method, path};
+      reply(std::move(response));
+    };
     ApiCall call{std::move(request), std::move(*parameters), {}, false};
-    if (known.scope) {
-      auto caller = tokens_.caller(call.request, *known.scope);
-      if (auto* refused = std::get_if<ApiResponse>(&caller)) {
-        return reply(std::move(*refused));
-      }
-      const HttpToken& token = *std::get<const HttpToken*>(caller);
-      call.token = token.name;
-      call.may_override = token.may(Scope::override);
+    if (auto refused = admit(known, call)) {
+      refused->token = call.token;
+      return answered(std::move(*refused));
     }
     if (known.acts) {
       if (const auto leader = sources_.other_leader()) {
-        return reply(ask_the_leader(*leader));
+        return answered(ask_the_leader(*leader));
       }
     }
-    return known.handler(sources_, std::move(call), reply);
+    ApiReply named = [answered, token = call.token](ApiResponse response) {
+      response.token = token;
+      answered(std::move(response));
+    };
+    if (known.acts) {
+      return idempotency_.answer(sources_, known, std::move(call), std::move(named));
+    }
+    return known.handler(sources_, std::move(call), std::move(named));
   }
-  reply(unknown(request));
+  auto refused = without_token(request, {});
+  reply(refused ? std::move(*refused) : unknown(request));
+}
+
+std::optional<ApiResponse> Api::admit(const Route& known, ApiCall& call) const {
+  const HttpToken* token = known.scope ? tokens_.holder(call.request) : nullptr;
+  if (token == nullptr) {
+    return without_token(call.request, known.scope);
+  }
+  call.token = token->name;
+  call.sender.token = token->name;
+  call.may_override = token->may(Scope::override);
+  if (const Refusal wait = rates_->request_with(token->name, known.acts, steady_now())) {
+    return too_many(
+        *wait, "The token " + token->name + " has been used too often; wait as Retry-After says.");
+  }
+  return token->may(*known.scope) ? std::nullopt
+                                  : std::optional{Tokens::forbidden(*token, *known.scope)};
+}
+
+std::optional<ApiResponse> Api::without_token(const ApiRequest& request,
+                                              std::optional<Scope> scope) const {
+  const bool is_wrong = scope && Tokens::has_credential(request);
+  const SteadyTime now = steady_now();
+  const Refusal wait = is_wrong ? rates_->wrong_token_from(request.client, now)
+                                : rates_->request_from(request.client, now);
+  if (wait) {
+    return too_many(*wait, is_wrong ? "Too many wrong tokens came from this address; send one of "
+                                      "http.tokens, which is answered at once."
+                                    : "Too many requests came from this address; wait as "
+                                      "Retry-After says.");
+  }
+  return scope ? std::optional{tokens_.unauthorized(request, *scope)} : std::nullopt;
 }
 
 ApiResponse Api::unknown(const ApiRequest& request) const {
@@ -135,7 +182,8 @@ ApiResponse Api::unknown(const ApiRequest& request) const {
         (paths.empty() ? "" : ", ") + std::string{known.method} + " " + std::string{known.path};
   }
   if (allowed.empty()) {
-    return refusal(404, "Unknown endpoint", "There are: " + paths + ".");
+    return refusal(404, "Unknown endpoint",
+                   "GET /openapi.json describes all there are: " + paths + ".");
   }
   allowed += is_api(request.path) ? ", OPTIONS" : "";
   ApiResponse response =
@@ -147,6 +195,12 @@ ApiResponse Api::unknown(const ApiRequest& request) const {
 ApiResponse come_back(std::string_view error, std::string_view details) {
   ApiResponse response = refusal(503, error, details);
   response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+ApiResponse too_many(std::chrono::seconds wait, std::string_view details) {
+  ApiResponse response = refusal(429, "Too many requests", details);
+  response.headers.emplace_back("Retry-After", std::to_string(wait.count()));
   return response;
 }
 

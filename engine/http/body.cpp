@@ -76,6 +76,14 @@ std::optional<std::string> JsonBody::text(std::string_view key) {
   return found.empty() ? std::nullopt : std::optional<std::string>{found};
 }
 
+std::string JsonBody::person() {
+  const std::string named = text("initiated_by").value_or("");
+  if (!named.empty() && !rules::EventId::parse(named)) {
+    object("initiated_by", "a uuid, or left out");
+  }
+  return named;
+}
+
 bool JsonBody::flag(std::string_view key) {
   simdjson::dom::element value;
   const int times = is_good() ? document_->find(key, value) : 0;

@@ -32,6 +32,8 @@ class JsonBody {
   // Absent or null: false.
   bool flag(std::string_view key);
   std::vector<std::string> texts(std::string_view key);
+  // The uuid at `initiated_by`, as it came; empty: nobody is named.
+  std::string person();
 
   template <class Id>
   std::optional<Id> id(std::string_view key) {

@@ -13,8 +13,9 @@ namespace rollbackd::engine {
 
 using BeastHeader = boost::beast::http::request_header<boost::beast::http::fields>;
 
-// What Beast lets through and we do not: a wrong number of Host fields, a Transfer-Encoding other
-// than `chunked`, two lengths, too many fields, a path that can be read in two ways. The header as
+// What Beast lets through and we do not: a wrong number of Host fields or one that is no host, a
+// Transfer-Encoding other than `chunked`, two lengths, two credentials or Idempotency-Keys, a coded
+// body, an unknown expectation, too many fields, a path that can be read in two ways. The header as
 // the API wants it, or the refusal, after which the connection must be closed: where the next
 // request would begin is then anybody's guess.
 std::variant<ApiRequest, ApiResponse> clean(const BeastHeader& header, std::size_t fields_max);

@@ -1,5 +1,6 @@
 #include "engine/http/json.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -7,6 +8,8 @@
 
 #include "engine/rollback_json.hpp"
 #include "engine/time_text.hpp"
+#include "rules/limits.hpp"
+#include "rules/trigger_limit.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -22,6 +25,8 @@ Json number(double value) {
   }
   return rounded;
 }
+
+Json number(const std::optional<double>& value) { return value ? number(*value) : Json(nullptr); }
 
 // Texts from the database may be anything; an answer is valid JSON all the same.
 std::string dump(const Json& json) {
@@ -146,7 +151,9 @@ ApiResponse execution_answer(const rules::Rollback& rollback) {
                    200);
 }
 
-ApiResponse refused_request(const rules::Answer& answer) {
+namespace {
+
+ApiResponse refusal_of(const rules::Answer& answer) {
   using Kind = rules::Answer::Kind;
   const Json validation =
       answer.rollback ? Json(validation_json(answer.rollback->validation)) : Json(nullptr);
@@ -198,6 +205,40 @@ ApiResponse refused_request(const rules::Answer& answer) {
   UNREACHABLE("an answer without a response");
 }
 
+}  // namespace
+
+// A rejection of what was to be done is written down; one of what was only asked is not.
+ApiResponse refused_request(const rules::Answer& answer, bool is_dry_run) {
+  using Kind = rules::Answer::Kind;
+  ApiResponse response = refusal_of(answer);
+  response.done = !is_dry_run && (answer.kind == Kind::rejected || answer.kind == Kind::no_target ||
+                                  answer.kind == Kind::under_way);
+  return response;
+}
+
+ApiResponse event_answer(const std::string& row) {
+  const Json event = Json::parse(row, nullptr, false);
+  const auto text = [&event](const char* key) { return event.value(key, ""); };
+  const auto json = [&event](const char* key) { return event.value(key, Json(nullptr)).dump(); };
+  rules::Rollback rollback;
+  rollback.id = rules::EventId::parse(text("event_id")).value_or(rollback.id);
+  rollback.status = rules::rollback_status_named(text("status")).value_or(rollback.status);
+  const Status read =
+      read_rollback_json(json("rollback_plan"), json("rollback_steps"),
+                         json("constitutional_validation"), json("metadata"), rollback);
+  if (!read) {
+    return refusal(409, "Carried out before", read.error().what);
+  }
+  if (text("trigger_type") != rules::name_of(rules::TriggerType::constitutional_violation)) {
+    return execution_answer(rollback);
+  }
+  const auto violated = rollback.validation.violated();
+  const bool has_target =
+      std::find(violated.begin(), violated.end(), rules::Reason::no_target) == violated.end();
+  using Kind = rules::Answer::Kind;
+  return refused_request({0, has_target ? Kind::rejected : Kind::no_target, rollback, {}});
+}
+
 ApiResponse unknown_deployment() { return json_answer(R"({"error":"Deployment not found"})", 404); }
 
 std::string pause_json(const rules::Pause& pause) {
@@ -214,8 +255,8 @@ std::string breaker_json(const std::string& environment, bool open) {
   return dump(Json{{"breaker", environment}, {"open", open}});
 }
 
-std::string deployments_json(const std::string& rows, const View& view,
-                             const Readiness& readiness) {
+std::string deployments_json(const std::string& rows, const View& view, const Readiness& readiness,
+                             const rules::PolicyBook* policies) {
   Json all = Json::parse(rows, nullptr, false);
   std::set<rules::DeploymentId> current;
   for (const rules::ServiceView& service : view.services()) {
@@ -230,6 +271,14 @@ std::string deployments_json(const std::string& rows, const View& view,
       row["error_rate_per_minute"] = number(seen->error_rate_per_minute);
       row["recent_errors"] = seen->recent_errors;
       row["reason"] = seen->reason;
+    }
+    if (policies != nullptr) {
+      const rules::Service service{row.value("environment", ""), row.value("service", "")};
+      const rules::TriggerTable& table = policies->of(service).triggers;
+      row["error_rate_above"] = number(rules::rollback_limit(
+          table, rules::Signal::errors_per_minute, rules::limits::rate_window));
+      row["recent_errors_above"] = number(
+          rules::rollback_limit(table, rules::Signal::errors, rules::limits::healthy_window));
     }
   }
   const rules::ControlRead control = view.control().value_or(rules::ControlRead{});
@@ -257,7 +306,7 @@ ApiResponse changed_deployment(const std::string& row, const std::string& status
                      409);
   }
   deployment.erase("event_id");
-  return answer_of(deployment, 200);
+  return done(answer_of(deployment, 200));
 }
 
 std::string event_json(const std::string& row, const View& view) {

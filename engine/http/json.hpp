@@ -19,8 +19,11 @@ std::string rollback_state_json(const rules::Rollback& rollback);
 // what became of it.
 ApiResponse execution_answer(const rules::Rollback& rollback);
 
+// The same from the row of a rollback that has ended, or that was a rejection.
+ApiResponse event_answer(const std::string& row);
+
 // The answer to a person's request that the rules did not accept, and to a dry run.
-ApiResponse refused_request(const rules::Answer& answer);
+ApiResponse refused_request(const rules::Answer& answer, bool is_dry_run = false);
 
 // 404 in exactly the original's words: its clients compare them.
 ApiResponse unknown_deployment();
@@ -31,7 +34,9 @@ std::string breaker_json(const std::string& environment, bool open);
 
 // The rows of deployments with what the windows say of those that are known: state, counts, reason;
 // and beside them who leads and what forbids to act.
-std::string deployments_json(const std::string& rows, const View& view, const Readiness& readiness);
+// `policies`: for the limits above which they are rolled back; may be null.
+std::string deployments_json(const std::string& rows, const View& view, const Readiness& readiness,
+                             const rules::PolicyBook* policies = nullptr);
 
 // The row of a deployment whose status was to become this one; 409 with the event_id where a
 // rollback keeps it.

@@ -41,12 +41,22 @@ struct ApiResponse {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
   std::shared_ptr<ApiStream> stream;  // what follows the body; null: nothing
+  // Method and path of the route that answered, for as long as the program runs; empty: none did.
+  std::pair<std::string_view, std::string_view> route{};
+  std::string token;  // the name of the caller's, for the log; empty: none
+  bool done = false;  // something was done, or written down: who asks again gets this again
 };
 
 // Called once, on the reactor thread, at once or later.
 using ApiReply = std::function<void(ApiResponse)>;
 
 inline constexpr std::string_view plain_text_type = "text/plain; charset=utf-8";
+
+// The same, which whoever asks again gets again.
+inline ApiResponse done(ApiResponse response) {
+  response.done = true;
+  return response;
+}
 
 // {"error": …, "details": …}: every refusal says what was wrong, and what to do about it.
 ApiResponse refusal(int status, std::string_view error, std::string_view details);

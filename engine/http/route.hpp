@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include "engine/asio.hpp"
 
 #include "engine/http/message.hpp"
+#include "engine/interactions.hpp"
 #include "engine/ports.hpp"
 #include "engine/settings.hpp"
 
@@ -32,10 +34,12 @@ struct ApiSources {
   Desk& desk;
   Archive& archive;
   asio::any_io_executor timers;
-  std::function<std::string()> metrics;
+  std::function<std::string(Exposition)> metrics;
   std::function<Readiness()> readiness;
   // Who leads instead of this daemon, as it calls itself; nothing: this one leads.
   std::function<std::optional<std::string>()> other_leader;
+  Interactions* interactions{};         // null: no Discord is configured
+  const rules::PolicyBook* policies{};  // whose limits are told; null: none are
 };
 
 // A request on its way through its route.
@@ -44,6 +48,7 @@ struct ApiCall {
   std::vector<std::string> parameters;  // what stood for the {…} of the route's path
   std::string token;                    // the name of the caller's; empty: none was needed
   bool may_override = false;
+  rules::Sender sender{};  // the same token, and what tells a repetition
 };
 
 // One method of one path.
@@ -62,6 +67,9 @@ ApiResponse come_back(std::string_view error, std::string_view details);
 
 // 503 of an Archive that could not be asked.
 ApiResponse unanswered(const Error& error);
+
+// 429 of a sender that has asked for too much.
+ApiResponse too_many(std::chrono::seconds wait, std::string_view details);
 
 // 200 with this body.
 ApiResponse json_answer(std::string body, int status = 200);

@@ -6,8 +6,9 @@ namespace rollbackd::engine {
 namespace {
 
 // Who is named, else whose token it is.
-std::string person_in(JsonBody& body, const ApiCall& call) {
-  return body.text("initiated_by").value_or(call.token);
+std::string speaker_in(JsonBody& body, const ApiCall& call) {
+  const std::string person = body.person();
+  return person.empty() ? call.token : person;
 }
 
 std::string reason_in(JsonBody& body) {
@@ -25,7 +26,8 @@ void about_event(const ApiSources& sources, const ApiCall& call, const ApiReply&
   Request wanted;
   const auto event = body.id<rules::EventId>("event_id");
   wanted.reason = reason_in(body);
-  wanted.by = person_in(body, call);
+  wanted.by = speaker_in(body, call);
+  wanted.sender = call.sender;
   if (body.is_good() && !event) {
     body.object("event_id", "the event_id of a rollback or proposal");
   }
@@ -35,7 +37,7 @@ void about_event(const ApiSources& sources, const ApiCall& call, const ApiReply&
   wanted.event = *event;
   sources.desk.ask(wanted, [reply](const rules::Answer& answer) {
     if (answer.kind == rules::Answer::Kind::accepted && answer.rollback) {
-      reply(json_answer(rollback_state_json(*answer.rollback)));
+      reply(done(json_answer(rollback_state_json(*answer.rollback))));
     } else {
       reply(refused_request(answer));
     }
@@ -46,7 +48,7 @@ void ask_for_pause(const ApiSources& sources, const rules::PauseRequest& wanted,
                    const ApiReply& reply) {
   sources.desk.ask(wanted, [reply](const rules::Answer& answer) {
     if (answer.kind == rules::Answer::Kind::accepted) {
-      reply(json_answer(pause_json(answer.pause)));
+      reply(done(json_answer(pause_json(answer.pause))));
     } else {
       reply(refused_request(answer));
     }
@@ -55,7 +57,7 @@ void ask_for_pause(const ApiSources& sources, const rules::PauseRequest& wanted,
 
 void pause(const ApiSources& sources, const ApiCall& call, const ApiReply& reply) {
   JsonBody body{call.request.body};
-  const rules::PauseRequest wanted{0, true, reason_in(body), person_in(body, call)};
+  const rules::PauseRequest wanted{0, true, reason_in(body), speaker_in(body, call), call.sender};
   if (!body.is_good()) {
     return reply(body.complaint());
   }
@@ -65,23 +67,23 @@ void pause(const ApiSources& sources, const ApiCall& call, const ApiReply& reply
 void resume(const ApiSources& sources, const ApiCall& call, const ApiReply& reply) {
   JsonBody body{call.request.body};
   const std::string reason = reason_in(body);
-  const std::string person = person_in(body, call);
+  const std::string person = speaker_in(body, call);
   const auto breaker = body.text("breaker");
   if (!body.is_good()) {
     return reply(body.complaint());
   }
   if (!breaker) {
-    return ask_for_pause(sources, {0, false, reason, person}, reply);
+    return ask_for_pause(sources, {0, false, reason, person, call.sender}, reply);
   }
   if (!call.may_override) {
     return reply(refusal(403, "Missing scope override",
                          "Closing a breaker needs the scope override; the token " + call.token +
                              " has not got it."));
   }
-  sources.desk.ask(rules::CloseBreakerRequest{0, *breaker, reason, person},
+  sources.desk.ask(rules::CloseBreakerRequest{0, *breaker, reason, person, call.sender},
                    [reply, breaker](const rules::Answer& answer) {
                      if (answer.kind == rules::Answer::Kind::accepted) {
-                       reply(json_answer(breaker_json(*breaker, false)));
+                       reply(done(json_answer(breaker_json(*breaker, false))));
                      } else {
                        reply(refused_request(answer));
                      }

@@ -97,7 +97,7 @@ void deployments(const ApiSources& sources, const ApiCall& call, const ApiReply&
   sources.archive.deployments(
       query, [&sources, reply](const Result<std::optional<std::string>>& rows) {
         reply(rows ? json_answer(deployments_json(rows.value().value_or("[]"), sources.view,
-                                                  sources.readiness()))
+                                                  sources.readiness(), sources.policies))
                    : unanswered(rows.error()));
       });
 }
@@ -119,6 +119,8 @@ void record(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
   wanted.git_commit = needed_text(body, "git_commit");
   wanted.git_branch = needed_text(body, "git_branch");
   wanted.recorded_by = call.token;
+  wanted.initiated_by = body.person();
+  wanted.sender = call.sender;
   const auto status = body.text("status").value_or("in_progress");
   const auto known = rules::deployment_status_named(status);
   if (!known || *known == rules::DeploymentStatus::failed ||
@@ -130,7 +132,7 @@ void record(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
   }
   wanted.status = *known;
   sources.archive.record(wanted, [reply](const Result<std::optional<std::string>>& row) {
-    reply(row ? json_answer(row.value().value_or("{}"), 201) : unanswered(row.error()));
+    reply(row ? done(json_answer(row.value().value_or("{}"), 201)) : unanswered(row.error()));
   });
 }
 
@@ -142,6 +144,7 @@ void change(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
   if (!known || *known == rules::DeploymentStatus::rolled_back) {
     body.object("status", "pending, in_progress, success or failed");
   }
+  const std::string person = body.person();
   if (!body.is_good()) {
     return reply(body.complaint());
   }
@@ -149,7 +152,7 @@ void change(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
     return reply(refusal(400, "Invalid deployment_id",
                          "The last part of the path has to be the uuid of a deployment."));
   }
-  sources.archive.change_status(*deployment, *known,
+  sources.archive.change_status({*deployment, *known, person, call.sender},
                                 [reply, status](const Result<std::optional<std::string>>& row) {
                                   if (!row) {
                                     reply(unanswered(row.error()));

@@ -11,6 +11,7 @@
 namespace rollbackd::engine {
 namespace {
 
+constexpr std::string_view execute_path = "/auto-rollback";
 // Older windows are not passed off as the present.
 constexpr rules::Second as_of_age_max = 30;
 // An answer that the executor does not give comes so long after the claim.
@@ -70,10 +71,13 @@ class Waiting : public std::enable_shared_from_this<Waiting> {
 
   void begin(Desk& desk, const rules::Rollback& rollback) {
     last_ = rollback;
+    follow(desk, rollback.id);
+  }
+
+  void follow(Desk& desk, const rules::EventId& event) {
     arm(wait_ ? std::chrono::seconds{*wait_} : claim_max);
-    watch_ = desk.watch(rollback.id, [self = shared_from_this()](const rules::Rollback& state) {
-      self->take(state);
-    });
+    watch_ = desk.watch(
+        event, [self = shared_from_this()](const rules::Rollback& state) { self->take(state); });
     if (!reply_) {
       watch_.reset();
     }
@@ -111,14 +115,15 @@ class Waiting : public std::enable_shared_from_this<Waiting> {
     if (const ApiReply reply = std::exchange(reply_, nullptr)) {
       timer_.cancel();
       watch_.reset();
-      reply(execution_answer(last_));
+      reply(last_ ? done(execution_answer(*last_))
+                  : come_back("Not ready", "The journal is being read; ask again."));
     }
   }
 
   asio::steady_timer timer_;
   std::optional<int> wait_;
   ApiReply reply_;
-  rules::Rollback last_;
+  std::optional<rules::Rollback> last_;
   bool claimed_ = false;
   Desk::Watch watch_;
 };
@@ -142,10 +147,8 @@ void execute(const ApiSources& sources, const ApiCall& call, const ApiReply& rep
   rules::ManualRequest wanted;
   const auto deployment = body.id<rules::DeploymentId>("deployment_id");
   const auto reason = body.text("trigger_reason");
-  wanted.initiated_by = body.text("initiated_by").value_or("");
-  if (!wanted.initiated_by.empty() && !rules::EventId::parse(wanted.initiated_by)) {
-    body.object("initiated_by", "a uuid, or left out");
-  }
+  wanted.initiated_by = body.person();
+  wanted.sender = call.sender;
   wanted.dry_run = body.flag("dry_run");
   wanted.revert_migrations = body.flag("revert_migrations");
   wanted.overrides = overrides_in(body).value_or(std::vector<rules::Reason>{});
@@ -165,13 +168,15 @@ void execute(const ApiSources& sources, const ApiCall& call, const ApiReply& rep
   wanted.reason = *reason;
   const auto waiting =
       std::make_shared<Waiting>(sources.timers, wait_of(call.request.prefer), reply);
-  sources.desk.ask(wanted, [&desk = sources.desk, waiting, reply](const rules::Answer& answer) {
-    if (answer.kind == rules::Answer::Kind::accepted && answer.rollback) {
-      waiting->begin(desk, *answer.rollback);
-    } else {
-      reply(refused_request(answer));
-    }
-  });
+  const bool is_dry_run = wanted.dry_run;
+  sources.desk.ask(wanted,
+                   [&desk = sources.desk, waiting, reply, is_dry_run](const rules::Answer& answer) {
+                     if (answer.kind == rules::Answer::Kind::accepted && answer.rollback) {
+                       waiting->begin(desk, *answer.rollback);
+                     } else {
+                       reply(refused_request(answer, is_dry_run));
+                     }
+                   });
 }
 
 ApiResponse unknown_event() {
@@ -224,8 +229,27 @@ void stream(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
 
 }  // namespace
 
+void follow_event(const ApiSources& sources, const ApiCall& call, const rules::EventId& event,
+                  const ApiReply& reply) {
+  sources.archive.event(
+      event, [&sources, call, event, reply](const Result<std::optional<std::string>>& text) {
+        if (!text) {
+          reply(unanswered(text.error()));
+        } else if (!text.value()) {
+          reply(unknown_event());
+        } else if (call.request.path != execute_path) {
+          reply(json_answer(event_json(*text.value(), sources.view)));
+        } else if (is_over(*text.value())) {
+          reply(event_answer(*text.value()));
+        } else {
+          std::make_shared<Waiting>(sources.timers, wait_of(call.request.prefer), reply)
+              ->follow(sources.desk, event);
+        }
+      });
+}
+
 std::vector<Route> rollback_routes() {
-  return {{"POST", "/auto-rollback", Scope::rollback, true, execute},
+  return {{"POST", execute_path, Scope::rollback, true, execute},
           {"POST", "/auto-rollback/check", Scope::read, false, check},
           {"GET", "/auto-rollback/events/{event_id}", Scope::read, false, one_event},
           {"GET", "/auto-rollback/events/{event_id}/stream", Scope::read, false, stream}};

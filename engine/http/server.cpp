@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <netinet/in.h>
 #include <random>
 #include <set>
 #include <string>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <utility>
 
@@ -22,11 +24,28 @@ using boost::system::error_code;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds accept_pause{200};
+// Refused requests that get a line in the log, unless its level is debug.
+constexpr int lines_a_second = 100;
+// A client that has not taken its answer for so long may lose it to somebody who comes now.
+constexpr std::chrono::seconds reader_patience{1};
+// Descriptors that are left to everybody else: the database, the executors, their children. Of few
+// a quarter.
+constexpr rlim_t descriptors_reserved = 64;
+
+// Connections with a descriptor from here on are too many: it is always the lowest that is free.
+int descriptors_for_connections() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > std::numeric_limits<int>::max()) {
+    return std::numeric_limits<int>::max();
+  }
+  return static_cast<int>(limit.rlim_cur - std::min(descriptors_reserved, limit.rlim_cur / 4));
+}
 
 // The answer to a connection that is one too many. It is written without waiting.
 std::string full_house() {
   const ApiResponse response =
-      refusal(503, "Too many connections", "Every connection is at work; try again later.");
+      refusal(503, "Too many connections",
+              "Every connection is at work; send the request again in a second.");
   return fmt::format(
       "HTTP/1.1 503 Service Unavailable\r\nContent-Type: {}\r\nContent-Length: {}\r\n"
       "Retry-After: 1\r\nConnection: close\r\n\r\n{}",
@@ -50,11 +69,13 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   error_code listen(const tcp::endpoint& endpoint);
   [[nodiscard]] std::uint16_t port() const { return acceptor_.local_endpoint().port(); }
   void close();
+  void use(std::vector<HttpToken> tokens) { api_.use(std::move(tokens)); }
 
   [[nodiscard]] const HttpLimits& limits() const override { return limits_; }
   [[nodiscard]] std::string next_request_id() override {
     return fmt::format("{:08x}-{}", run_, ++requests_);
   }
+  [[nodiscard]] const Api& api() const { return api_; }
   void answer(ApiRequest request, ApiReply reply) override;
   void answered(const ApiRequest& request, const ApiResponse& response,
                 const std::string& request_id, const std::string& client,
@@ -64,7 +85,9 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
  private:
   static asio::awaitable<void> accept_all(std::shared_ptr<Core> self);
   void welcome(tcp::socket socket);
-  bool close_the_most_idle();
+  bool make_room();
+  [[nodiscard]] bool is_news(const ApiResponse& response);
+  [[nodiscard]] HttpSession* dispensable() const;
 
   asio::io_context& reactor_;
   tcp::acceptor acceptor_;
@@ -77,6 +100,9 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   std::uint32_t run_;  // tells the request ids of two runs apart
   std::uint64_t requests_ = 0;
   bool out_of_descriptors_ = false;
+  SteadyTime lines_since_{};
+  int lines_ = 0;
+  int descriptors_max_ = descriptors_for_connections();
 };
 
 error_code HttpServer::Core::listen(const tcp::endpoint& endpoint) {
@@ -131,23 +157,27 @@ asio::awaitable<void> HttpServer::Core::accept_all(std::shared_ptr<Core> self) {
     } else if (error != asio::error::would_block && error != asio::error::connection_aborted &&
                self->acceptor_.is_open()) {
       // Out of descriptors or memory: the connection stays in the queue, and asking again at once
-      // would spin at 100 % CPU.
+      // would spin at 100 % CPU, unless there is room now.
       if (!std::exchange(self->out_of_descriptors_, true)) {
         self->log_.error("http_accept_failed", {{"error", error.message()}});
       }
-      self->close_the_most_idle();
-      self->pause_.expires_after(accept_pause);
-      co_await self->pause_.async_wait(as_result);
+      const bool has_room = self->make_room();
+      if (!has_room) {
+        self->pause_.expires_after(accept_pause);
+        co_await self->pause_.async_wait(as_result);
+      }
     }
   }
 }
 
 void HttpServer::Core::welcome(tcp::socket socket) {
-  if (sessions_.size() >= limits_.connections_max && !close_the_most_idle()) {
+  const bool is_full =
+      sessions_.size() >= limits_.connections_max || socket.native_handle() >= descriptors_max_;
+  if (is_full && !make_room()) {
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(full_house()), ignored);
-    meter_.count(Count::http_requests);
+    meter_.answered({}, {}, 503);
     meter_.count(Count::http_errors);
     return;
   }
@@ -161,19 +191,35 @@ void HttpServer::Core::welcome(tcp::socket socket) {
                  });
 }
 
-bool HttpServer::Core::close_the_most_idle() {
-  HttpSession* idlest = nullptr;
+// Whose client keeps us waiting longest, for a request or for the rest of one: a client that holds
+// connections to keep others out waits long, one that has just come does not. Else who does not
+// take its answer. Nobody whose answer is being made.
+HttpSession* HttpServer::Core::dispensable() const {
+  using Stage = HttpSession::Stage;
+  const SteadyTime now = steady_now();
+  HttpSession* sender = nullptr;
+  HttpSession* reader = nullptr;
   for (HttpSession* session : sessions_) {
-    if (session->idle_since() &&
-        (idlest == nullptr || *session->idle_since() < *idlest->idle_since())) {
-      idlest = session;
+    const SteadyTime since = session->stage_since();
+    const bool is_sender = session->stage() == Stage::idle || session->stage() == Stage::request;
+    if (is_sender && (sender == nullptr || since < sender->stage_since())) {
+      sender = session;
+    }
+    if (session->stage() == Stage::reader && now - since > reader_patience &&
+        (reader == nullptr || since < reader->stage_since())) {
+      reader = session;
     }
   }
-  if (idlest == nullptr) {
+  return sender != nullptr ? sender : reader;
+}
+
+bool HttpServer::Core::make_room() {
+  HttpSession* session = dispensable();
+  if (session == nullptr) {
     return false;
   }
-  sessions_.erase(idlest);
-  idlest->close();
+  sessions_.erase(session);
+  session->close();
   return true;
 }
 
@@ -194,22 +240,36 @@ void HttpServer::Core::answer(ApiRequest request, ApiReply reply) {
   }
 }
 
+// A flood of requests is to be no flood of lines.
+bool HttpServer::Core::is_news(const ApiResponse& response) {
+  const SteadyTime now = steady_now();
+  if (now - lines_since_ >= std::chrono::seconds{1}) {
+    lines_since_ = now;
+    lines_ = 0;
+  }
+  return response.status != 429 && ++lines_ <= lines_a_second;
+}
+
 void HttpServer::Core::answered(const ApiRequest& request, const ApiResponse& response,
                                 const std::string& request_id, const std::string& client,
                                 rules::Duration taken) {
   const bool refused = response.status >= 400;
-  meter_.count(Count::http_requests);
+  meter_.answered(response.route.first, response.route.second, response.status);
   if (refused) {
     meter_.count(Count::http_errors);
   }
   meter_.observe(Timing::http_request, rules::in_seconds(taken));
-  log_.write(refused ? LogLevel::info : LogLevel::debug, "http_request",
-             {{"request_id", request_id},
-              {"method", request.method},
-              {"path", request.path},
-              {"status", std::int64_t{response.status}},
-              {"duration_us", std::int64_t{taken.count()}},
-              {"client", client}});
+  rules::Fields fields{{"request_id", request_id},
+                       {"method", request.method},
+                       {"path", request.path},
+                       {"status", std::int64_t{response.status}},
+                       {"duration_us", std::int64_t{taken.count()}},
+                       {"client", client}};
+  if (!response.token.empty()) {
+    fields.push_back({"token", response.token});
+  }
+  log_.write(refused && is_news(response) ? LogLevel::info : LogLevel::debug, "http_request",
+             fields);
 }
 
 HttpServer::HttpServer(asio::io_context& reactor, Api api, Log& log, Meter& meter,
@@ -241,6 +301,15 @@ Status HttpServer::listen(const ListenAddress& address) {
 }
 
 std::uint16_t HttpServer::port() const { return core_->port(); }
+
+void HttpServer::use(std::vector<HttpToken> tokens) { core_->use(std::move(tokens)); }
+std::vector<std::pair<std::string_view, std::string_view>> HttpServer::routes() const {
+  std::vector<std::pair<std::string_view, std::string_view>> all;
+  for (const Route& route : core_->api().routes()) {
+    all.emplace_back(route.method, route.path);
+  }
+  return all;
+}
 
 void HttpServer::close() { core_->close(); }
 

@@ -4,6 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "engine/asio.hpp"
 
@@ -16,6 +19,7 @@ namespace rollbackd::engine {
 
 // What one client may cost. Tests make the deadlines short.
 struct HttpLimits {
+  // One more takes the place of one that waits for its client, or is refused.
   std::size_t connections_max = 256;
   std::size_t header_max = 8 * 1024;
   std::size_t fields_max = 64;
@@ -40,6 +44,11 @@ class HttpServer {
 
   // Where it listens: with port 0 the one that was free. REQUIRES: listen() succeeded.
   [[nodiscard]] std::uint16_t port() const;
+
+  // From the next request on.
+  void use(std::vector<HttpToken> tokens);
+  // Method and path of every route, for as long as the program runs.
+  [[nodiscard]] std::vector<std::pair<std::string_view, std::string_view>> routes() const;
 
   // Ends all connections and listens no more.
   void close();

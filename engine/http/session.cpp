@@ -47,6 +47,11 @@ void HttpSession::close() {
   socket_.close(ignored);
 }
 
+void HttpSession::enter(Stage stage) {
+  stage_ = stage;
+  stage_since_ = steady_now();
+}
+
 // Cancelling alone is not enough: an operation of several parts may be between two of them. A
 // socket that is shut or closed answers the next part at once.
 void HttpSession::arm(std::chrono::milliseconds deadline, OnDeadline action) {
@@ -84,15 +89,15 @@ asio::awaitable<bool> HttpSession::wait_for_request() {
   if (buffer_.size() > 0) {
     co_return true;
   }
-  idle_since_ = steady_now();
+  enter(Stage::idle);
   arm(host_->limits().idle_deadline, OnDeadline::close);
   const auto [error] = co_await socket_.async_wait(asio::ip::tcp::socket::wait_read, as_result);
-  idle_since_.reset();
   co_return !error;
 }
 
 asio::awaitable<bool> HttpSession::exchange() {
-  begun_ = steady_now();
+  enter(Stage::request);
+  begun_ = stage_since_;
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(host_->limits().header_max));
   parser.body_limit(host_->limits().body_max);
@@ -108,7 +113,8 @@ asio::awaitable<bool> HttpSession::exchange() {
   if (!has_body) {
     co_return false;
   }
-  begun_ = steady_now();
+  enter(Stage::answer);
+  begun_ = stage_since_;
   request_ = std::move(std::get<ApiRequest>(cleaned));
   request_.body = std::move(parser.get().body());
   request_.client = client_;
@@ -153,6 +159,7 @@ asio::awaitable<bool> HttpSession::write_stream(const ApiResponse& response, uns
   error_code error = failed;
   std::optional<std::string> piece = response.body;
   while (!error && piece) {
+    enter(Stage::reader);
     arm(host_->limits().body_deadline, OnDeadline::close);
     const auto [broken, bytes] =
         co_await asio::async_write(socket_, asio::buffer(*piece), as_result);
@@ -160,6 +167,7 @@ asio::awaitable<bool> HttpSession::write_stream(const ApiResponse& response, uns
     timer_.cancel();
     ++deadlines_;
     if (!error) {
+      enter(Stage::answer);
       piece = co_await next_piece(*response.stream);
     }
   }
@@ -198,7 +206,7 @@ asio::awaitable<bool> HttpSession::read_header(Parser& parser) {
   if (!error) {
     co_return true;
   }
-  const auto why = complaint(error, !parser.get().target().empty());
+  auto why = complaint(error, !parser.get().target().empty());
   if (why) {
     co_await refuse(parser, *why);
   }
@@ -215,17 +223,20 @@ asio::awaitable<bool> HttpSession::read_body(Parser& parser) {
   if (!error) {
     co_return true;
   }
-  const auto why = complaint(error, true);
+  auto why = complaint(error, true);
   if (why) {
     co_await refuse(parser, *why);
   }
   co_return false;
 }
 
-asio::awaitable<bool> HttpSession::refuse(const Parser& parser, const ApiResponse& response) {
+asio::awaitable<bool> HttpSession::refuse(const Parser& parser, ApiResponse& response) {
   request_ = {};
   request_.method = std::string{parser.get().method_string()};
   request_.path = std::string{parser.get().target()};
+  request_.client = client_;
+  // A page in a browser is to see why.
+  response.headers.emplace_back("Access-Control-Allow-Origin", "*");
   return write(response, 11, false);
 }
 
@@ -245,6 +256,7 @@ asio::awaitable<bool> HttpSession::write(const ApiResponse& response, unsigned v
   if (request_.method != "HEAD") {
     out.body() = response.body;
   }
+  enter(Stage::reader);
   arm(host_->limits().body_deadline, OnDeadline::close);
   const auto [error, bytes] = co_await http::async_write(socket_, out, as_result);
   host_->answered(request_, response, request_id, client_, steady_now() - begun_);

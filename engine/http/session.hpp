@@ -47,8 +47,10 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   // Makes everything that waits fail at once.
   void close();
 
-  // Since when it has waited for a request; nothing: it is at work.
-  [[nodiscard]] std::optional<SteadyTime> idle_since() const { return idle_since_; }
+  // What it waits for, and since when. Whose request is whole is waited for by its client.
+  enum class Stage { idle, request, answer, reader };
+  [[nodiscard]] Stage stage() const { return stage_; }
+  [[nodiscard]] SteadyTime stage_since() const { return stage_since_; }
 
  private:
   using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
@@ -68,11 +70,13 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   asio::awaitable<bool> write(const ApiResponse& response, unsigned version, bool keep_alive);
   asio::awaitable<void> linger();
   // After a refusal nothing more can be read from this connection.
-  asio::awaitable<bool> refuse(const Parser& parser, const ApiResponse& response);
+  // `response` has to live until it is written.
+  asio::awaitable<bool> refuse(const Parser& parser, ApiResponse& response);
   // What to say about a request that could not be read; nothing: there is nobody to say it to.
   [[nodiscard]] std::optional<ApiResponse> complaint(const boost::system::error_code& error,
                                                      bool has_target) const;
 
+  void enter(Stage stage);
   void arm(std::chrono::milliseconds deadline, OnDeadline action);
 
   std::shared_ptr<SessionHost> host_;
@@ -81,7 +85,8 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   boost::beast::flat_buffer buffer_;
   std::string client_;
   ApiRequest request_;  // the one at hand, as far as it could be read
-  std::optional<SteadyTime> idle_since_;
+  Stage stage_ = Stage::idle;
+  SteadyTime stage_since_ = steady_now();
   SteadyTime begun_{};
   std::uint64_t deadlines_ = 0;  // tells a late timer from the one that counts
   bool timed_out_ = false;

@@ -1,12 +1,10 @@
 #include "engine/http/tokens.hpp"
 
-#include <array>
 #include <string>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
-#include "rules/invariant.hpp"
+#include "engine/http/digest.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -35,16 +33,7 @@ std::string_view credential_of(const ApiRequest& request) {
   return begin == std::string_view::npos ? "" : authorization.substr(begin);
 }
 
-std::array<std::uint8_t, 32> sha256(std::string_view text) {
-  std::array<std::uint8_t, 32> digest{};
-  unsigned int length = 0;
-  const int done =
-      EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr);
-  INVARIANT(done == 1 && length == digest.size());
-  return digest;
-}
-
-ApiResponse unauthorized(std::string_view error, std::string_view details) {
+ApiResponse refused(std::string_view error, std::string_view details) {
   ApiResponse response = refusal(401, error, details);
   response.headers.emplace_back("WWW-Authenticate", "Bearer");
   return response;
@@ -63,31 +52,33 @@ const HttpToken* Tokens::find(std::string_view credential) const {
   return found;
 }
 
-std::variant<const HttpToken*, ApiResponse> Tokens::caller(const ApiRequest& request,
-                                                           Scope scope) const {
-  const std::string_view credential = credential_of(request);
+const HttpToken* Tokens::holder(const ApiRequest& request) const {
+  return find(credential_of(request));
+}
+
+bool Tokens::has_credential(const ApiRequest& request) { return !credential_of(request).empty(); }
+
+ApiResponse Tokens::unauthorized(const ApiRequest& request, Scope scope) const {
   const std::string scope_name{name_of(scope)};
   if (known_.empty()) {
-    return unauthorized("No token is configured",
-                        "Add one with the scope " + scope_name +
-                            " to http.tokens in the configuration: {name: ci, sha256: \"…\", "
-                            "scopes: [" +
-                            scope_name + "]}; printf %s TOKEN | sha256sum gives the hash.");
+    return refused("No token is configured",
+                   "Add one with the scope " + scope_name +
+                       " to http.tokens in the configuration: {name: ci, sha256: \"…\", scopes: [" +
+                       scope_name + "]}; printf %s TOKEN | sha256sum gives the hash.");
   }
-  if (credential.empty()) {
-    return unauthorized("Missing token",
-                        "Send a token of http.tokens as Authorization: Bearer, or as apikey.");
+  if (!has_credential(request)) {
+    return refused("Missing token",
+                   "Send a token of http.tokens as Authorization: Bearer, or as apikey.");
   }
-  const HttpToken* token = find(credential);
-  if (token == nullptr) {
-    return unauthorized("Unknown token", "No token in http.tokens has its SHA-256.");
-  }
-  if (!token->may(scope)) {
-    return refusal(403, "Missing scope " + scope_name,
-                   "The token " + token->name + " has not the scope " + scope_name +
-                       ": add it to the token's scopes in http.tokens.");
-  }
-  return token;
+  return refused("Unknown token",
+                 "No token in http.tokens has the SHA-256 of this one; send one that is there.");
+}
+
+ApiResponse Tokens::forbidden(const HttpToken& token, Scope scope) {
+  const std::string scope_name{name_of(scope)};
+  return refusal(403, "Missing scope " + scope_name,
+                 "The token " + token.name + " has not the scope " + scope_name +
+                     ": add it to the token's scopes in http.tokens.");
 }
 
 }  // namespace rollbackd::engine

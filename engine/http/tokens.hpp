@@ -1,7 +1,6 @@
 #pragma once
 
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "engine/http/message.hpp"
@@ -14,10 +13,16 @@ class Tokens {
  public:
   explicit Tokens(std::vector<HttpToken> known) : known_{std::move(known)} {}
 
-  // Whose token the request carries, or the 401 or 403 to answer with. The credential is that of
-  // `Authorization: Bearer`, else `apikey`.
-  [[nodiscard]] std::variant<const HttpToken*, ApiResponse> caller(const ApiRequest& request,
-                                                                   Scope scope) const;
+  // Whose token the request carries, whatever it may: that of `Authorization: Bearer`, else
+  // `apikey`. Null: none, or no good one.
+  [[nodiscard]] const HttpToken* holder(const ApiRequest& request) const;
+  // Good or not.
+  [[nodiscard]] static bool has_credential(const ApiRequest& request);
+
+  // 401 for a request without a good token, to a route that needs this scope.
+  [[nodiscard]] ApiResponse unauthorized(const ApiRequest& request, Scope scope) const;
+  // 403 for a token without this scope.
+  [[nodiscard]] static ApiResponse forbidden(const HttpToken& token, Scope scope);
 
  private:
   [[nodiscard]] const HttpToken* find(std::string_view credential) const;

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/notify/alert_text.hpp"
-#include "engine/notify/markdown.hpp"
+#include "engine/markdown.hpp"
 #include "engine/time_text.hpp"
 #include "engine/utf8.hpp"
 #include "rules/value.hpp"

@@ -6,8 +6,7 @@
 #include <utility>
 
 #include "engine/notify/discord.hpp"
-#include "engine/notify/verdict.hpp"
-#include "engine/version.hpp"
+#include "engine/outgoing/discord_rest.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -48,6 +47,15 @@ class Notifier::Delivery : public std::enable_shared_from_this<Delivery> {
   void stop() {
     running_ = false;
     timer_.cancel();
+  }
+
+  void use(const std::string& webhook_url) {
+    if (webhook_url != settings_.webhook_url) {
+      settings_.webhook_url = webhook_url;
+      url_ = waiting_url(webhook_url);
+      gone_ = false;
+      look();
+    }
   }
 
   void wake() {
@@ -159,8 +167,7 @@ void Notifier::Delivery::send(const OutboxRow& row, std::string body) {
   HttpRequest request;
   request.method = "POST";
   request.url = url_;
-  request.headers = {{"Content-Type", "application/json"},
-                     {"User-Agent", "DiscordBot (rollbackd, " + std::string{version()} + ")"}};
+  request.headers = discord_headers();
   request.body = std::move(body);
   request.deadline = settings_.deadline;
   request.once = true;
@@ -175,9 +182,6 @@ void Notifier::Delivery::answered(const OutboxRow& row, const HttpOutcome& outco
   const Verdict verdict = verdict_of(outcome);
   meter_.count(Count::notifications);
   meter_.observe(Timing::notification, rules::in_seconds(outcome.took));
-  if (verdict.kind != Verdict::Kind::delivered) {
-    meter_.count(Count::notifications_failed);
-  }
   pause_ = verdict.pause;
   switch (verdict.kind) {
     case Verdict::Kind::delivered:
@@ -186,9 +190,11 @@ void Notifier::Delivery::answered(const OutboxRow& row, const HttpOutcome& outco
       settled();
       break;
     case Verdict::Kind::refused:
+      meter_.count(Count::notifications_refused);
       give_up(row, verdict.error);
       break;
     case Verdict::Kind::later:
+      meter_.count(Count::notifications_put_off);
       log_.warning("notification_failed", {{"outbox_id", row.id},
                                            {"attempt", std::int64_t{row.attempts} + 1},
                                            {"what", verdict.error}});
@@ -196,13 +202,14 @@ void Notifier::Delivery::answered(const OutboxRow& row, const HttpOutcome& outco
       rows_.clear();  // what fails for one fails for the next; they stay due
       break;
     case Verdict::Kind::gone:
+      meter_.count(Count::notification_channels_gone);
       gone_ = true;
       log_.error("notification_channel_gone",
                  {{"channel", origin_of(settings_.webhook_url)},
                   {"what", verdict.error},
                   {"remedy",
                    "make a new webhook, put its URL into notify.discord.webhook_url and "
-                   "restart; until then nobody is told anything"}});
+                   "reload; until then nobody is told anything"}});
       outbox_.failed(row.id, verdict.error, backoff_of(row));
       break;
   }
@@ -266,6 +273,7 @@ Notifier::~Notifier() { delivery_->stop(); }
 
 void Notifier::start() { delivery_->start(); }
 void Notifier::stop() { delivery_->stop(); }
+void Notifier::use(const std::string& webhook_url) { delivery_->use(webhook_url); }
 void Notifier::wake() { delivery_->wake(); }
 
 }  // namespace rollbackd::engine

@@ -73,6 +73,9 @@ class Notifier {
   void start();
   void stop();
 
+  // Sends to this webhook from the next message on. Reactor thread.
+  void use(const std::string& webhook_url);
+
   // A message may have been written. Any thread.
   void wake();
 

@@ -16,8 +16,8 @@ using nlohmann::json;
 // Longer than the session waits for a lock.
 constexpr rules::Duration job_max = rules::seconds{4};
 
-// There may be many migrations and they hardly ever change: they are sent when their mark, $1, is
-// another one than last time.
+// There may be many migrations and alerts, and they hardly ever change: they are sent when their
+// mark, $1 and $2, is another one than last time.
 const Statement& control_statement() {
   static const Statement statement{
       "control",
@@ -34,7 +34,13 @@ const Statement& control_statement() {
           std::to_string(rules::limits::migrations_max + 1) +
           "),"
           " mark as (select count(*) || ':' ||"
-          "   coalesce(sum(hashtextextended(m::text, 0)::numeric), 0) as text from migration m)"
+          "   coalesce(sum(hashtextextended(m::text, 0)::numeric), 0) as text from migration m),"
+          " alert as materialized (select environment, service, alert, starts_at from ops.alerts"
+          "  order by starts_at desc limit " +
+          std::to_string(rules::limits::alerts_max) +
+          "),"
+          " alert_mark as (select count(*) || ':' ||"
+          "   coalesce(sum(hashtextextended(a::text, 0)::numeric), 0) as text from alert a)"
           " select c.paused, c.paused_by, c.reason, " +
           microseconds_of("c.since") +
           ","
@@ -44,8 +50,12 @@ const Statement& control_statement() {
           " l.holder, mark.text, case when mark.text is distinct from $1 then"
           "   (select json_agg(json_build_array(m.migration_name, m.deployment_id, m.applied_us,"
           "      m.compatible, m.has_script, m.failed) order by m.applied_us nulls last, m.id)"
-          "    from migration m) end"
-          " from ops.control c cross join ops.leader l cross join mark"};
+          "    from migration m) end,"
+          " alert_mark.text, case when alert_mark.text is distinct from $2 then"
+          "   (select json_agg(json_build_array(a.environment, a.service, a.alert, " +
+          microseconds_of("a.starts_at") +
+          ")) from alert a) end"
+          " from ops.control c cross join ops.leader l cross join mark cross join alert_mark"};
   return statement;
 }
 
@@ -78,6 +88,18 @@ std::vector<rules::Migration> migrations_of(const pqxx::field& rows) {
     }
   }
   return migrations;
+}
+
+std::vector<rules::FiringAlert> alerts_of(const pqxx::field& rows) {
+  std::vector<rules::FiringAlert> alerts;
+  if (!rows.is_null()) {
+    for (const json& row : json::parse(rows.c_str())) {
+      alerts.push_back({{text_of(row[0]), text_of(row[1])},
+                        text_of(row[2]),
+                        instant_of(row[3]).value_or(rules::Instant{})});
+    }
+  }
+  return alerts;
 }
 
 }  // namespace
@@ -129,7 +151,8 @@ void ControlReader::look() {
 
 std::string ControlReader::read_now(Connection& connection, std::uint64_t number) {
   const Transaction work = begin_single(connection);
-  const pqxx::result rows = run_statement(connection, *work, control_statement(), migrations_mark_);
+  const pqxx::result rows =
+      run_statement(connection, *work, control_statement(), migrations_mark_, alerts_mark_);
   work->commit();
   if (rows.size() != 1) {
     throw std::runtime_error{
@@ -144,6 +167,10 @@ std::string ControlReader::read_now(Connection& connection, std::uint64_t number
       migrations_.erase(migrations_.begin());
     }
   }
+  if (row[8].c_str() != alerts_mark_) {
+    alerts_ = alerts_of(row[9]);
+    alerts_mark_ = row[8].c_str();
+  }
   rules::ControlRead read;
   read.number = number;
   read.pause = {row[0].as<bool>(), row[1].as<std::string>(""), row[2].as<std::string>(""), {}};
@@ -153,6 +180,7 @@ std::string ControlReader::read_now(Connection& connection, std::uint64_t number
   read.breakers = breakers_of(row[4]);
   read.migrations = migrations_;
   read.migrations_cut = migrations_cut_;
+  read.alerts = alerts_;
   inbox_.post(std::move(read));
   return row[5].as<std::string>("");
 }

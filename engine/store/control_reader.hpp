@@ -11,9 +11,9 @@
 
 namespace rollbackd::engine {
 
-// Reads what can forbid to act, in one snapshot: the pause, the breakers, the migrations; and who
-// leads. Posts a ControlRead every limits::control_every, and at once when it is asked for. What
-// cannot be read is told on the board and tried again. Reactor thread.
+// Reads what can forbid to act, in one snapshot: the pause, the breakers, the migrations; the
+// alerts that came in, and who leads. Posts a ControlRead every limits::control_every, and at once
+// when it is asked for. What cannot be read is told on the board and tried again. Reactor thread.
 class ControlReader {
  public:
   ControlReader(asio::io_context& reactor, const ConnectionInfo& info, Inbox& inbox, Log& log,
@@ -47,6 +47,8 @@ class ControlReader {
   std::string migrations_mark_;
   std::vector<rules::Migration> migrations_;
   bool migrations_cut_ = false;
+  std::string alerts_mark_;
+  std::vector<rules::FiringAlert> alerts_;
   Session session_;  // last: its thread uses the others
 };
 

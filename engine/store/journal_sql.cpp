@@ -117,6 +117,12 @@ struct Writer {
         {close.environment, instant_text(close.said.at), close.said.by, close.said.reason});
   }
 
+  void operator()(const rules::KeepRequest& kept) const {
+    add(JournalStatement::keep_request,
+        {kept.sender.token, kept.sender.key, kept.sender.fingerprint,
+         kept.event ? kept.event->text() : ""});
+  }
+
   void operator()(const rules::SetPause& set) const {
     add(JournalStatement::set_pause, {set.pause.on ? "true" : "false", set.pause.by,
                                       set.pause.reason, text_or_null(set.pause.since)});

@@ -127,6 +127,11 @@ std::vector<Definition> about_the_rest() {
       {close_breaker, "close_breaker", 4,
        "update ops.breakers set closed_at = $2::timestamptz, closed_by = nullif($3, ''),"
        " close_reason = nullif($4, '') where environment = $1 and closed_at is null"},
+      {keep_request, "keep_request", 4,
+       "insert into ops.request_keys (token, key, fingerprint, event_id)"
+       " values ($1, $2, $3, nullif($4, '')::uuid)"
+       " on conflict (token, key) do update set fingerprint = excluded.fingerprint,"
+       " event_id = excluded.event_id, kept_at = now(), status = null, answer = null"},
       {set_pause, "set_pause", 4,
        one_row("the pause",
                "update ops.control set paused = $1::boolean, paused_by = nullif($2, ''),"

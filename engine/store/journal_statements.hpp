@@ -28,6 +28,7 @@ enum class JournalStatement {
   insert_alert,
   open_breaker,
   close_breaker,
+  keep_request,
   set_pause,
 };
 

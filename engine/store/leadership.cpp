@@ -94,6 +94,8 @@ void Leadership::lead() {
   leading_ = true;
   waiting_told_ = false;
   meter_.set(Level::leader, 1);
+  meter_.set(Level::leader_epoch, static_cast<double>(epoch_.load()));
+  meter_.count(Count::leadership_changes);
   board_.report(Part::leadership, "");
   log_.info("leading", {{"epoch", epoch_.load()}});
   handlers_.on_leading(epoch_);
@@ -115,6 +117,8 @@ void Leadership::lose(const std::string& why) {
   leading_ = false;
   fail_point("leadership_lost");
   meter_.set(Level::leader, 0);
+  meter_.set(Level::leader_epoch, 0);
+  meter_.count(Count::leadership_changes);
   log_.warning("leadership_lost", {{"why", why}});
   handlers_.on_lost();
 }

@@ -47,6 +47,7 @@ Sampler::Sampler(asio::io_context& reactor, const ConnectionInfo& info, Inbox& i
       session_{info,
                {"sampler", rules::seconds{5}, [](Connection&) {},
                 [this](const std::string& why) {
+                  meter_.set(Level::database_up, 0);
                   board_.report(Part::sampler, "connections cannot be counted: " + why);
                 }},
                log} {}
@@ -59,13 +60,18 @@ void Sampler::stop() {
 void Sampler::sample() {
   session_.run_when_connected(
       [this](Connection& connection) {
+        const SteadyTime begun = steady_now();
         // The sample first: a deployment that arrives meanwhile is judged by what was before it.
         inbox_.post(measure(connection));
+        meter_.observe(Timing::sample, rules::in_seconds(steady_now() - begun));
+        meter_.set(Level::database_up, 1);
         look_at_schema(connection);
         board_.report(Part::sampler, "");
         asio::post(reactor_, [this] { again(); });
       },
       [this](const SessionFailure& failure) {
+        meter_.count(Count::samples_failed);
+        meter_.set(Level::database_up, 0);
         board_.report(Part::sampler, "connections cannot be counted: " + failure.what);
         asio::post(reactor_, [this] { again(); });
       });

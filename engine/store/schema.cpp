@@ -135,8 +135,8 @@ Result<InstallOutcome> install_all(Installer& installer, std::ostream& out) {
   if (total.left_over.empty()) {
     // What grants cannot mend, such as a restrictive policy, is said now and not when the daemon
     // fails.
-    for (const std::string& missing : missing_for(installer.connection(), "rollbackd")) {
-      out << "  WARNING: missing for the role rollbackd: " << missing << '\n';
+    for (const SchemaFinding& missing : missing_for(installer.connection(), "rollbackd")) {
+      out << "  WARNING: missing for the role rollbackd: " << missing.text << '\n';
     }
   }
   return total;

@@ -34,10 +34,17 @@ Result<InstallOutcome> install(const ConnectionInfo& info, const InstallOptions&
 // others stay with their rows unless `purge`. Roles stay: they belong to the whole cluster.
 Result<InstallOutcome> uninstall(const ConnectionInfo& info, bool purge, std::ostream& out);
 
+// Something of the database that is not as it should be.
+struct SchemaFinding {
+  enum class About { parts, rights, row_security, role, statistics, indexes, logs, doorbell };
+  About about = About::parts;
+  std::string text;
+};
+
 // Whether the daemon can work with this database as this user.
 struct SchemaState {
-  std::vector<std::string> missing;   // without these it must not start
-  std::vector<std::string> warnings;  // it works, but not as it should
+  std::vector<SchemaFinding> missing;   // parts, rights, row_security: it must not start
+  std::vector<SchemaFinding> warnings;  // the others: it works, but not as it should
 
   [[nodiscard]] bool is_complete() const { return missing.empty(); }
   // One line: what is missing and how to mend it; empty if complete.
@@ -46,5 +53,9 @@ struct SchemaState {
 
 // Fails only when the question could not be asked. Takes no locks and no time to speak of.
 Result<SchemaState> check_schema(pqxx::connection& connection);
+
+// What this program would install that the database has not, or has from a later program; empty: it
+// is of this version. Throws what libpqxx throws.
+std::string version_difference(pqxx::connection& connection);
 
 }  // namespace rollbackd::engine

@@ -1,8 +1,11 @@
 #include "engine/store/schema_check.hpp"
 
+#include <algorithm>
+#include <map>
 #include <string_view>
 
 #include "engine/store/schema.hpp"
+#include "engine/store/sql_script.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -35,7 +38,12 @@ with needed (relation, privileges, columns) as (values
   ('control', '{select,update}', 'paused paused_by reason since'),
   ('leader', '{select,update}', 'epoch holder since'),
   ('breakers', '{select,insert,update}',
-   'id environment reason opened_at closed_at closed_by close_reason')
+   'id environment reason opened_at closed_at closed_by close_reason'),
+  ('alerts', '{select,insert,update,delete}',
+   'fingerprint alert environment service starts_at summary told_at'),
+  ('heartbeats', '{select,insert,delete}', 'timestamp severity environment service xid'),
+  ('request_keys', '{select,insert,update,delete}',
+   'token key fingerprint kept_at event_id status answer')
 ),
 me as (select * from pg_roles where rolname = $1),
 relation as (
@@ -103,7 +111,7 @@ found (place, text) as (
       or count(*) filter (where p.polpermissive and p.polcmd in ('*', 'r')
                           and pg_get_expr(p.polqual, p.polrelid) = 'true') = 0
 )
-select text from found order by place, text)sql";
+select place, text from found order by place, text)sql";
 
 constexpr const char* logs_missing_sql = R"sql(
 with me as (select * from pg_roles where rolname = $1),
@@ -174,49 +182,59 @@ found (place, text) as (
 select distinct place, text from found order by place, text)sql";
 
 constexpr const char* warnings_sql = R"sql(
-with found (text) as (
-  select 'this user is a superuser, which is not needed: use the role rollbackd'
+with found (about, text) as (
+  select 'role', 'this user is a superuser, which is not needed: use the role rollbackd'
   from pg_roles where rolname = current_user and rolsuper
   union all
-  select 'this user sees no other sessions: grant pg_read_all_stats to '
+  select 'statistics', 'this user sees no other sessions: grant pg_read_all_stats to '
          || quote_ident(current_user)
   where not pg_has_role('pg_read_all_stats', 'usage')
   union all
-  select 'the index ' || w.name || ' is missing or invalid: run `rollbackd install`'
+  select 'indexes', 'the index ' || w.name || ' is missing or invalid: run `rollbackd install`'
   from (values ('rollbackd_deployments_xid'), ('rollbackd_deployments_service'),
                ('rollbackd_response_times_xid'), ('rollbackd_response_times_timestamp')) as w (name)
   where not exists (select from pg_index i
                     where i.indisvalid and i.indexrelid = to_regclass('ops.' || w.name))
   union all
-  select 'the log ' || w.log::oid || ' is gone, nothing is counted in it: select '
+  select 'logs', 'the log ' || w.log::oid || ' is gone, nothing is counted in it: select '
          || 'ops.unwatch_error_log(' || w.log::oid || ')'
   from ops.watched_logs w
   where w.watched and not exists (select from pg_class c where c.oid = w.log::oid)
   union all
-  select 'no error log is watched: call ops.watch_error_log()'
+  select 'logs', 'no error log is watched: call ops.watch_error_log()'
   where not exists (select from ops.watched_logs w join pg_class c on c.oid = w.log::oid
                     where w.watched)
   union all
-  select 'the index of ' || w.log || ' over its ' || i.ending
+  select 'indexes', 'the index of ' || w.log || ' over its ' || i.ending
          || ' is missing or invalid: run `rollbackd install`'
   from ops.watched_logs w
   join pg_class c on c.oid = w.log::oid
   cross join lateral ops.rollbackd_wanted_indexes(w) i
   where w.watched and not i.is_there
   union all
-  select 'no doorbell, the daemon polls: ' || f.name || ' is not for everybody'
+  select 'doorbell', 'no doorbell, the daemon polls: ' || f.name || ' is not for everybody'
   from (values ('pg_try_advisory_xact_lock_shared(bigint)'), ('pg_notify(text,text)')) as f (name)
   where not has_function_privilege('public', f.name, 'execute')
 )
-select text from found order by text)sql";
+select about, text from found order by text)sql";
+
+SchemaFinding::About about_named(std::string_view name) {
+  using About = SchemaFinding::About;
+  return name == "role"         ? About::role
+         : name == "statistics" ? About::statistics
+         : name == "indexes"    ? About::indexes
+         : name == "logs"       ? About::logs
+                                : About::doorbell;
+}
 
 // Nobody's function of the same name may answer in place of the system's.
 constexpr const char* safe_path = "set local search_path = pg_catalog, pg_temp";
 
 }  // namespace
 
-std::vector<std::string> missing_for(pqxx::connection& connection, const std::string& role) {
-  std::vector<std::string> missing;
+std::vector<SchemaFinding> missing_for(pqxx::connection& connection, const std::string& role) {
+  using About = SchemaFinding::About;
+  std::vector<SchemaFinding> missing;
   pqxx::work work{connection};
   work.exec(safe_path);
   // Without this nothing else can be asked: even to_regclass() is refused.
@@ -224,16 +242,24 @@ std::vector<std::string> missing_for(pqxx::connection& connection, const std::st
                         " to_regnamespace('ops')::oid, 'usage')",
                         role)
            .empty()) {
-    return {"the right to use the schema ops"};
+    return {{About::rights, "the right to use the schema ops"}};
   }
   for (const pqxx::row& row : work.exec_params(missing_sql, role)) {
-    missing.emplace_back(row[0].c_str());
+    const int place = row[0].as<int>();
+    missing.push_back({place >= 8   ? About::row_security
+                       : place == 7 ? About::rights
+                                    : About::parts,
+                       row[1].c_str()});
   }
   if (work.exec("select coalesce(has_table_privilege(to_regclass('ops.watched_logs')::oid,"
                 " 'select'), false)")[0][0]
           .as<bool>()) {
     for (const pqxx::row& row : work.exec_params(logs_missing_sql, role)) {
-      missing.emplace_back(row[1].c_str());
+      const int place = row[0].as<int>();
+      missing.push_back({place >= 5   ? About::row_security
+                         : place >= 3 ? About::rights
+                                      : About::parts,
+                         row[1].c_str()});
     }
   }
   work.commit();
@@ -253,11 +279,12 @@ Result<SchemaState> check_schema(pqxx::connection& connection) {
     work.exec(safe_path);
     for (const char* table : {"ops.control", "ops.leader"}) {
       if (work.exec(std::string{"select count(*) from "} + table)[0][0].as<int>() != 1) {
-        state.missing.emplace_back(std::string{"exactly one row in "} + table);
+        state.missing.push_back(
+            {SchemaFinding::About::parts, std::string{"exactly one row in "} + table});
       }
     }
     for (const pqxx::row& row : work.exec(warnings_sql)) {
-      state.warnings.emplace_back(row[0].c_str());
+      state.warnings.push_back({about_named(row[0].c_str()), row[1].c_str()});
     }
     work.commit();
     return state;
@@ -267,12 +294,34 @@ Result<SchemaState> check_schema(pqxx::connection& connection) {
   }
 }
 
+std::string version_difference(pqxx::connection& connection) {
+  pqxx::work work{connection};
+  if (work.exec("select to_regclass('ops.rollbackd_schema')")[0][0].is_null()) {
+    return "it has no ops.rollbackd_schema";
+  }
+  std::map<int, std::string> installed;
+  for (const pqxx::row& row : work.exec("select version, name from ops.rollbackd_schema")) {
+    installed.emplace(row[0].as<int>(), row[1].as<std::string>(""));
+  }
+  int newest = 0;
+  std::string lacking;
+  for (const EmbeddedSql& file : embedded_sql()) {
+    const int number = number_of(file);
+    newest = std::max(newest, number);
+    if (number != 0 && !installed.contains(number)) {
+      lacking += (lacking.empty() ? "it has not yet " : ", ") + std::string{file.name};
+    }
+  }
+  const auto later = installed.upper_bound(newest);
+  return later != installed.end() ? "a later rollbackd installed " + later->second : lacking;
+}
+
 // The first few are enough to know where to look, and /readyz is one line.
 std::string SchemaState::problem() const {
   constexpr std::size_t told_max = 5;
   std::string line;
   for (std::size_t i = 0; i < missing.size() && i < told_max; ++i) {
-    line += (i == 0 ? "the database lacks " : ", ") + missing[i];
+    line += (i == 0 ? "the database lacks " : ", ") + missing[i].text;
   }
   if (missing.size() > told_max) {
     line += " and " + std::to_string(missing.size() - told_max) + " more";

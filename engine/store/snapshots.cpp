@@ -43,6 +43,7 @@ void Snapshots::take(const rules::TakeSnapshot& wanted) {
         inbox_.post(rules::SnapshotTaken{wanted.deployment, wanted.type, id, {}});
       },
       [this, wanted](const SessionFailure& failure) {
+        meter_.count(Count::snapshots_failed);
         log_.warning("snapshot_failed", {{"deployment_id", wanted.deployment.text()},
                                          {"type", std::string{rules::name_of(wanted.type)}},
                                          {"why", failure.what}});

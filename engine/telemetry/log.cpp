@@ -1,5 +1,6 @@
 #include "engine/telemetry/log.hpp"
 
+#include <atomic>
 #include <ostream>
 #include <utility>
 
@@ -39,7 +40,7 @@ struct StructuredLog::Sink {
     logger.flush_on(spdlog::level::debug);
   }
 
-  LogFormat format;
+  std::atomic<LogFormat> format;
   spdlog::logger logger;
 };
 
@@ -59,6 +60,9 @@ void StructuredLog::write(LogLevel level, std::string_view event, const rules::F
   }
 }
 
-void StructuredLog::set_level(LogLevel level) { sink_->logger.set_level(spdlog_level(level)); }
+void StructuredLog::use(const LogSettings& settings) {
+  sink_->format = settings.format;
+  sink_->logger.set_level(spdlog_level(settings.level));
+}
 
 }  // namespace rollbackd::engine

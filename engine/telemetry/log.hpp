@@ -19,8 +19,8 @@ class StructuredLog final : public Log {
 
   void write(LogLevel level, std::string_view event, const rules::Fields& fields) override;
 
-  // Takes effect with the next record.
-  void set_level(LogLevel level);
+  // Takes effect with the next record. Any thread.
+  void use(const LogSettings& settings);
 
  private:
   struct Sink;

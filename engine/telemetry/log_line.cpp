@@ -81,8 +81,7 @@ bool needs_no_quotes(std::string_view text) {
 
 std::string value_in(LogFormat format, const rules::Value& value) {
   if (const auto* text = std::get_if<std::string>(&value)) {
-    return format == LogFormat::logfmt && needs_no_quotes(*text) ? *text
-                                                                 : '"' + escaped(*text) + '"';
+    return format != LogFormat::json && needs_no_quotes(*text) ? *text : '"' + escaped(*text) + '"';
   }
   if (const auto* number = std::get_if<double>(&value)) {
     // JSON knows no such numbers.
@@ -105,6 +104,21 @@ std::string_view level_text(LogLevel level) {
   return "error";
 }
 
+// As syslog numbers them; systemd reads them as <N> at the beginning of a line.
+char priority_of(LogLevel level) {
+  switch (level) {
+    case LogLevel::debug:
+      return '7';
+    case LogLevel::info:
+      return '6';
+    case LogLevel::warning:
+      return '4';
+    case LogLevel::error:
+      return '3';
+  }
+  return '3';
+}
+
 // To the millisecond: "2025-12-15T14:35:00.123Z".
 std::string time_text(rules::Instant at) {
   const rules::Second second = rules::second_of(at);
@@ -120,11 +134,20 @@ std::string time_text(rules::Instant at) {
 std::string log_line(LogFormat format, rules::Instant at, LogLevel level, std::string_view event,
                      const rules::Fields& fields) {
   const bool json = format == LogFormat::json;
-  const rules::Value word{std::string{event}};
-  std::string line = json ? fmt::format(R"({{"time":"{}","level":"{}","event":{})", time_text(at),
-                                        level_text(level), value_in(format, word))
-                          : fmt::format("time={} level={} event={}", time_text(at),
-                                        level_text(level), value_in(format, word));
+  const std::string word = value_in(format, rules::Value{std::string{event}});
+  std::string line;
+  switch (format) {
+    case LogFormat::logfmt:
+      line = fmt::format("time={} level={} event={}", time_text(at), level_text(level), word);
+      break;
+    case LogFormat::json:
+      line = fmt::format(R"({{"time":"{}","level":"{}","event":{})", time_text(at),
+                         level_text(level), word);
+      break;
+    case LogFormat::journald:
+      line = fmt::format("<{}>level={} event={}", priority_of(level), level_text(level), word);
+      break;
+  }
   for (const rules::Field& field : fields) {
     line += json ? ",\"" + key_text(field.key) + "\":" : " " + key_text(field.key) + "=";
     line += value_in(format, field.value);

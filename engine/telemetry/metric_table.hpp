@@ -7,33 +7,53 @@
 
 namespace rollbackd::engine {
 
-// One metric as Prometheus sees it. Changing a name breaks people's dashboards and alerts.
+struct MetricLabel {
+  std::string_view name;  // empty: there is no such label
+  std::string_view value;
+};
+
+// One metric, or one series of it, as Prometheus sees it. Rows of one name are one metric. Changing
+// a name or a label breaks people's dashboards and alerts.
 struct MetricRow {
   std::string_view name;
   std::string_view help;
   double scale = 1;  // what a value is multiplied with: Prometheus wants ratios, not percents
+  MetricLabel label{};
+  MetricLabel more{};
 };
 
-// What the Observer tells.
+// What the Observer and the server's answers tell.
 enum class Told {
   decisions,
   suppressed,
+  validations,
+  validations_refused,
+  law_checks,
   rollbacks_started,
   rollbacks,
+  last_rollback,
+  step_duration,
+  steps_failed,
+  deploys,
+  deploys_failed,
   roman_events,
   alerts,
   event_to_decision,
   decision_to_recovered,
   journal_wait,
+  http_requests,
 };
 
-// What the View tells, at each scrape.
+// What the View and the readiness tell, at each scrape.
 enum class Seen {
+  ready,
+  problem,
   active_rollbacks,
   early_waiting,
   early_dropped,
   windows_as_of,
   services,
+  services_in_state,
   services_left_out,
   errors_per_minute,
   recent_errors,
@@ -49,6 +69,7 @@ enum class Own {
   open_fds,
   max_fds,
   virtual_memory,
+  virtual_memory_max,
   resident_memory,
   start_time,
   threads,
@@ -66,6 +87,7 @@ MetricRow row_of(Own what);
 const std::vector<double>& buckets_of(Timing what);
 const std::vector<double>& buckets_of_decision();
 const std::vector<double>& buckets_of_recovery();
+const std::vector<double>& buckets_of_steps();
 
 // ops.roman_events.event_type, all of them: each has a counter from the start.
 const std::vector<std::string_view>& roman_event_types();

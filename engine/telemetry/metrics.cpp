@@ -1,20 +1,19 @@
 #include "engine/telemetry/metrics.hpp"
 
+#include <array>
 #include <map>
 #include <optional>
-#include <set>
 #include <sstream>
 #include <utility>
 #include <variant>
 #include <vector>
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include "engine/telemetry/families.hpp"
 #include "engine/telemetry/metric_table.hpp"
+#include "engine/telemetry/open_metrics.hpp"
+#include "engine/telemetry/rollback_metrics.hpp"
 #include "engine/telemetry/view_metrics.hpp"
 
 namespace rollbackd::engine {
@@ -22,8 +21,11 @@ namespace {
 
 using Counters = std::map<std::string, prometheus::Counter*, std::less<>>;
 
-constexpr std::array outcomes{rules::RollbackStatus::success, rules::RollbackStatus::failed,
-                              rules::RollbackStatus::aborted};
+// By the first digit of the status.
+using OfRoute = std::array<prometheus::Counter*, 6>;
+
+// Requests that no route takes, whatever their method.
+constexpr std::pair<std::string_view, std::string_view> no_route{"any", "unknown"};
 
 std::string text(std::string_view view) { return std::string{view}; }
 
@@ -46,85 +48,68 @@ class Metrics::Series {
   std::vector<prometheus::Counter*> counts;     // index: Count
   std::vector<prometheus::Gauge*> levels;       // index: Level
   std::vector<prometheus::Histogram*> timings;  // index: Timing
+  RollbackMetrics rollbacks{registry};
 
   Counters decisions;   // by reason
   Counters suppressed;  // by reason
   Counters roman_events;
   Counters alerts;
-  std::map<std::pair<rules::RollbackStatus, rules::Reason>, prometheus::Counter*> rollbacks;
-  prometheus::Counter* started = nullptr;
+  std::map<std::pair<std::string_view, std::string_view>, OfRoute> requests;
   prometheus::Histogram* event_to_decision = nullptr;
-  prometheus::Histogram* decision_to_recovered = nullptr;
   prometheus::Histogram* journal_wait = nullptr;
 
   // The newest event of each deployment and service in the batch just taken in.
   std::map<rules::DeploymentId, rules::Instant> newest_of_deployment;
   std::map<rules::Service, rules::Instant> newest_of_service;
-  // Rollbacks whose end is still to be counted.
-  std::set<rules::EventId> open;
 
+  void expect(std::string_view method, std::string_view route);
   void remember(const rules::FeedBatch& batch);
   void time_decision(const rules::Rollback& rollback);
-  void count(const rules::PutRollback& put);
 
  private:
-  prometheus::Family<prometheus::Counter>& counters(MetricRow row) {
-    return prometheus::BuildCounter().Name(text(row.name)).Help(text(row.help)).Register(registry);
-  }
-  prometheus::Histogram& histogram(MetricRow row, const std::vector<double>& bounds) {
-    return prometheus::BuildHistogram()
-        .Name(text(row.name))
-        .Help(text(row.help))
-        .Register(registry)
-        .Add({}, bounds);
+  prometheus::Counter* counter(Told what, const prometheus::Labels& labels) {
+    return &add_counter(registry, row_of(what), labels);
   }
 };
 
 Metrics::Series::Series() {
   for (const Count what : all_with_a_row<Count>()) {
-    counts.push_back(&counters(row_of(what)).Add({}));
+    counts.push_back(&add_counter(registry, row_of(what)));
   }
   for (const Level what : all_with_a_row<Level>()) {
-    const MetricRow row = row_of(what);
-    levels.push_back(&prometheus::BuildGauge()
-                          .Name(text(row.name))
-                          .Help(text(row.help))
-                          .Register(registry)
-                          .Add({}));
+    levels.push_back(&add_gauge(registry, row_of(what)));
   }
   for (const Timing what : all_with_a_row<Timing>()) {
-    timings.push_back(&histogram(row_of(what), buckets_of(what)));
+    timings.push_back(&add_histogram(registry, row_of(what), buckets_of(what)));
   }
-
-  auto& decisions_by = counters(row_of(Told::decisions));
-  auto& suppressed_by = counters(row_of(Told::suppressed));
-  auto& rollbacks_by = counters(row_of(Told::rollbacks));
   for (const rules::Reason reason : rules::all_reasons()) {
     const std::string name = text(name_of(reason));
-    decisions.emplace(name, &decisions_by.Add({{"reason", name}}));
+    decisions.emplace(name, counter(Told::decisions, {{"reason", name}}));
     if (rules::is_suppression(reason)) {
-      suppressed.emplace(name, &suppressed_by.Add({{"reason", name}}));
-    }
-    for (const rules::RollbackStatus outcome : outcomes) {
-      if (outcome != rules::RollbackStatus::success || reason == rules::Reason::rollback) {
-        rollbacks.emplace(
-            std::pair{outcome, reason},
-            &rollbacks_by.Add({{"outcome", text(name_of(outcome))}, {"reason", name}}));
-      }
+      suppressed.emplace(name, counter(Told::suppressed, {{"reason", name}}));
     }
   }
-  auto& events_by = counters(row_of(Told::roman_events));
   for (const std::string_view type : roman_event_types()) {
-    roman_events.emplace(text(type), &events_by.Add({{"event_type", text(type)}}));
+    roman_events.emplace(text(type), counter(Told::roman_events, {{"event_type", text(type)}}));
   }
-  auto& alerts_by = counters(row_of(Told::alerts));
   for (const rules::AlertKind kind : rules::all_alert_kinds()) {
-    alerts.emplace(text(name_of(kind)), &alerts_by.Add({{"kind", text(name_of(kind))}}));
+    alerts.emplace(text(name_of(kind)), counter(Told::alerts, {{"kind", text(name_of(kind))}}));
   }
-  started = &counters(row_of(Told::rollbacks_started)).Add({});
-  event_to_decision = &histogram(row_of(Told::event_to_decision), buckets_of_decision());
-  decision_to_recovered = &histogram(row_of(Told::decision_to_recovered), buckets_of_recovery());
-  journal_wait = &histogram(row_of(Told::journal_wait), buckets_of(Timing::journal_commit));
+  event_to_decision =
+      &add_histogram(registry, row_of(Told::event_to_decision), buckets_of_decision());
+  journal_wait =
+      &add_histogram(registry, row_of(Told::journal_wait), buckets_of(Timing::journal_commit));
+  expect(no_route.first, no_route.second);
+}
+
+void Metrics::Series::expect(std::string_view method, std::string_view route) {
+  OfRoute& of_route = requests[{method, route}];
+  for (const int status : {2, 4, 5}) {
+    of_route.at(static_cast<std::size_t>(status)) =
+        counter(Told::http_requests, {{"method", text(method)},
+                                      {"route", text(route)},
+                                      {"code", std::to_string(status) + "xx"}});
+  }
 }
 
 void Metrics::Series::remember(const rules::FeedBatch& batch) {
@@ -156,29 +141,6 @@ void Metrics::Series::time_decision(const rules::Rollback& rollback) {
   }
 }
 
-// A row is written many times; its end counts once. Rejections are rows, but no rollbacks.
-void Metrics::Series::count(const rules::PutRollback& put) {
-  const rules::Rollback& rollback = put.rollback;
-  if (rollback.type == rules::TriggerType::constitutional_violation) {
-    return;
-  }
-  if (put.is_new) {
-    started->Increment();
-    open.insert(rollback.id);
-  }
-  if (!rollback.is_over() || open.erase(rollback.id) == 0) {
-    return;
-  }
-  const auto ended =
-      rollbacks.find({rollback.status, rollback.ended_by.value_or(rules::Reason::rollback)});
-  if (ended != rollbacks.end()) {
-    ended->second->Increment();
-  }
-  if (rollback.status == rules::RollbackStatus::success && rollback.completed_at) {
-    decision_to_recovered->Observe(rules::in_seconds(*rollback.completed_at - rollback.decided_at));
-  }
-}
-
 Metrics::Metrics(std::size_t max_services)
     : series_{std::make_unique<Series>()}, max_services_{max_services} {}
 
@@ -196,21 +158,48 @@ void Metrics::observe(Timing what, double seconds) {
   series_->timings.at(static_cast<std::size_t>(what))->Observe(seconds);
 }
 
+void Metrics::answered(std::string_view method, std::string_view route, int status) {
+  auto of_route = series_->requests.find({method, route});
+  if (of_route == series_->requests.end()) {
+    of_route = series_->requests.find(no_route);
+  }
+  const std::size_t digit = std::min<std::size_t>(static_cast<std::size_t>(status) / 100, 5);
+  if (prometheus::Counter* counter = of_route->second.at(digit)) {
+    counter->Increment();
+  }
+}
+
+void Metrics::configuration_read(bool successful, rules::Instant at) {
+  count(Count::config_reloads);
+  set(Level::config_reload_successful, successful ? 1 : 0);
+  if (successful) {
+    set(Level::config_reload_timestamp_seconds, rules::in_seconds(at.time_since_epoch()));
+  } else {
+    count(Count::config_reloads_failed);
+  }
+}
+
+void Metrics::expect(std::string_view method, std::string_view route) {
+  series_->expect(method, route);
+}
+
 void Metrics::took(const rules::Input& input) {
   series_->newest_of_deployment.clear();
   series_->newest_of_service.clear();
   if (const auto* batch = std::get_if<rules::FeedBatch>(&input)) {
     series_->remember(*batch);
   } else if (const auto* journal = std::get_if<rules::JournalRead>(&input)) {
-    series_->open.clear();
-    for (const rules::Rollback& rollback : journal->active) {
-      series_->open.insert(rollback.id);
-    }
+    series_->rollbacks.begin_from(*journal);
+  } else if (const auto* ended = std::get_if<rules::DeployEnded>(&input)) {
+    series_->rollbacks.ended(*ended);
+  } else if (const auto* control = std::get_if<rules::ControlRead>(&input)) {
+    set(Level::alerts_in, static_cast<double>(control->alerts.size()));
   }
 }
 
 void Metrics::decided(const rules::Output& output) {
   if (output.audit) {
+    count(Count::audits);
     set(Level::window_drift, static_cast<double>(output.audit->drift));
     set(Level::feed_foreign_rows, static_cast<double>(output.audit->foreign_rows));
   }
@@ -218,6 +207,12 @@ void Metrics::decided(const rules::Output& output) {
     count(Count::response_times_unattributed,
           static_cast<double>(output.response_times->unattributed));
     count(Count::response_times_dropped, static_cast<double>(output.response_times->dropped));
+  }
+  if (output.heartbeat) {
+    observe(Timing::heartbeat,
+            rules::in_seconds(output.heartbeat->judged_at - output.heartbeat->written_at));
+    set(Level::heartbeat_timestamp_seconds,
+        rules::in_seconds(output.heartbeat->written_at.time_since_epoch()));
   }
   for (const rules::Explanation& why : output.explanations) {
     const std::string_view reason = name_of(why.reason);
@@ -239,10 +234,9 @@ void Metrics::decided(const rules::Output& output) {
 
 void Metrics::committed(const rules::Commit& commit, rules::Duration waited) {
   series_->journal_wait->Observe(rules::in_seconds(waited));
+  series_->rollbacks.committed(commit);
   for (const rules::JournalEntry& entry : commit.entries) {
-    if (const auto* put = std::get_if<rules::PutRollback>(&entry)) {
-      series_->count(*put);
-    } else if (const auto* event = std::get_if<rules::RomanEvent>(&entry)) {
+    if (const auto* event = std::get_if<rules::RomanEvent>(&entry)) {
       const auto counter = series_->roman_events.find(event->event_type);
       if (counter != series_->roman_events.end()) {
         counter->second->Increment();
@@ -255,10 +249,14 @@ void Metrics::committed(const rules::Commit& commit, rules::Duration waited) {
 
 void Metrics::set_max_services(std::size_t max_services) { max_services_ = max_services; }
 
-std::string Metrics::scrape(const View& view) const {
+std::string Metrics::scrape(const View& view, const Health& health, Exposition format) const {
   std::vector<prometheus::MetricFamily> families = series_->registry.Collect();
+  append_health_metrics(health.ready, health.problems, families);
   append_view_metrics(view, max_services_, families);
   append_process_metrics(families);
+  if (format == Exposition::open_metrics) {
+    return open_metrics_text(families);
+  }
   std::ostringstream out;
   prometheus::TextSerializer{}.Serialize(out, families);
   return std::move(out).str();

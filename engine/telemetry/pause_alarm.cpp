@@ -8,6 +8,10 @@ void PauseAlarm::see(const rules::ControlRead& control, SteadyTime now) {
   const bool paused = control.pause.on;
   const std::size_t breakers = control.breakers.size();
   meter_.set(Level::paused, paused ? 1 : 0);
+  meter_.set(Level::paused_since_timestamp_seconds,
+             paused && control.pause.since
+                 ? rules::in_seconds(control.pause.since->time_since_epoch())
+                 : 0);
   meter_.set(Level::breakers_open, static_cast<double>(breakers));
   if (paused_ && !paused) {
     log_.warning("resumed");

@@ -73,6 +73,9 @@ ProcessStats read_process_stats() {
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     stats.max_fds = static_cast<double>(limit.rlim_cur);
   }
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    stats.virtual_memory_max_bytes = static_cast<double>(limit.rlim_cur);
+  }
   return stats;
 }
 

@@ -8,6 +8,7 @@ struct ProcessStats {
   double open_fds = 0;
   double max_fds = 0;
   double virtual_memory_bytes = 0;
+  double virtual_memory_max_bytes = -1;  // -1: there is no limit
   double resident_memory_bytes = 0;
   double start_time_seconds = 0;  // since 1970-01-01 UTC
   double threads = 0;

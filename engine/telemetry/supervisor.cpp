@@ -59,6 +59,14 @@ void Supervisor::stopping(std::string_view status) const {
   send("STOPPING=1\n" + assignment("STATUS=", status));
 }
 
+void Supervisor::reloading(SteadyTime now) const {
+  send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(now.time_since_epoch().count()));
+}
+
+void Supervisor::extend(std::chrono::microseconds by) const {
+  send("EXTEND_TIMEOUT_USEC=" + std::to_string(by.count()));
+}
+
 void Supervisor::watchdog() const { send("WATCHDOG=1"); }
 
 void Supervisor::send(const std::string& message) const {

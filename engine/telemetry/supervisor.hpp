@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "engine/steady_time.hpp"
+
 namespace rollbackd::engine {
 
 // Tells the service manager (systemd) how we are: its sd_notify protocol, one datagram per message,
@@ -31,6 +33,10 @@ class Supervisor {
   void ready(std::string_view status) const;
   void status(std::string_view status) const;
   void stopping(std::string_view status) const;
+  // Until the next ready(). `now`: of the monotonic clock.
+  void reloading(SteadyTime now) const;
+  // While starting or stopping: it may take so much longer, from now.
+  void extend(std::chrono::microseconds by) const;
   void watchdog() const;
 
  private:

@@ -1,9 +1,12 @@
 #include "engine/telemetry/view_metrics.hpp"
 
+#include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "engine/board.hpp"
 #include "engine/telemetry/metric_table.hpp"
 #include "engine/telemetry/process_stats.hpp"
 #include "engine/utf8.hpp"
@@ -45,6 +48,18 @@ MetricFamily single(What what, double value, MetricType type = MetricType::Gauge
 
 }  // namespace
 
+void append_health_metrics(bool ready, const std::vector<std::string>& problems,
+                           std::vector<MetricFamily>& families) {
+  families.push_back(single(Seen::ready, ready ? 1 : 0));
+  MetricFamily problem = family(Seen::problem);
+  for (const Part part : all_parts()) {
+    const std::string name{name_of(part)};
+    const bool is_told = std::find(problems.begin(), problems.end(), name) != problems.end();
+    add(problem, is_told ? 1 : 0, {{"part", name}});
+  }
+  families.push_back(std::move(problem));
+}
+
 void append_view_metrics(const View& view, std::size_t max_services,
                          std::vector<MetricFamily>& families) {
   MetricFamily rate = family(Seen::errors_per_minute);
@@ -54,8 +69,13 @@ void append_view_metrics(const View& view, std::size_t max_services,
   MetricFamily info = family(Seen::deployment_info);
   std::set<std::pair<std::string, std::string>> told;
   std::size_t left_out = 0;
+  std::map<rules::State, int> in_state;
+  for (const rules::State one : rules::all_states()) {
+    in_state[one] = 0;
+  }
   const auto services = view.services();
   for (const rules::ServiceView& service : services) {
+    ++in_state[service.state];
     const std::string environment = label_text(service.service.environment);
     const std::string name = label_text(service.service.name);
     // Two names may read alike once they are fit for a label; Prometheus refuses equal series.
@@ -85,6 +105,11 @@ void append_view_metrics(const View& view, std::size_t max_services,
       single(Seen::early_dropped, static_cast<double>(early.dropped), MetricType::Counter));
   families.push_back(single(Seen::windows_as_of, static_cast<double>(view.as_of())));
   families.push_back(single(Seen::services, static_cast<double>(services.size())));
+  MetricFamily by_state = family(Seen::services_in_state);
+  for (const auto& [one, count] : in_state) {
+    add(by_state, count, {{"state", std::string{name_of(one)}}});
+  }
+  families.push_back(std::move(by_state));
   families.push_back(single(Seen::services_left_out, static_cast<double>(left_out)));
   for (MetricFamily* made : {&rate, &recent, &p95, &state, &info}) {
     families.push_back(std::move(*made));
@@ -100,6 +125,7 @@ void append_process_metrics(std::vector<MetricFamily>& families) {
   families.push_back(single(Own::open_fds, stats.open_fds));
   families.push_back(single(Own::max_fds, stats.max_fds));
   families.push_back(single(Own::virtual_memory, stats.virtual_memory_bytes));
+  families.push_back(single(Own::virtual_memory_max, stats.virtual_memory_max_bytes));
   families.push_back(single(Own::resident_memory, stats.resident_memory_bytes));
   families.push_back(single(Own::start_time, stats.start_time_seconds));
   families.push_back(single(Own::threads, stats.threads));

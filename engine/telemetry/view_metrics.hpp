@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <vector>
 
 #include <prometheus/metric_family.h>
@@ -8,6 +9,10 @@
 #include "engine/ports.hpp"
 
 namespace rollbackd::engine {
+
+// Whether the daemon is ready, and which of its parts are not.
+void append_health_metrics(bool ready, const std::vector<std::string>& problems,
+                           std::vector<prometheus::MetricFamily>& families);
 
 // What is told about services at the moment of a scrape. Only the first `max_services` have series
 // of their own.

@@ -24,6 +24,48 @@ begin
 end
 $$;
 
+-- Which functions are there already, for 100: the rights of a new one are not those that
+-- ALTER DEFAULT PRIVILEGES of the schema would give it.
+do $$
+begin
+  perform set_config('rollbackd.functions_before',
+    coalesce((select array_agg(p.oid) from pg_proc p
+              where p.pronamespace = 'ops'::regnamespace)::text, '{}'), false);
+end
+$$;
+
+-- Takes a table that only we write to, just made, from those whom ALTER DEFAULT PRIVILEGES of the
+-- schema has given it to, as Supabase's manual tells people to have it for what is reached by its API:
+-- the pause, the lead and what is sent to people are nobody else's. What is granted later stays.
+create or replace function ops.rollbackd_keep_private(p_table regclass)
+returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_relation record;
+begin
+  for v_relation in
+    select distinct c.oid::regclass as name, c.relkind,
+           case when a.grantee = 0 then 'public' else a.grantee::regrole::text end as grantee
+    from pg_class c, aclexplode(c.relacl) a
+    where a.grantee <> c.relowner
+      and (c.oid = p_table
+           or c.relkind = 'S' and exists (
+             select from pg_depend d
+             where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.refobjid = p_table
+               and d.deptype in ('a', 'i')))
+  loop
+    execute format('revoke all on %s %s from %s',
+      case v_relation.relkind when 'S' then 'sequence' else 'table' end, v_relation.name,
+      v_relation.grantee);
+  end loop;
+end
+$$;
+
+comment on function ops.rollbackd_keep_private(regclass) is
+  'rollbackd install: takes back what default privileges have given';
+
 do $$
 begin
   if to_regclass('ops.rollbackd_schema') is null then
@@ -33,6 +75,16 @@ begin
       installed_at timestamptz not null default now(),
       by text not null default session_user
     );
+    perform ops.rollbackd_keep_private('ops.rollbackd_schema');
+  end if;
+end
+$$;
+
+-- The first version had it with one parameter; beside that one the new one could not be called.
+do $$
+begin
+  if to_regprocedure('ops.rollbackd_try(text)') is not null then
+    drop function ops.rollbackd_try(text);
   end if;
 end
 $$;

@@ -16,6 +16,7 @@ begin
       last_error text
     );
     create index rollbackd_outbox_unsent on ops.outbox (next_attempt_at, id) where sent_at is null;
+    perform ops.rollbackd_keep_private('ops.outbox');
   end if;
 end
 $$;
@@ -31,6 +32,7 @@ begin
       since timestamptz
     );
     create unique index rollbackd_control_one_row on ops.control ((true));
+    perform ops.rollbackd_keep_private('ops.control');
   end if;
   if not exists (select from ops.control) then
     insert into ops.control (paused) values (false);
@@ -50,6 +52,7 @@ begin
       since timestamptz
     );
     create unique index rollbackd_leader_one_row on ops.leader ((true));
+    perform ops.rollbackd_keep_private('ops.leader');
   end if;
   if not exists (select from ops.leader) then
     insert into ops.leader (epoch) values (extract(epoch from now())::bigint);
@@ -75,6 +78,29 @@ begin
     );
     create unique index rollbackd_breakers_open on ops.breakers (environment)
       where closed_at is null;
+    perform ops.rollbackd_keep_private('ops.breakers');
+  end if;
+end
+$$;
+
+-- Requests that were carried out, by the key that their sender gave them (Idempotency-Key), so that
+-- a repetition is known again, by the next daemon, too. A row is written with what was done, and gets
+-- its answer when that was given. The daemon deletes those that are older than a day.
+do $$
+begin
+  if to_regclass('ops.request_keys') is null then
+    create table ops.request_keys (
+      token text not null,
+      key text not null,
+      fingerprint text not null,
+      kept_at timestamptz not null default now(),
+      event_id uuid,
+      status integer,
+      answer text,
+      primary key (token, key)
+    );
+    create index rollbackd_request_keys_kept_at on ops.request_keys (kept_at);
+    perform ops.rollbackd_keep_private('ops.request_keys');
   end if;
 end
 $$;
@@ -105,6 +131,44 @@ begin
       attached_at timestamptz not null default now(),
       attached_by text not null default current_user
     );
+    perform ops.rollbackd_keep_private('ops.watched_logs');
+  end if;
+end
+$$;
+
+-- A watched log of our own: the leader writes a row every few seconds and waits to see it, which
+-- proves the way that events take. Never more than a few rows.
+do $$
+begin
+  if to_regclass('ops.heartbeats') is null then
+    create table ops.heartbeats (
+      id bigint generated always as identity primary key,
+      "timestamp" timestamptz not null default clock_timestamp(),
+      severity text not null default 'heartbeat',
+      environment text not null default 'rollbackd',
+      service text not null default 'heartbeat',
+      xid xid8 default pg_current_xact_id()
+    );
+    perform ops.rollbackd_keep_private('ops.heartbeats');
+  end if;
+end
+$$;
+
+-- The alerts of Alertmanagers that fire for a service, until they are told to be resolved. One that
+-- was forgotten by its Alertmanager can be deleted here.
+do $$
+begin
+  if to_regclass('ops.alerts') is null then
+    create table ops.alerts (
+      fingerprint text primary key,
+      alert text not null,
+      environment text not null,
+      service text not null,
+      starts_at timestamptz not null,
+      summary text,
+      told_at timestamptz not null default now()
+    );
+    perform ops.rollbackd_keep_private('ops.alerts');
   end if;
 end
 $$;
@@ -118,8 +182,8 @@ begin
     from pg_class c
     join pg_roles o on o.rolname = 'rollbackd_owner' and o.oid <> c.relowner
     where c.relnamespace = 'ops'::regnamespace and c.relkind = 'r'
-      and c.relname in ('outbox', 'control', 'leader', 'breakers', 'watched_logs',
-                        'rollbackd_schema')
+      and c.relname in ('outbox', 'control', 'leader', 'breakers', 'request_keys', 'watched_logs',
+                        'heartbeats', 'alerts', 'rollbackd_schema')
       and pg_has_role(current_user, c.relowner, 'member')
       and pg_has_role(current_user, o.oid, 'member')
       and has_schema_privilege(o.oid, 'ops', 'create')

@@ -73,7 +73,7 @@ begin
   elsif v_class.relnamespace = 'ops'::regnamespace
         and v_class.relname in ('deployments', 'rollback_events', 'system_snapshots',
           'migration_history', 'roman_events', 'response_times', 'outbox', 'control',
-          'watched_logs', 'rollbackd_schema') then
+          'alerts', 'request_keys', 'watched_logs', 'rollbackd_schema') then
     raise wrong_object_type using
       message = format('%s is a table of rollbackd itself, not an error log', p_table),
       hint = 'Watch the table that the applications write their errors into';

@@ -2,14 +2,19 @@
 -- stays. What is not ours to give is collected in the setting rollbackd.refused, for whoever may.
 -- Roles that do not exist yet are left out; the next install sees to them.
 
--- Our functions run as rollbackd_owner, and a new one is not for everybody. New is what has no
--- access list yet; those that the procedures had were given one in 060.
+-- Our functions run as rollbackd_owner, and a new one is for nobody yet. New is what was not there
+-- when this began, see 020, or has no access list; those that the procedures had were given one in
+-- 060.
 do $$
 declare
   v_function record;
+  v_grantee text;
+  v_before constant oid[] := coalesce(
+    nullif(current_setting('rollbackd.functions_before', true), '')::oid[], '{}');
 begin
   for v_function in
-    select p.oid::regprocedure as called, p.proacl is null as is_new,
+    select p.oid::regprocedure as called, p.proacl, p.proowner,
+           p.proacl is null or p.oid <> all (v_before) as is_new,
            p.proowner <> o.oid and pg_has_role(current_user, o.oid, 'member')
              and has_schema_privilege(o.oid, 'ops', 'create') as is_to_give
     from pg_proc p
@@ -20,6 +25,12 @@ begin
   loop
     if v_function.is_new then
       execute format('revoke all on function %s from public', v_function.called);
+      for v_grantee in
+        select distinct a.grantee::regrole::text from aclexplode(v_function.proacl) a
+        where a.grantee not in (0, v_function.proowner)
+      loop
+        execute format('revoke all on function %s from %s', v_function.called, v_grantee);
+      end loop;
     end if;
     if v_function.is_to_give then
       execute format('alter function %s owner to rollbackd_owner', v_function.called);
@@ -88,6 +99,9 @@ begin
       ('{rollbackd}', 'table', 'control', 'select, update', null),
       ('{rollbackd}', 'table', 'leader', 'select, update', null),
       ('{rollbackd}', 'table', 'breakers', 'select, insert, update', null),
+      ('{rollbackd}', 'table', 'alerts', 'select, insert, update, delete', null),
+      ('{rollbackd}', 'table', 'heartbeats', 'select, insert, delete', null),
+      ('{rollbackd}', 'table', 'request_keys', 'select, insert, update, delete', null),
       ('{rollbackd}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd}', 'table', 'watched_logs', 'select', null),
 
@@ -119,12 +133,16 @@ begin
       ('{rollbackd_reader}', 'table', 'control', 'select', null),
       ('{rollbackd_reader}', 'table', 'leader', 'select', null),
       ('{rollbackd_reader}', 'table', 'breakers', 'select', null),
+      ('{rollbackd_reader}', 'table', 'alerts', 'select', null),
+      ('{rollbackd_reader}', 'table', 'heartbeats', 'select', null),
+      ('{rollbackd_reader}', 'table', 'request_keys', 'select', null),
       ('{rollbackd_reader}', 'table', 'rollbackd_schema', 'select', null),
       ('{rollbackd_reader}', 'table', 'watched_logs', 'select', null),
 
       -- What the functions and triggers do, they do as their owner.
       ('{rollbackd_owner}', 'table', 'system_logs', 'select', null),
       ('{rollbackd_owner}', 'table', 'watched_logs', 'select', null),
+      ('{rollbackd_owner}', 'table', 'heartbeats', 'select', null),
       ('{rollbackd_owner}', 'table', 'deployments', 'select', null),
       ('{rollbackd_owner}', 'table', 'rollback_events', 'select, insert', null),
       ('{rollbackd_owner}', 'table', 'system_snapshots', 'select, insert', null),

@@ -17,7 +17,9 @@ begin
     where c.relnamespace = 'ops'::regnamespace and c.relkind in ('r', 'p') and c.relrowsecurity
       and c.relname in ('deployments', 'rollback_events', 'system_snapshots', 'migration_history',
                         'system_logs', 'roman_events', 'response_times', 'outbox', 'control',
-                        'leader', 'breakers', 'watched_logs', 'rollbackd_schema')
+                        'leader', 'breakers', 'heartbeats', 'alerts', 'request_keys',
+                        'watched_logs',
+                        'rollbackd_schema')
       and r.rolname in ('rollbackd', 'rollbackd_owner', 'rollbackd_writer', 'rollbackd_reader')
       and not exists (select from pg_policy p
                       where p.polrelid = c.oid and p.polname = 'rollbackd_policy_' || r.rolname)

@@ -48,7 +48,7 @@ begin
 end
 $$;
 
--- The default error log is watched unless somebody has said otherwise, and every watched log gets
+-- The default error log is watched unless somebody has said otherwise, our own heartbeats always, and every watched log gets
 -- what it lacks. What became of its columns since is for the daemon's check of the schema to tell.
 do $$
 declare
@@ -62,6 +62,9 @@ begin
                   '{error,critical}', 'production', 'app', true);
     perform ops.rollbackd_register(v_log);
   end if;
+  v_log := row ('ops.heartbeats'::regclass, 'id', 'timestamp', 'severity', null, null, null,
+                'environment', 'service', null, 'xid', '{heartbeat}', 'rollbackd', 'heartbeat', true);
+  perform ops.rollbackd_register(v_log);
   for v_log in
     select w.* from ops.watched_logs w
     join pg_class c on c.oid = w.log::oid

@@ -143,6 +143,8 @@ def keep(story):
     screen.heading("Steer it from a terminal")
     screen.say(f"  export ROLLBACKD_SERVER={daemon.url} ROLLBACKD_TOKEN={daemon.token}")
     screen.say("  build/release/rollbackctl status; build/release/rollbackctl history")
+    screen.heading("Why it was done, from the database alone")
+    screen.say(f"  build/release/rollbackd explain --config {daemon.configuration} {BAD[0]}")
     screen.heading("Look into its tables", "with psql as above")
     print_queries(screen, story.bad)
     screen.heading("Deploy the bad release again", "rollbackd goes back again, 10 s after the last time at the earliest")

@@ -43,10 +43,7 @@ TEST_CASE("a channel that never answers delays no decision, and what it missed c
   HttpStub discord;
   discord.otherwise({200, "{}", {}, StubAnswer::How::hold});
   Stage stage{channel(discord)};
-  stage.deployed_long_ago("v1");
-  const std::string bad = stage.deploy("v2");
-  stage.wait_until_watched(bad);
-  stage.log_errors(6);
+  const std::string bad = stage.go_bad();
   CHECK(stage.wait_for_end(bad) == "success");
   CHECK(stage.ask("select count(*) from ops.outbox where sent_at is null") == "2");
   discord.otherwise({200, "{}"});

@@ -58,10 +58,7 @@ TEST_CASE("a rejection is not repeated after a restart") {
 
 TEST_CASE("still errors after the rollback: failed, alerted, and no second rollback") {
   Stage stage;
-  stage.deployed_long_ago("v1");
-  const std::string bad = stage.deploy("v2");
-  stage.wait_until_watched(bad);
-  stage.log_errors(6);
+  const std::string bad = stage.go_bad();
   std::string replacement;
   eventually("the replacement to serve", 10, [&] {
     replacement = stage.ask("select deployment_id from ops.deployments where rollback_from = '" +

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <future>
 #include <memory>
 #include <string>
 #include <sys/resource.h>
@@ -9,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/clock.hpp"
+#include "tests/support/daemon.hpp"
 #include "tests/support/http_stage.hpp"
 
 namespace rollbackd::tests {
@@ -133,18 +135,46 @@ TEST_CASE("http: when all connections are taken the most idle one makes room") {
 TEST_CASE("http: when all connections are at work the next one is refused at once") {
   engine::HttpLimits limits;
   limits.connections_max = 2;
-  const HttpStage stage{limits};
+  HttpStage stage{limits};
   std::vector<RawConnection> busy;
+  const std::string body = R"({"reason":"x"})";
   for (int i = 0; i < 2; ++i) {
     busy.emplace_back(stage.port);
-    busy.back().send(get_health + "GET /healthz HT");
-    CHECK(status_of(busy.back().receive()) == 200);
+    busy.back().send(
+        "POST /auto-rollback/pause HTTP/1.1\r\nHost: h\r\nApikey: all\r\nContent-Length: " +
+        std::to_string(body.size()) + "\r\n\r\n" + body);
   }
+  eventually("both requests to be at the desk", 10, [&] {
+    std::promise<std::size_t> waiting;
+    stage.on_reactor([&] { waiting.set_value(stage.desk.waiting.size()); });
+    return waiting.get_future().get() == 2;
+  });
   const std::string answer = stage.talk("");
   CHECK(status_of(answer) == 503);
   CHECK(field_of(answer, "retry-after") == "1");
-  busy[0].send("TP/1.1\r\nHost: h\r\n\r\n");
+  stage.on_reactor([&] {
+    for (const auto& on_answer : stage.desk.waiting) {
+      on_answer({0, rules::Answer::Kind::accepted, {}, {}});
+    }
+  });
   CHECK(status_of(busy[0].receive()) == 200);
+  CHECK(status_of(busy[1].receive()) == 200);
+}
+
+TEST_CASE("http: who is slow to send a request makes room for the next, the slowest first") {
+  engine::HttpLimits limits;
+  limits.connections_max = 2;
+  const HttpStage stage{limits};
+  std::vector<RawConnection> slow;
+  for (int i = 0; i < 2; ++i) {
+    slow.emplace_back(stage.port);
+    slow.back().send(get_health + "GET /healthz HT");
+    CHECK(status_of(slow.back().receive()) == 200);
+  }
+  CHECK(status_of(stage.talk(get_health_and_close)) == 200);
+  CHECK(slow[0].receive_all().empty());
+  slow[1].send("TP/1.1\r\nHost: h\r\n\r\n");
+  CHECK(status_of(slow[1].receive()) == 200);
 }
 
 TEST_CASE("http: without descriptors left the server waits instead of spinning, and recovers") {

@@ -16,16 +16,9 @@ using rules::RollbackStatus;
 const rules::Instant noon = rules::instant_of(1'765'800'000);
 
 // A server with a good and a bad deployment, and a connection that writes as the leader.
-struct Tables : InstalledPostgres {
+struct Tables : TwoDeployments {
   Tables() { engine::prepare_statements(*connection); }
 
-  std::string ask(const std::string& sql) const { return query(conninfo(), sql); }
-  std::string deploy(const std::string& version) const {
-    return ask(
-        "insert into ops.deployments (environment, service, version, git_commit, git_branch,"
-        " status) values ('production', 'api', '" +
-        version + "', 'c', 'main', 'success') returning deployment_id");
-  }
   void write(const std::vector<rules::JournalEntry>& entries) const {
     engine::write_entries(*connection, std::stoll(ask("select epoch from ops.leader")), entries);
   }
@@ -65,8 +58,6 @@ struct Tables : InstalledPostgres {
   }
 
   std::unique_ptr<engine::Connection> connection = engine::open_connection(conninfo("rollbackd"));
-  std::string good = deploy("v1");
-  std::string bad = deploy("v2");
   rules::DeploymentId replacement =
       *rules::DeploymentId::parse("22222222-2222-4222-8222-222222222222");
 };
@@ -88,6 +79,7 @@ class AnyRollback {
     r.initiated_by = random_.one_in(2)   ? ""
                      : random_.one_in(2) ? id<rules::EventKind>().text()
                                          : text();
+    r.token = random_.one_in(2) ? "" : text();
     r.overrides = reasons();
     r.revert_migrations = random_.one_in(2);
     r.decided_at = moment();

@@ -32,14 +32,7 @@ rules::Rollback rollback_of(const std::string& deployment) {
 }
 
 // A server with a good and a bad deployment.
-struct Database : InstalledPostgres {
-  std::string ask(const std::string& sql) const { return query(conninfo(), sql); }
-  std::string deploy(const std::string& version) const {
-    return ask(
-        "insert into ops.deployments (environment, service, version, git_commit, git_branch,"
-        " status) values ('production', 'api', '" +
-        version + "', 'c', 'main', 'success') returning deployment_id");
-  }
+struct Database : TwoDeployments {
   rules::MarkRolledBack mark(rules::DeploymentStatus from) const {
     return {*rules::DeploymentId::parse(bad), from,
             *rules::DeploymentId::parse("22222222-2222-4222-8222-222222222222"),
@@ -49,9 +42,6 @@ struct Database : InstalledPostgres {
   std::string status() const {
     return ask("select status from ops.deployments where deployment_id = '" + bad + "'");
   }
-
-  std::string good = deploy("v1");
-  std::string bad = deploy("v2");
 };
 
 struct Fixture : Database {

@@ -48,21 +48,6 @@ std::string end_of_leaders(const Postgres& postgres) {
                " where application_name = 'rollbackd leader'");
 }
 
-int lines_in(const std::filesystem::path& file) {
-  std::string lines;
-  run_program({"/usr/bin/wc", "-l", file}, lines);
-  return std::stoi(lines);
-}
-
-void wait_for_step(Stage& stage, const std::string& step, const std::string& status) {
-  eventually("a step of the rollback", 10, [&] {
-    return stage.ask(
-               "select count(*) from ops.rollback_events, unnest(rollback_steps) s"
-               " where s->>'name' = '" +
-               step + "' and s->>'status' = '" + status + "'") == "1";
-  });
-}
-
 }  // namespace
 
 TEST_CASE("each new leader has a higher epoch, committed with its name before it is told") {
@@ -135,7 +120,7 @@ TEST_CASE("an epoch that somebody changed: nothing is written under it, the daem
   CHECK(stage.daemon().count_in_log("event=epoch_lost") == 1);
   CHECK(stage.daemon().count_in_log("event=leading") == 2);
   CHECK(stage.ask("select count(*) from ops.rollback_events") == "1");
-  CHECK(lines_in(stage.program_file()) == 1);
+  CHECK(stage.program_runs() == 1);
 }
 
 TEST_CASE("a leader that is stopped in the middle of a rollback does nothing when it wakes up") {
@@ -148,14 +133,14 @@ TEST_CASE("a leader that is stopped in the middle of a rollback does nothing whe
     const Daemon second{stage.configuration()};
     second.wait_for_log({"event=waiting_to_lead"});
     stage.log_errors(6);
-    wait_for_step(stage, step, std::string{step} == "verify_health" ? "in_progress" : "success");
+    stage.wait_for_step(step, std::string{step} == "verify_health" ? "in_progress" : "success");
     stage.daemon().signal(SIGSTOP);
     second.wait_for_log({"event=leading"}, 8);
     stage.daemon().signal(SIGCONT);
     stage.daemon().wait_for_log({"event=leadership_lost"});
     CHECK(stage.wait_for_end(bad) == "success");
     CHECK(stage.ask("select count(*) from ops.rollback_events") == "1");
-    CHECK(lines_in(stage.program_file()) == 1);
+    CHECK(stage.program_runs() == 1);
     stage.daemon().wait_for_log({"event=waiting_to_lead"});
   }
 }

@@ -73,10 +73,7 @@ TEST_CASE("people: recorded over HTTP, rolled back over HTTP, and the answer is 
 
 TEST_CASE("people: an approved proposal is dispatched, an aborted one is latched") {
   People f{"mode: ask\n"};
-  f.deployed_long_ago("v1");
-  const std::string bad = f.deploy("v2");
-  f.wait_until_watched(bad);
-  f.log_errors(6);
+  const std::string bad = f.go_bad();
   const std::string event = f.proposal(bad);
   CHECK(f.running_version().empty());
   f.api("POST", "/approve", {{"event_id", event}, {"reason", "yes"}}, 200);
@@ -138,10 +135,7 @@ TEST_CASE("people: a pause holds everybody, within two seconds also when it was 
 
 TEST_CASE("people: a pause that comes between the decision and the claim stops the dispatch") {
   People f;
-  f.deployed_long_ago("v1");
-  const std::string bad = f.deploy("v2");
-  f.wait_until_watched(bad);
-  f.log_errors(6);
+  const std::string bad = f.go_bad();
   eventually("the decision", 10, [&] {
     return f.ask("select count(*) from ops.rollback_events where status = 'in_progress'") == "1";
   });
@@ -154,10 +148,7 @@ TEST_CASE("people: a pause that comes between the decision and the claim stops t
 
 TEST_CASE("people: shadow only says what would be done") {
   People f{"mode: shadow\n"};
-  f.deployed_long_ago("v1");
-  const std::string bad = f.deploy("v2");
-  f.wait_until_watched(bad);
-  f.log_errors(6);
+  const std::string bad = f.go_bad();
   eventually("the shadow", 10, [&] {
     return f.ask("select count(*) from ops.roman_events where event_type = 'rollback_shadow'") ==
            "1";

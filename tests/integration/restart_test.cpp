@@ -6,42 +6,21 @@
 
 using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
 
-namespace {
-
-void wait_for_step(Stage& stage, const std::string& step, const std::string& status) {
-  eventually("a step of the rollback", 10, [&] {
-    return stage.ask(
-               "select count(*) from ops.rollback_events, unnest(rollback_steps) s"
-               " where s->>'name' = '" +
-               step + "' and s->>'status' = '" + status + "'") == "1";
-  });
-}
-
-}  // namespace
-
 TEST_CASE("a crash between decision and dispatch: the rollback goes on and dispatches once") {
   Stage stage{"", {}, {{"confirm: 1s", "confirm: 3s"}}};
-  stage.deployed_long_ago("v1");
-  const std::string bad = stage.deploy("v2");
-  stage.wait_until_watched(bad);
-  stage.log_errors(6);
-  wait_for_step(stage, "mark_rolled_back", "success");
+  const std::string bad = stage.go_bad();
+  stage.wait_for_step("mark_rolled_back", "success");
   stage.daemon().kill();
   stage.restart_daemon();
   CHECK(stage.wait_for_end(bad) == "success");
   CHECK(stage.ask("select count(*) from ops.rollback_events") == "1");
-  std::string lines;
-  run_program({"/usr/bin/wc", "-l", stage.program_file()}, lines);
-  CHECK(lines.substr(0, 2) == "1 ");
+  CHECK(stage.program_runs() == 1);
 }
 
 TEST_CASE("a crash while the command runs: failed with outcome_unknown, never run again") {
   Stage stage{"", {}, {{"echo $1 $2 $3 >> $0", "echo $1 $2 $3 >> $0; exec sleep 5"}}};
-  stage.deployed_long_ago("v1");
-  const std::string bad = stage.deploy("v2");
-  stage.wait_until_watched(bad);
-  stage.log_errors(6);
-  wait_for_step(stage, "await_deploy", "in_progress");
+  const std::string bad = stage.go_bad();
+  stage.wait_for_step("await_deploy", "in_progress");
   stage.daemon().kill();
   stage.restart_daemon();
   CHECK(stage.wait_for_end(bad) == "failed");
@@ -49,18 +28,13 @@ TEST_CASE("a crash while the command runs: failed with outcome_unknown, never ru
   CHECK(stage.ask("select status from ops.deployments where deployment_id = '" + bad + "'") ==
         "in_progress");
   CHECK(stage.running_version() == "v1 commit-of-v1 app");
-  std::string lines;
-  run_program({"/usr/bin/wc", "-l", stage.program_file()}, lines);
-  CHECK(lines.substr(0, 2) == "1 ");
+  CHECK(stage.program_runs() == 1);
 }
 
 TEST_CASE("a crash while verifying: the verification goes on from its stored start") {
   Stage stage{"", {}, {{"window: 2s", "window: 4s"}}};
-  stage.deployed_long_ago("v1");
-  const std::string bad = stage.deploy("v2");
-  stage.wait_until_watched(bad);
-  stage.log_errors(6);
-  wait_for_step(stage, "verify_health", "in_progress");
+  const std::string bad = stage.go_bad();
+  stage.wait_for_step("verify_health", "in_progress");
   stage.daemon().kill();
   stage.restart_daemon();
   CHECK(stage.wait_for_end(bad) == "success");
@@ -73,11 +47,8 @@ TEST_CASE("a crash while verifying: the verification goes on from its stored sta
 
 TEST_CASE("the journal's connection dies in the middle: the rollback goes on in the same process") {
   Stage stage{"", {}, {{"confirm: 1s", "confirm: 3s"}}};
-  stage.deployed_long_ago("v1");
-  const std::string bad = stage.deploy("v2");
-  stage.wait_until_watched(bad);
-  stage.log_errors(6);
-  wait_for_step(stage, "mark_rolled_back", "success");
+  const std::string bad = stage.go_bad();
+  stage.wait_for_step("mark_rolled_back", "success");
   stage.ask(
       "select pg_terminate_backend(pid) from pg_stat_activity"
       " where application_name = 'rollbackd journal'");
@@ -108,11 +79,8 @@ TEST_CASE("the server restarts: windows are rebuilt, counts are right, and it st
 
 TEST_CASE("SIGTERM waits for the running command, journals its end and exits 0") {
   Stage stage{"", {}, {{"echo $1 $2 $3 >> $0", "sleep 1; echo $1 $2 $3 >> $0"}}};
-  stage.deployed_long_ago("v1");
-  const std::string bad = stage.deploy("v2");
-  stage.wait_until_watched(bad);
-  stage.log_errors(6);
-  wait_for_step(stage, "await_deploy", "in_progress");
+  const std::string bad = stage.go_bad();
+  stage.wait_for_step("await_deploy", "in_progress");
   stage.daemon().signal(SIGTERM);
   CHECK(stage.daemon().wait_for_end() == 0);
   CHECK(stage.ask("select s->>'status' from ops.rollback_events, unnest(rollback_steps) s"

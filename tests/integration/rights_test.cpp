@@ -36,7 +36,7 @@ std::string missing(const Postgres& postgres, const std::string& user = "rollbac
   REQUIRE(state);
   std::string text;
   for (const auto& what : state->missing) {
-    text += what + '\n';
+    text += what.text + '\n';
   }
   return text;
 }
@@ -70,6 +70,9 @@ TEST_CASE("the daemon may do what it does") {
         "update ops.leader set epoch = epoch + 1",
         "insert into ops.breakers (environment, reason) values ('e', 'r');"
         " update ops.breakers set closed_at = now()",
+        "insert into ops.heartbeats default values; delete from ops.heartbeats",
+        "insert into ops.alerts values ('f', 'a', 'e', 's', now());"
+        " update ops.alerts set summary = ''; delete from ops.alerts",
         "select ops.rollbackd_set_initiator(null, null)",
         "select * from ops.rollbackd_schema",
         "select * from ops.rollbackd_connections()",
@@ -159,17 +162,19 @@ TEST_CASE("a pipeline may record deployments and migrations, not vouch for them"
         "update ops.migration_history set metadata = '{}'", "select * from ops.rollback_events",
         "insert into ops.rollback_events (trigger_type, trigger_reason) values ('manual', 'r')",
         "update ops.control set paused = true", "select * from ops.outbox",
-        "select * from ops.leader", "select * from ops.breakers",
-        "update ops.breakers set closed_at = now()",
+        "select * from ops.leader", "select * from ops.breakers", "select * from ops.request_keys",
+        "update ops.breakers set closed_at = now()", "insert into ops.heartbeats default values",
+        "insert into ops.alerts values ('f', 'a', 'e', 's', now())",
         "update ops.migration_history set rollback_script = 'drop table x'"}) {
     CHECK_MESSAGE(as("rollbackd_writer", sql) == refused, sql);
   }
 }
 
 TEST_CASE("a dashboard may read everything and write nothing") {
-  for (const std::string table : {"system_logs", "response_times", "deployments", "rollback_events",
-                                  "system_snapshots", "migration_history", "roman_events", "outbox",
-                                  "control", "leader", "breakers", "rollbackd_schema"}) {
+  for (const std::string table :
+       {"system_logs", "response_times", "alerts", "heartbeats", "deployments", "rollback_events",
+        "system_snapshots", "migration_history", "roman_events", "outbox", "control", "leader",
+        "breakers", "request_keys", "rollbackd_schema"}) {
     CHECK_MESSAGE(as("rollbackd_reader", "select * from ops." + table) == "", table);
     CHECK_MESSAGE(as("rollbackd_reader", "delete from ops." + table) == refused, table);
     CHECK_MESSAGE(as("rollbackd_reader", "insert into ops." + table + " default values") == refused,
@@ -297,7 +302,7 @@ TEST_CASE("a superuser, missing statistics and a missing index are warnings") {
     CHECK(state->is_complete());
     std::string text;
     for (const auto& warning : state->warnings) {
-      text += warning + '\n';
+      text += warning.text + '\n';
     }
     return text;
   };

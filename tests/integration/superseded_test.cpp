@@ -6,10 +6,7 @@ using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
 
 TEST_CASE("a fix deployed between decision and dispatch stops the rollback, and the fix serves") {
   Stage stage{"", {}, {{"confirm: 1s", "confirm: 3s"}}};
-  stage.deployed_long_ago("v1");
-  const std::string bad = stage.deploy("v2");
-  stage.wait_until_watched(bad);
-  stage.log_errors(6);
+  const std::string bad = stage.go_bad();
   eventually("the decision", 10,
              [&] { return stage.ask("select count(*) from ops.rollback_events") == "1"; });
   stage.deploy("v3");
@@ -19,8 +16,6 @@ TEST_CASE("a fix deployed between decision and dispatch stops the rollback, and 
   CHECK(stage.ask("select status from ops.deployments where rollback_from = '" + bad + "'") ==
         "failed");
   CHECK(stage.running_version() == "");
-  const std::string metrics = http_request(stage.http_port(), "GET", "/metrics").body;
-  CHECK(metrics.find("rollbackd_rollbacks_total{outcome=\"aborted\",reason=\"superseded\"} 1") !=
-        std::string::npos);
-  CHECK(metrics.find("rollbackd_alerts_total{kind=\"aborted\"} 1") != std::string::npos);
+  stage.wait_for_metric(R"(rollbackd_rollbacks_total{outcome="aborted",reason="superseded"})", "1");
+  stage.wait_for_metric(R"(rollbackd_alerts_total{kind="aborted"})", "1");
 }

@@ -231,7 +231,7 @@ TEST_CASE("types of columns that are not used can be changed, and the table can 
   REQUIRE(state);
   CHECK(state->is_complete());
   REQUIRE(state->warnings.size() == 1);
-  CHECK(state->warnings[0].find("the log " + oid + " is gone") == 0);
+  CHECK(state->warnings[0].text.find("the log " + oid + " is gone") == 0);
   CHECK_FALSE(install(postgres.conninfo()).outcome.changed);
   rows(*connection, "select ops.unwatch_error_log(" + oid + ")");
   CHECK(query(*connection, sum) != before);
@@ -267,7 +267,9 @@ TEST_CASE("our own log stays unwatched once somebody has said so, also after ano
   const auto connection = connect(postgres.conninfo());
   rows(*connection, "select ops.unwatch_error_log('ops.system_logs')");
   install_into(postgres.conninfo());
-  CHECK(query(*connection, "select watched from ops.watched_logs") == "f");
+  CHECK(query(*connection,
+              "select string_agg(log::text, ' ') from ops.watched_logs where watched") ==
+        "ops.heartbeats");
   CHECK(of_events(*connection, "select count(*) from events") == "0");
   CHECK(missing_in(postgres.conninfo("rollbackd")) == "");
 }
@@ -306,7 +308,7 @@ TEST_CASE("the daemon's role reads every event, and what it lacks is named by ta
   const auto missing = [&] {
     const auto state = engine::check_schema(*connect(postgres.conninfo("rollbackd")));
     REQUIRE(state);
-    return state->missing.empty() ? std::string{} : state->missing.front();
+    return state->missing.empty() ? std::string{} : state->missing.front().text;
   };
   CHECK(missing() == "");
   CHECK(events_of(*connect(postgres.conninfo("rollbackd")), log) == "1");
@@ -329,7 +331,7 @@ TEST_CASE("the daemon's role reads every event, and what it lacks is named by ta
   rows(*connection, "drop index app.rollbackd_" + log.substr(4) + "_timestamp");
   const auto state = engine::check_schema(*connect(postgres.conninfo("rollbackd")));
   REQUIRE(state->warnings.size() == 1);
-  CHECK(state->warnings[0] == "the index of " + log +
+  CHECK(state->warnings[0].text == "the index of " + log +
                                   " over its timestamp is missing or invalid:"
                                   " run `rollbackd install`");
   CHECK(install(postgres.conninfo()).outcome.changed);

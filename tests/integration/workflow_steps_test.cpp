@@ -65,10 +65,7 @@ TEST_CASE("workflows: a deployment is recorded, begins to serve, and passes its 
 
 TEST_CASE("workflows: a run asks whether its rollback is still wanted, and is told the truth") {
   Workflow f{{{"confirm: 1s", "confirm: 1h"}}};
-  f.deployed_long_ago("v1");
-  const std::string bad = f.deploy("v2");
-  f.wait_until_watched(bad);
-  f.log_errors(6);
+  const std::string bad = f.go_bad();
   std::string event;
   eventually("the decision", 10, [&] {
     event = f.ask("select max(event_id::text) from ops.rollback_events");

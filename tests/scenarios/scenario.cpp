@@ -318,6 +318,8 @@ void Teller::line(const std::vector<std::string>& words) {
     const double percent = std::stod(arguments.words.at(0));
     (verb == "memory" ? *samples_.memory_utilisation : samples_.connection_utilisation) = percent;
     world_.set_samples(samples_);
+  } else if (verb == "alert") {
+    world_.alert(arguments.words.at(0), arguments.service, arguments.words.at(1) == "fires");
   } else if (verb == "next") {
     next(arguments);
   } else if (verb == "health_url") {

@@ -19,7 +19,8 @@ rules::Trigger trigger_of(const std::string& text) {
           std::stoll(parts.at(2)),
           std::stod(parts.at(3)),
           seconds_of(parts.at(4)),
-          parts.at(5) == "warn" ? rules::TriggerAction::warn : rules::TriggerAction::rollback};
+          parts.at(5) == "warn" ? rules::TriggerAction::warn : rules::TriggerAction::rollback,
+          parts.size() > 6 ? parts[6] : ""};
 }
 
 }  // namespace

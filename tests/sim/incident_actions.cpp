@@ -141,6 +141,9 @@ void IncidentWorld::revert(Daemon& daemon, const rules::RevertMigrations& wanted
 // As Executors does it: one question, under the epoch of the moment it is asked.
 void IncidentWorld::ask_gate(Daemon& daemon, const rules::Deploy& deploy) {
   daemon.running.push_back(deploy.event);
+  if (random_.one_in(30)) {
+    after(between(ms(0), ms(5)), [this] { break_leadership(); });
+  }
   while_alive(daemon, random_.one_in(20) ? between(ms(1), seconds{2}) : between(ms(1), ms(10)),
               [this, &daemon, deploy, epoch = daemon.epoch] { pass_gate(daemon, deploy, epoch); });
 }
@@ -156,6 +159,9 @@ void IncidentWorld::pass_gate(Daemon& daemon, const rules::Deploy& deploy, std::
   if (database_.pause().on && !deploy.through_pause && bug_ != SimBug::gate_forgets_the_pause) {
     return say_ended(daemon, {deploy.event, DeployOutcome::not_started, "paused", Duration{0},
                               rules::Reason::paused});
+  }
+  if (epoch != epoch_) {
+    oracle_.find("a dispatch under an epoch that has passed", now_);
   }
   dispatch(daemon, deploy);
   if (bug_ == SimBug::dispatches_twice && !database_.pause().on) {

@@ -36,7 +36,9 @@ void IncidentWorld::start_daemon(Daemon& daemon) {
   read_control(daemon, between(ms(1), ms(500)));
 }
 
+// A lease is not taken again before its loss is known: one component holds it, and says both.
 void IncidentWorld::lead(Daemon& daemon) {
+  lose(daemon);
   daemon.epoch = ++epoch_;
   read_journal(daemon);
 }

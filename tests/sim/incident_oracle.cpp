@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <variant>
 
+#include "rules/limits.hpp"
+
 namespace rollbackd::tests {
 namespace {
 
@@ -85,9 +87,13 @@ void IncidentOracle::look_at_beginning(const Rollback& rollback, Instant now) {
   }
 }
 
-// All that was ever logged counts, also what no look has told yet: there is never less in memory.
+// At the second that the windows were true for. All that was ever logged counts, also what no look
+// has told yet: there is never less in memory.
 void IncidentOracle::look_at_threshold(const Rollback& rollback, Instant now) {
-  const rules::Second t = rules::second_of(now);
+  const rules::Second t = rollback.evidence.as_of;
+  if (rules::second_of(now) - t > rules::limits::windows_lag_max) {
+    find("an automatic rollback by windows that are too old", now);
+  }
   std::size_t minute = 0;
   std::size_t recent = 0;
   for (const SimEvent& event : database_.events()) {

@@ -65,6 +65,9 @@ std::string text_of(const rules::JournalEntry& entry) {
     std::string operator()(const rules::SetPause& set) const {
       return set.pause.on ? "pause" : "resume";
     }
+    std::string operator()(const rules::KeepRequest& kept) const {
+      return "keep " + kept.sender.key;
+    }
   };
   return std::visit(Text{}, entry);
 }

@@ -20,8 +20,9 @@ ROOT_FILES = ("CMakeLists.txt", "dev", "README.md", "CHANGELOG.md")
 LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
 
-ADAPTERS = ("feed", "store", "actions", "notify", "http", "telemetry", "ctl")
-SHARED = ("database", "outgoing")  # used by adapters, know none
+ADAPTERS = ("feed", "store", "actions", "notify", "discord", "http", "telemetry", "ctl")
+SHARED = ("database", "outgoing", "terminal")  # used by adapters, know none
+EXAMINERS = ("doctor",)  # look at what adapters do, from above
 
 STANDARD = frozenset(
     """algorithm any array atomic barrier bit bitset cassert cctype cerrno cfenv cfloat charconv chrono cinttypes
@@ -55,15 +56,15 @@ EVERY_ADAPTER = frozenset(ADAPTERS)
 TESTS = frozenset(("tests",))
 ANY_ENGINE = EVERY_ADAPTER | frozenset(SHARED) | {"settings", "top"} | TESTS
 THIRD_PARTIES = {
-    "pqxx": frozenset(("database", "feed", "store")) | TESTS,
+    "pqxx": frozenset(("database", "feed", "store", "doctor")) | TESTS,
     "libpq-fe.h": frozenset(("database", "feed", "store")) | TESTS,
     "simdjson.h": EVERY_ADAPTER | {"ground", "top"} | TESTS,
-    "nlohmann": EVERY_ADAPTER | {"ground", "top"} | TESTS,
+    "nlohmann": EVERY_ADAPTER | {"ground", "outgoing", "terminal", "doctor", "top"} | TESTS,
     "fmt": ANY_ENGINE,
     "openssl": EVERY_ADAPTER | {"outgoing"} | TESTS,
     "prometheus": frozenset(("telemetry",)),
     "spdlog": frozenset(("telemetry",)),
-    "yaml-cpp": frozenset(("settings", "ctl")),
+    "yaml-cpp": frozenset(("settings", "ctl", "doctor")),
     "curl": frozenset(("outgoing",)),
     "CLI": frozenset(("ctl", "top")),
     "boost/beast": frozenset(("http",)) | TESTS,
@@ -93,6 +94,8 @@ MAY_INCLUDE.update({f: OUTER + (f"engine/{f}/",) for f in SHARED})
 MAY_INCLUDE.update(
     {f: OUTER + (f"engine/{f}/", "engine/database/", "engine/outgoing/") for f in ADAPTERS}
 )
+MAY_INCLUDE["ctl"] += ("engine/terminal/",)
+MAY_INCLUDE["doctor"] = MAY_INCLUDE["store"] + ("engine/doctor/", "engine/feed/", "engine/actions/")
 
 
 def layer_of(path):
@@ -101,7 +104,7 @@ def layer_of(path):
     if parts[0] in ("rules", "tests"):
         return parts[0]
     if len(parts) > 2:
-        return parts[1] if parts[1] in MAY_INCLUDE and parts[1] in ADAPTERS + SHARED else None
+        return parts[1] if parts[1] in MAY_INCLUDE and parts[1] in ADAPTERS + SHARED + EXAMINERS else None
     stem = parts[1].split(".")[0]
     if stem == "main" or stem.startswith("app"):
         return "top"

@@ -36,6 +36,10 @@ def body(lines):
 
 
 REFUSED = [
+    ("engine/http/api.cpp", '"engine/terminal/screen.hpp"'),
+    ("engine/store/records.cpp", '"engine/doctor/finding.hpp"'),
+    ("engine/doctor/doctor.cpp", '"engine/http/server.hpp"'),
+    ("engine/terminal/screen.cpp", "<pqxx/pqxx>"),
     ("rules/window.cpp", "<thread>"),
     ("rules/window.cpp", "<mutex>"),
     ("rules/window.cpp", "<random>"),
@@ -64,6 +68,7 @@ REFUSED = [
     ("engine/outgoing/http_client.cpp", '"engine/actions/github.hpp"'),
     ("engine/outgoing/http_client.cpp", '"engine/database/session.hpp"'),
     ("engine/feed/feed.cpp", '"engine/store/journal.hpp"'),
+    ("engine/discord/live_message.cpp", '"engine/http/route.hpp"'),
     ("engine/feed/feed.cpp", '"engine/loop.hpp"'),
     ("engine/feed/feed.cpp", '"engine/app.hpp"'),
     ("engine/feed/feed.cpp", "<boost/asio/post.hpp>"),
@@ -82,6 +87,8 @@ REFUSED = [
 ]
 
 ALLOWED = [
+    ("engine/ctl/main.cpp", '"engine/terminal/screen.hpp"'),
+    ("engine/doctor/doctor.cpp", '"engine/store/schema.hpp"'),
     ("rules/window.cpp", "<vector>"),
     ("rules/window.cpp", "<chrono>"),
     ("rules/window.cpp", '"rules/window.hpp"'),

@@ -71,6 +71,7 @@ class HandDesk final : public engine::Desk {
 class FixedArchive final : public engine::Archive {
  public:
   using Text = engine::Result<std::optional<std::string>>;
+  using Kept = engine::Result<std::optional<engine::KeptRequest>>;
 
   void history(const engine::HistoryQuery& query, OnText on_text) override {
     histories.push_back(query);
@@ -85,17 +86,36 @@ class FixedArchive final : public engine::Archive {
     recorded.push_back(deployment);
     on_text(answer);
   }
-  void change_status(const rules::DeploymentId& deployment, rules::DeploymentStatus status,
-                     OnText on_text) override {
-    changed.emplace_back(deployment, status);
+  void change_status(const engine::StatusChange& change, OnText on_text) override {
+    changed.push_back(change);
+    on_text(answer);
+  }
+  // Keeps requests as the table does, in memory: those that a test puts there, and what is
+  // answered.
+  void recall(const rules::Sender& sender, OnKept on_kept) override {
+    const auto found = kept.find({sender.token, sender.key});
+    on_kept(recall_error          ? Kept{*recall_error}
+            : found == kept.end() ? Kept{std::optional<engine::KeptRequest>{}}
+                                  : Kept{std::optional{found->second}});
+  }
+  void keep_answer(const rules::Sender& sender, int status, const std::string& text) override {
+    kept.insert_or_assign({sender.token, sender.key},
+                          engine::KeptRequest{sender.fingerprint, {}, status, text});
+  }
+
+  void take_alerts(engine::AlertDelivery delivery, OnText on_text) override {
+    deliveries.push_back(std::move(delivery));
     on_text(answer);
   }
 
   Text answer{std::optional<std::string>{"[]"}};
+  std::vector<engine::AlertDelivery> deliveries;
   std::vector<engine::HistoryQuery> histories;
   std::vector<engine::DeploymentsQuery> listings;
   std::vector<engine::NewDeployment> recorded;
-  std::vector<std::pair<rules::DeploymentId, rules::DeploymentStatus>> changed;
+  std::vector<engine::StatusChange> changed;
+  std::map<std::pair<std::string, std::string>, engine::KeptRequest> kept;
+  std::optional<engine::Error> recall_error;
 };
 
 }  // namespace rollbackd::tests

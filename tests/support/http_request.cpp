@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/support/exchanges.hpp"
+
 namespace rollbackd::tests {
 namespace {
 
@@ -26,10 +28,11 @@ int connect_to(int port) {
 }  // namespace
 
 HttpAnswer http_request(int port, const std::string& method, const std::string& path,
-                        const std::string& body, const std::string& token) {
+                        const std::string& body, const std::string& token,
+                        const std::string& fields) {
   const int fd = connect_to(port);
   std::string request =
-      method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+      method + " " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + fields;
   if (!token.empty()) {
     request += "Authorization: Bearer " + token + "\r\n";
   }
@@ -45,7 +48,9 @@ HttpAnswer http_request(int port, const std::string& method, const std::string& 
   if (raw.size() < 12 || end == std::string::npos) {
     throw std::runtime_error{"no answer to " + method + " " + path};
   }
-  return {std::atoi(raw.c_str() + 9), raw.substr(0, end), raw.substr(end + 4)};
+  HttpAnswer answer{std::atoi(raw.c_str() + 9), raw.substr(0, end), raw.substr(end + 4)};
+  record_exchange(method, path, !token.empty(), body, answer);
+  return answer;
 }
 
 }  // namespace rollbackd::tests

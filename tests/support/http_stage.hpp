@@ -10,6 +10,7 @@
 
 #include "engine/http/server.hpp"
 #include "tests/support/api_kit.hpp"
+#include "tests/support/http_token.hpp"
 #include "tests/support/raw_http.hpp"
 #include "tests/support/recorders.hpp"
 
@@ -18,10 +19,12 @@ namespace rollbackd::tests {
 // The real server on a free port, its reactor on a thread of its own.
 class HttpStage {
  public:
-  explicit HttpStage(engine::HttpLimits limits = {}) : HttpStage{limits, [] { return "m 1\n"; }} {}
+  explicit HttpStage(engine::HttpLimits limits = {})
+      : HttpStage{limits, [] { return std::string{"m 1\n"}; }} {}
 
-  HttpStage(engine::HttpLimits limits, std::function<std::string()> metrics)
-      : server_{reactor_, api(std::move(metrics)), log, meter, limits} {
+  HttpStage(engine::HttpLimits limits, std::function<std::string()> metrics,
+            const engine::RateSettings& rates = engine::RateSettings::of(1'000'000))
+      : rates_{rates}, server_{reactor_, api(std::move(metrics)), log, meter, limits} {
     const auto listening = server_.listen({"127.0.0.1", 0});
     REQUIRE(listening.has_value());
     port = server_.port();
@@ -42,9 +45,14 @@ class HttpStage {
     return second.listen({"127.0.0.1", port});
   }
 
+  // Runs it on the reactor's thread, where desk and archive are at home.
+  void on_reactor(std::function<void()> what) { engine::asio::post(reactor_, std::move(what)); }
+
   RecordingLog log;
   RecordingMeter meter;
   std::uint16_t port = 0;
+  HandDesk desk;
+  FixedArchive archive;
 
  private:
   class NoClock final : public engine::Clock {
@@ -53,18 +61,19 @@ class HttpStage {
   };
 
   engine::Api api(std::function<std::string()> metrics) {
-    return {{view_, clock_, desk_, archive_, reactor_.get_executor(), std::move(metrics),
-             [] {
-               return engine::Readiness{true, "leader", "", "listening", {}, {}};
-             },
+    return {{view_, clock_, desk, archive, reactor_.get_executor(),
+             [metrics = std::move(metrics)](engine::Exposition) { return metrics(); },
+             [] { return engine::Readiness{true, "leader", "", "listening", {}, {}}; },
              [] { return std::nullopt; }},
-            {}};
+            {token_named("all", {engine::Scope::read, engine::Scope::record,
+                                 engine::Scope::rollback, engine::Scope::override}),
+             token_named("reader", {engine::Scope::read})},
+            rates_};
   }
 
+  engine::RateSettings rates_;
   EmptyView view_;
   NoClock clock_;
-  HandDesk desk_;
-  FixedArchive archive_;
   engine::asio::io_context reactor_;
   engine::HttpServer server_;
   std::thread thread_;

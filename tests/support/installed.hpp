@@ -37,4 +37,18 @@ struct InstalledPostgres : Postgres {
   }
 };
 
+// The same with a good deployment and a bad one after it, of the service `api`.
+struct TwoDeployments : InstalledPostgres {
+  std::string ask(const std::string& sql) const { return query(conninfo(), sql); }
+  std::string deploy(const std::string& version) const {
+    return ask(
+        "insert into ops.deployments (environment, service, version, git_commit, git_branch,"
+        " status) values ('production', 'api', '" +
+        version + "', 'c', 'main', 'success') returning deployment_id");
+  }
+
+  std::string good = deploy("v1");
+  std::string bad = deploy("v2");
+};
+
 }  // namespace rollbackd::tests

@@ -149,11 +149,7 @@ void initialise(const fs::path& directory) {
   const fs::path log = directory / "initdb.log";
   const fs::path data = directory / "data";
   const fs::path statements = directory / "initdb.sql";
-  // Nobody connects to template1, so that copies of the cluster can share its files, see
-  // copy_script.
-  std::ofstream{statements}
-      << "create database app\n"
-         "update pg_database set datallowconn = false where datname = 'template1'\n";
+  std::ofstream{statements} << "create database app\n";
   const auto bin = Postgres::bindir();
   if (run({bin / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
            "--locale=C.UTF-8", "--wal-segsize=1", "--no-sync", "--no-instructions"},
@@ -163,13 +159,13 @@ void initialise(const fs::path& directory) {
   }
 }
 
-// Copies the cluster $0 to $1. The databases template1 and template0 are only ever read: a link
-// does for their files, which are half of all.
+// Copies the cluster $0 to $1. The database template0 is only ever read: a link does for its files.
+// Not for template1's, which autovacuum writes in a server that lives for some minutes.
 constexpr const char* copy_script =
     "set -e; umask 077; mkdir \"$1\" \"$1/base\"; cd \"$0\"; "
     "for f in *; do [ \"$f\" = base ] || cp -r \"$f\" \"$1/\"; done; "
     "for f in base/*; do case $f in "
-    "base/1|base/4) cp -rl \"$f\" \"$1/base/\";; *) cp -r \"$f\" \"$1/base/\";; esac; done";
+    "base/4) cp -rl \"$f\" \"$1/base/\";; *) cp -r \"$f\" \"$1/base/\";; esac; done";
 
 const fs::path& template_data() {
   static const fs::path data = [] {

@@ -72,10 +72,9 @@ class RecordingLog : public engine::Log {
   // How many lines are of this event.
   [[nodiscard]] std::size_t count(std::string_view event) const {
     const std::lock_guard lock{mutex_};
-    return static_cast<std::size_t>(
-        std::count_if(lines_.begin(), lines_.end(), [&](const auto& line) {
-          return line.second.substr(0, line.second.find(' ')) == event;
-        }));
+    return static_cast<std::size_t>(std::count_if(
+        lines_.begin(), lines_.end(),
+        [&](const auto& line) { return line.second.substr(0, line.second.find(' ')) == event; }));
   }
 
   [[nodiscard]] bool has(engine::LogLevel level, std::string_view event) const {
@@ -104,9 +103,18 @@ class RecordingMeter : public engine::Meter {
     const std::lock_guard lock{mutex_};
     timings_[what] += 1;
   }
+  void answered(std::string_view method, std::string_view route, int status) override {
+    const std::lock_guard lock{mutex_};
+    ++answers_[std::string{method} + " " + std::string{route} + " " + std::to_string(status)];
+  }
 
   [[nodiscard]] double counted(engine::Count what) const { return in(counts_, what); }
   [[nodiscard]] double level(engine::Level what) const { return in(levels_, what); }
+  // "GET /healthz 200" and how often.
+  [[nodiscard]] std::map<std::string, int> answers() const {
+    const std::lock_guard lock{mutex_};
+    return answers_;
+  }
   [[nodiscard]] double observed(engine::Timing what) const { return in(timings_, what); }
 
  private:
@@ -121,6 +129,7 @@ class RecordingMeter : public engine::Meter {
   std::map<engine::Count, double> counts_;
   std::map<engine::Level, double> levels_;
   std::map<engine::Timing, double> timings_;
+  std::map<std::string, int> answers_;
 };
 
 // Runs the reactor until `done()` holds. False: it did not within `patience`.

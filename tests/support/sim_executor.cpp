@@ -206,6 +206,7 @@ rules::ControlRead SimWorld::control() const {
   read.pause = database_.pause();
   read.breakers = database_.breakers();
   read.migrations = migrations_;
+  read.alerts = alerts_;
   return read;
 }
 

@@ -169,6 +169,19 @@ void SimWorld::add_migration(const std::string& name, const rules::DeploymentId&
   migrations_.push_back({name, deployment, time_, backward_compatible, true, false});
 }
 
+// As ops.alerts has it: told again while it fires, nothing changes.
+void SimWorld::alert(const std::string& name, const rules::Service& service, bool fires) {
+  const auto known =
+      std::find_if(alerts_.begin(), alerts_.end(), [&](const rules::FiringAlert& alert) {
+        return alert.name == name && alert.service == service;
+      });
+  if (!fires && known != alerts_.end()) {
+    alerts_.erase(known);
+  } else if (fires && known == alerts_.end()) {
+    alerts_.push_back({service, name, time_});
+  }
+}
+
 // --- The feed
 
 void SimWorld::ring() {

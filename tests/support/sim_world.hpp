@@ -111,6 +111,7 @@ class SimWorld final : public engine::Clock,
   [[nodiscard]] const std::vector<rules::Migration>& migrations() const { return migrations_; }
   void add_migration(const std::string& name, const rules::DeploymentId& deployment,
                      bool backward_compatible = false);
+  void alert(const std::string& name, const rules::Service& service, bool fires);
   void migrations_fail(bool fail) { migrations_fail_ = fail; }
   void set_samples(rules::Sampled samples) { samples_ = samples; }
   void next_deploys(SimDeploy behaviour) { deploy_behaviour_ = std::move(behaviour); }
@@ -219,6 +220,7 @@ class SimWorld final : public engine::Clock,
   std::set<rules::EventId> running_;  // whose end the daemon waits for
   std::set<rules::EventId> late_;     // of these, those that it follows after their end
   std::map<rules::EventId, std::vector<SimRun>> runs_;
+  std::vector<rules::FiringAlert> alerts_;
   std::vector<rules::Migration> migrations_;
   bool migrations_fail_ = false;
   std::uint64_t control_asked_ = 0;

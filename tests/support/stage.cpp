@@ -174,8 +174,24 @@ void Stage::log_errors(int count, const std::string& service) {
   }
 }
 
+std::string Stage::go_bad() {
+  deployed_long_ago("v1");
+  std::string bad = deploy("v2");
+  wait_until_watched(bad);
+  log_errors(6);
+  return bad;
+}
+
 void Stage::wait_until_watched(const std::string& deployment_id) {
   daemon_->wait_for_log({"deployment_seen", deployment_id});
+}
+
+void Stage::wait_for_step(const std::string& step, const std::string& status) {
+  eventually("a step of the rollback", 10, [&] {
+    return ask("select count(*) from ops.rollback_events, unnest(rollback_steps) s"
+               " where s->>'name' = '" +
+               step + "' and s->>'status' = '" + status + "'") == "1";
+  });
 }
 
 std::string Stage::wait_for_end(const std::string& deployment_id, double seconds) {
@@ -186,6 +202,12 @@ std::string Stage::wait_for_end(const std::string& deployment_id, double seconds
     return !status.empty();
   });
   return status;
+}
+
+int Stage::program_runs() const {
+  std::string lines;
+  run_program({"/usr/bin/wc", "-l", program_file()}, lines);
+  return std::stoi(lines);
 }
 
 std::string Stage::running_version() const {

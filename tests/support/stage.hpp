@@ -49,6 +49,9 @@ class Stage {
   // A good one that could be gone back to: declared so, an hour ago.
   std::string deployed_long_ago(const std::string& version, const std::string& service = "app");
   void log_errors(int count, const std::string& service = "app");
+  // The beginning of most stories: v1 served long ago, v2 is watched and logs one error too many.
+  // Gives the deployment_id of v2.
+  std::string go_bad();
   // Waits until the daemon knows the deployment as current and watches it.
   void wait_until_watched(const std::string& deployment_id);
   // The port that the daemon's HTTP server was given.
@@ -70,8 +73,12 @@ class Stage {
   void restart_daemon();
   // Waits for a rollback of the deployment to end; gives its status.
   std::string wait_for_end(const std::string& deployment_id, double seconds = 30);
+  // Waits until the step of the one rollback there is has this status.
+  void wait_for_step(const std::string& step, const std::string& status);
   // What the program was last told to run; empty: nothing.
   [[nodiscard]] std::string running_version() const;
+  // How often it ran.
+  [[nodiscard]] int program_runs() const;
   [[nodiscard]] std::filesystem::path program_file() const { return folder_ / "version"; }
   [[nodiscard]] const std::string& configuration() const { return configuration_; }
 

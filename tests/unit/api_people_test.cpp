@@ -39,10 +39,11 @@ struct PeopleStage {
   FixedArchive archive;
   asio::io_context reactor;
   std::optional<std::string> leader_elsewhere;
-  Api api{{view, clock, desk, archive, reactor.get_executor(), [] { return std::string{}; },
-           [] { return Readiness{}; }, [this] { return leader_elsewhere; }},
-          {token_named("all", {Scope::read, Scope::record, Scope::rollback, Scope::override}),
-           token_named("some", {Scope::rollback})}};
+  Api api{
+      {view, clock, desk, archive, reactor.get_executor(), [](Exposition) { return std::string{}; },
+       [] { return Readiness{}; }, [this] { return leader_elsewhere; }},
+      {token_named("all", {Scope::read, Scope::record, Scope::rollback, Scope::override}),
+       token_named("some", {Scope::rollback})}};
   std::vector<ApiResponse> answers;
 
   void ask(std::string_view method, std::string_view path, std::string body = "",

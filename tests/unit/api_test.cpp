@@ -85,10 +85,12 @@ struct Stage {
   std::vector<HttpToken> known_tokens = tokens();
 
   [[nodiscard]] ApiResponse answer(ApiRequest request) const {
-    const Api api{
-        {view, clock, desk, archive, reactor.get_executor(), [] { return std::string{"m 1\n"}; },
-         [this] { return readiness; }, [] { return std::nullopt; }},
-        known_tokens};
+    const Api api{{view, clock, desk, archive, reactor.get_executor(),
+                   [](Exposition format) {
+                     return std::string{format == Exposition::text ? "m 1\n" : "m 1.0\n# EOF\n"};
+                   },
+                   [this] { return readiness; }, [] { return std::nullopt; }},
+                  known_tokens};
     std::optional<ApiResponse> answered;
     api.answer(std::move(request), [&answered](ApiResponse response) {
       REQUIRE_FALSE(answered);
@@ -253,7 +255,7 @@ TEST_CASE("api: an unknown path is 404, a known one with another method 405 with
   const ApiResponse unknown = stage.get("/functions/v1/auto-rollback/nothing");
   CHECK(unknown.status == 404);
   CHECK(unknown.body.starts_with(R"({"error":"Unknown endpoint","details":")"));
-  CHECK(stage.get("/").status == 404);
+  CHECK(stage.get("/nothing").status == 404);
   CHECK(header(stage.get(std::string{check_path}), "Allow") == "POST, OPTIONS");
   for (const char* method : {"POST", "DELETE", "TRACE", "OPTIONS", "NONSENSE", "get"}) {
     const ApiResponse response = stage.answer(request(method, "/metrics", "", "", ""));
@@ -269,6 +271,35 @@ TEST_CASE("api: metrics and health need no token") {
   CHECK(stage.get("/metrics").content_type == "text/plain; version=0.0.4; charset=utf-8");
   CHECK(stage.get("/healthz").status == 200);
   CHECK(stage.get("/healthz").body == R"({"status":"ok"})");
+}
+
+TEST_CASE("api: metrics come as OpenMetrics to who prefers it") {
+  const Stage stage;
+  const auto type_for = [&](std::string_view accept) {
+    ApiRequest asked = request("GET", "/metrics");
+    asked.accept = accept;
+    const ApiResponse response = stage.answer(asked);
+    CHECK(header(response, "Vary") == "Accept");
+    CHECK((response.body == "m 1\n") == response.content_type.starts_with("text/plain"));
+    return response.content_type;
+  };
+  constexpr std::string_view text = "text/plain; version=0.0.4; charset=utf-8";
+  constexpr std::string_view open = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+  // What Prometheus 2.42 sends.
+  CHECK(type_for("application/openmetrics-text;version=1.0.0,"
+                 "application/openmetrics-text;version=0.0.1;q=0.75,"
+                 "text/plain;version=0.0.4;q=0.5,*/*;q=0.1") == open);
+  CHECK(type_for("Application/OpenMetrics-Text ; Version=\"1.0.0\"") == open);
+  CHECK(type_for("application/openmetrics-text") == open);
+  CHECK(type_for("") == text);
+  CHECK(type_for("*/*") == text);
+  CHECK(type_for("text/html,application/xhtml+xml,*/*;q=0.8") == text);
+  CHECK(type_for("text/plain;q=0.9,application/openmetrics-text;q=0.2") == text);
+  CHECK(type_for("application/openmetrics-text;q=0") == text);
+  CHECK(type_for("application/openmetrics-text;q=x") == text);
+  CHECK(type_for("application/openmetrics-text;version=0.0.1") == text);
+  CHECK(type_for("application/openmetrics-text;version=2.0.0,text/plain;q=0.1") == text);
+  CHECK(type_for(",;;=,;q") == text);
 }
 
 TEST_CASE("api: readyz says what is wrong, with 503 when that makes it not ready") {

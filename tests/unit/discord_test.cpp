@@ -11,7 +11,7 @@
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
-#include "engine/notify/markdown.hpp"
+#include "engine/markdown.hpp"
 #include "engine/utf8.hpp"
 
 namespace rollbackd::engine {

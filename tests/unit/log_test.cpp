@@ -91,12 +91,26 @@ TEST_CASE("log: records below the level are left out, and the level can change")
   StructuredLog log{{LogLevel::warning, LogFormat::logfmt}, out};
   log.info("quiet");
   log.warning("loud", {{"text", std::string{"{} %s {0}"}}});
-  log.set_level(LogLevel::debug);
+  log.use({LogLevel::debug, LogFormat::logfmt});
   log.debug("detail");
+  log.use({LogLevel::debug, LogFormat::journald});
+  log.debug("in the journal");
   const std::string text = out.str();
   CHECK(text.find("quiet") == std::string::npos);
   CHECK(text.find(" level=warning event=loud text=\"{} %s {0}\"\n") != std::string::npos);
   CHECK(text.find(" level=debug event=detail\n") != std::string::npos);
+  CHECK(text.ends_with("\n<7>level=debug event=\"in the journal\"\n"));
+}
+
+TEST_CASE("log: the journal gets priorities and no time, and a value can forge neither") {
+  const auto line = [](LogLevel level, const rules::Fields& fields) {
+    return log_line(LogFormat::journald, moment, level, "word", fields);
+  };
+  CHECK(line(LogLevel::debug, {}) == "<7>level=debug event=word");
+  CHECK(line(LogLevel::info, {{"n", std::int64_t{1}}}) == "<6>level=info event=word n=1");
+  CHECK(line(LogLevel::warning, {}) == "<4>level=warning event=word");
+  CHECK(line(LogLevel::error, {{"a", std::string{"x\r\n<0>level=error"}}}) ==
+        R"(<3>level=error event=word a="x\r\n<0>level=error")");
 }
 
 TEST_CASE("log: a decision and what was journaled are told under their words, and handed on") {

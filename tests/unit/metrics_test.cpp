@@ -9,51 +9,12 @@
 #include <doctest/doctest.h>
 
 #include "engine/telemetry/process_stats.hpp"
+#include "tests/support/metrics_kit.hpp"
 
 namespace rollbackd::engine {
 namespace {
 
 using rules::instant_of;
-
-class FakeView final : public View {
- public:
-  [[nodiscard]] std::optional<rules::CheckView> check(
-      const rules::DeploymentId& /*id*/) const override {
-    return std::nullopt;
-  }
-  [[nodiscard]] std::vector<rules::ServiceView> services() const override { return all; }
-  [[nodiscard]] bool has_windows() const override { return true; }
-  [[nodiscard]] bool is_complete() const override { return true; }
-  [[nodiscard]] rules::Second as_of() const override { return 1'765'809'300; }
-  [[nodiscard]] std::size_t active_rollbacks() const override { return 1; }
-  [[nodiscard]] EarlyEvents early_events() const override { return {}; }
-  [[nodiscard]] const std::optional<rules::ControlRead>& control() const override {
-    return control_read;
-  }
-  std::optional<rules::ControlRead> control_read;
-
-  std::vector<rules::ServiceView> all{
-      {{"production", "api"}, {}, "v2", 8.5, 42, rules::State::firing, 0.25}};
-};
-
-bool has_line(const std::string& text, const std::string& line) {
-  return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
-}
-
-rules::Commit commit_of(rules::JournalEntry entry) {
-  rules::Commit commit;
-  commit.entries.push_back(std::move(entry));
-  return commit;
-}
-
-rules::Rollback some_rollback() {
-  rules::Rollback rollback;
-  rollback.id = rules::EventId{{1}};
-  rollback.deployment = rules::DeploymentId{{2}};
-  rollback.service = {"production", "api"};
-  rollback.decided_at = instant_of(1000);
-  return rollback;
-}
 
 // "name type", sorted as the scrape has them.
 std::string names_in(const std::string& scrape) {
@@ -76,7 +37,7 @@ bool is_set(const char* variable) {
 
 TEST_CASE("metrics: the list of names is the one that dashboards rely on") {
   const std::string path = std::string{ROLLBACKD_SOURCE_DIR} + "/tests/golden/metrics.txt";
-  const std::string names = names_in(Metrics{200}.scrape(FakeView{}));
+  const std::string names = names_in(Metrics{200}.scrape(FakeView{}, {}));
   if (is_set("REWRITE")) {
     std::ofstream{path} << names;
   }
@@ -94,13 +55,13 @@ TEST_CASE("metrics: promtool finds nothing to say") {
   std::string file = "/tmp/rollbackd-metrics-XXXXXX";
   const int made = mkstemp(file.data());
   REQUIRE(made >= 0);
-  std::ofstream{file} << Metrics{200}.scrape(FakeView{});
+  std::ofstream{file} << Metrics{200}.scrape(FakeView{}, {});
   CHECK(std::system(("promtool check metrics < " + file).c_str()) == 0);
   std::remove(file.c_str());
 }
 
 TEST_CASE("metrics: every series is there at zero from the start") {
-  const std::string text = Metrics{200}.scrape(FakeView{});
+  const std::string text = Metrics{200}.scrape(FakeView{}, {});
   for (const rules::Reason reason : rules::all_reasons()) {
     CHECK(has_line(text,
                    "rollbackd_decisions_total{reason=\"" + std::string{name_of(reason)} + "\"} 0"));
@@ -130,7 +91,7 @@ TEST_CASE("metrics: the adapters' numbers arrive, percents as ratios") {
   metrics.set(Level::connection_utilisation_percent, 87.5);
   metrics.set(Level::leader, 1);
   metrics.observe(Timing::feed_poll, 0.002);
-  const std::string text = metrics.scrape(FakeView{});
+  const std::string text = metrics.scrape(FakeView{}, {});
   CHECK(has_line(text, "rollbackd_feed_events_total 3"));
   CHECK(has_line(text, "rollbackd_connection_utilisation_ratio 0.875"));
   CHECK(has_line(text, "rollbackd_leader 1"));
@@ -144,7 +105,7 @@ TEST_CASE("metrics: a decision counts by its reason, and as suppressed unless it
   output.explanations.push_back({{"p", "a"}, {}, rules::Reason::latched, "t", 1, 0});
   output.explanations.push_back({{"p", "a"}, {}, rules::Reason::rollback, "t", 1, 0});
   metrics.decided(output);
-  const std::string text = metrics.scrape(FakeView{});
+  const std::string text = metrics.scrape(FakeView{}, {});
   CHECK(has_line(text, "rollbackd_decisions_total{reason=\"latched\"} 1"));
   CHECK(has_line(text, "rollbackd_decisions_total{reason=\"rollback\"} 1"));
   CHECK(has_line(text, "rollbackd_suppressed_total{reason=\"latched\"} 1"));
@@ -161,59 +122,80 @@ TEST_CASE("metrics: the time to a decision is counted from the newest event of i
   rules::Output output;
   output.commits.push_back(commit_of(rules::PutRollback{some_rollback(), true}));
   metrics.decided(output);
-  CHECK(has_line(metrics.scrape(FakeView{}),
+  CHECK(has_line(metrics.scrape(FakeView{}, {}),
                  "rollbackd_event_to_decision_seconds_bucket{le=\"0.05\"} 1"));
-  CHECK(has_line(metrics.scrape(FakeView{}),
+  CHECK(has_line(metrics.scrape(FakeView{}, {}),
                  "rollbackd_event_to_decision_seconds_bucket{le=\"0.025\"} 0"));
 
   // A decision that only time brought has no event that tipped the scales.
   metrics.took(rules::Tick{});
   metrics.decided(output);
-  CHECK(has_line(metrics.scrape(FakeView{}), "rollbackd_event_to_decision_seconds_count 1"));
+  CHECK(has_line(metrics.scrape(FakeView{}, {}), "rollbackd_event_to_decision_seconds_count 1"));
 }
 
-TEST_CASE("metrics: a rollback counts once when it begins and once when it ends") {
+TEST_CASE("metrics: requests count by route, whatever else is asked for in one series") {
   Metrics metrics{200};
-  rules::Rollback rollback = some_rollback();
-  metrics.committed(commit_of(rules::PutRollback{rollback, true}), rules::seconds{0});
-  metrics.committed(commit_of(rules::PutRollback{rollback}), rules::seconds{0});
-  rollback.status = rules::RollbackStatus::success;
-  rollback.completed_at = instant_of(1045);
-  metrics.committed(commit_of(rules::PutRollback{rollback}), rules::seconds{0});
-  metrics.committed(commit_of(rules::PutRollback{rollback}), rules::seconds{0});
-  const std::string text = metrics.scrape(FakeView{});
-  CHECK(has_line(text, "rollbackd_rollbacks_started_total 1"));
-  CHECK(has_line(text, "rollbackd_rollbacks_total{outcome=\"success\",reason=\"rollback\"} 1"));
-  CHECK(has_line(text, "rollbackd_decision_to_recovered_seconds_sum 45"));
-  CHECK(has_line(text, "rollbackd_journal_wait_seconds_count 4"));
+  metrics.expect("GET", "/history");
+  metrics.answered("GET", "/history", 200);
+  metrics.answered("GET", "/history", 404);
+  metrics.answered("", "", 405);
+  metrics.answered("BREW", "/coffee", 499);
+  metrics.answered("GET", "/history", 999);
+  metrics.answered("GET", "/history", 101);
+  const std::string text = metrics.scrape(FakeView{}, {});
+  const auto line = [](const std::string& code, const std::string& method,
+                       const std::string& route) {
+    return "rollbackd_http_requests_total{code=\"" + code + "\",method=\"" + method +
+           "\",route=\"" + route + "\"} ";
+  };
+  CHECK(has_line(text, line("2xx", "GET", "/history") + "1"));
+  CHECK(has_line(text, line("4xx", "GET", "/history") + "1"));
+  CHECK(has_line(text, line("5xx", "GET", "/history") + "1"));
+  CHECK(has_line(text, line("4xx", "any", "unknown") + "2"));
+  CHECK(text.find("BREW") == std::string::npos);
 }
 
-TEST_CASE("metrics: a rollback begun before a restart counts when it ends") {
-  Metrics metrics{200};
-  rules::Rollback rollback = some_rollback();
-  metrics.took(rules::JournalRead{{rollback}, {}, {}});
-  rollback.status = rules::RollbackStatus::failed;
-  rollback.ended_by = rules::Reason::outcome_unknown;
-  metrics.committed(commit_of(rules::PutRollback{rollback}), rules::seconds{0});
-  const std::string text = metrics.scrape(FakeView{});
-  CHECK(
-      has_line(text, "rollbackd_rollbacks_total{outcome=\"failed\",reason=\"outcome_unknown\"} 1"));
-  CHECK(has_line(text, "rollbackd_rollbacks_started_total 0"));
+TEST_CASE("metrics: readiness is told by part") {
+  const Metrics metrics{200};
+  const std::string well = metrics.scrape(FakeView{}, {true, {}});
+  CHECK(has_line(well, "rollbackd_ready 1"));
+  CHECK(has_line(well, "rollbackd_problem{part=\"windows\"} 0"));
+  const std::string ill = metrics.scrape(FakeView{}, {false, {"windows"}});
+  CHECK(has_line(ill, "rollbackd_ready 0"));
+  CHECK(has_line(ill, "rollbackd_problem{part=\"windows\"} 1"));
+  CHECK(has_line(ill, "rollbackd_problem{part=\"canary\"} 0"));
 }
 
-TEST_CASE("metrics: a rejection is no rollback") {
+TEST_CASE("metrics: a heartbeat has a round trip and a time") {
   Metrics metrics{200};
-  rules::Rollback rejection = some_rollback();
-  rejection.type = rules::TriggerType::constitutional_violation;
-  rejection.status = rules::RollbackStatus::aborted;
-  metrics.committed(commit_of(rules::PutRollback{rejection, true}), rules::seconds{0});
-  metrics.committed(commit_of(rules::Alert{rules::AlertKind::rejected, rejection}),
-                    rules::seconds{0});
-  const std::string text = metrics.scrape(FakeView{});
-  CHECK(has_line(text, "rollbackd_rollbacks_started_total 0"));
-  CHECK(text.find("rollbackd_rollbacks_total{outcome=\"aborted\",reason=\"rollback\"} 0") !=
-        std::string::npos);
-  CHECK(has_line(text, "rollbackd_alerts_total{kind=\"rejected\"} 1"));
+  rules::Output output;
+  output.heartbeat = rules::Heartbeat{instant_of(2000), instant_of(2000) + rules::Duration{3000}};
+  metrics.decided(output);
+  const std::string text = metrics.scrape(FakeView{}, {});
+  CHECK(has_line(text, "rollbackd_heartbeat_timestamp_seconds 2000"));
+  CHECK(has_line(text, "rollbackd_heartbeat_round_trip_seconds_bucket{le=\"0.005\"} 1"));
+  CHECK(has_line(text, "rollbackd_heartbeat_round_trip_seconds_bucket{le=\"0.0025\"} 0"));
+}
+
+TEST_CASE("metrics: as OpenMetrics, counters by their own name, floats, and an end") {
+  Metrics metrics{200};
+  metrics.count(Count::feed_events, 3);
+  metrics.observe(Timing::snapshot, 0.75);
+  FakeView view;
+  view.all[0].version = "v\"3\"\n\\";
+  const std::string text = metrics.scrape(view, {}, Exposition::open_metrics);
+  CHECK(has_line(text, "# TYPE rollbackd_feed_events counter"));
+  CHECK(has_line(text, "# HELP rollbackd_feed_events Events taken in."));
+  CHECK(has_line(text, "rollbackd_feed_events_total 3.0"));
+  CHECK(has_line(text, "# TYPE rollbackd_ready gauge"));
+  CHECK(has_line(text, "rollbackd_snapshot_duration_seconds_bucket{le=\"0.5\"} 0.0"));
+  CHECK(has_line(text, "rollbackd_snapshot_duration_seconds_bucket{le=\"1.0\"} 1.0"));
+  CHECK(has_line(text, "rollbackd_snapshot_duration_seconds_bucket{le=\"+Inf\"} 1.0"));
+  CHECK(has_line(text, "rollbackd_snapshot_duration_seconds_sum 0.75"));
+  CHECK(has_line(text, "rollbackd_snapshot_duration_seconds_count 1.0"));
+  CHECK(text.find("version=\"v\\\"3\\\"\\n\\\\\"") != std::string::npos);
+  CHECK(text.ends_with("\n# EOF\n"));
+  CHECK(text.find("_total counter") == std::string::npos);
 }
 
 TEST_CASE("metrics: services are told one by one up to the limit, and the rest counted") {
@@ -221,7 +203,7 @@ TEST_CASE("metrics: services are told one by one up to the limit, and the rest c
   FakeView view;
   view.all.push_back({{"production", "web"}, {}, "v\"3\"\n", 0, 0, rules::State::healthy, {}});
   view.all.push_back({{"production", "zoo"}, {}, "v1", 0, 0, rules::State::healthy, {}});
-  const std::string text = metrics.scrape(view);
+  const std::string text = metrics.scrape(view, {});
   const std::string api = "{target_environment=\"production\",target_service=\"api\"";
   CHECK(has_line(text, "rollbackd_errors_per_minute" + api + "} 8.5"));
   CHECK(has_line(text, "rollbackd_recent_errors" + api + "} 42"));
@@ -243,7 +225,7 @@ TEST_CASE("metrics: a name that is no UTF-8 neither breaks a scrape nor makes tw
   FakeView view;
   view.all = {{{"p", "\xff"}, {}, "v", 0, 0, rules::State::healthy, {}},
               {{"p", "\xfe"}, {}, "v", 0, 0, rules::State::healthy, {}}};
-  const std::string text = metrics.scrape(view);
+  const std::string text = metrics.scrape(view, {});
   CHECK(text.find('\xff') == std::string::npos);
   CHECK(has_line(text, "rollbackd_services_left_out 1"));
 }

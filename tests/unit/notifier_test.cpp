@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "engine/notify/verdict.hpp"
+#include "engine/outgoing/discord_rest.hpp"
 #include "tests/support/http_stub.hpp"
 #include "tests/support/recorders.hpp"
 
@@ -130,7 +130,7 @@ TEST_CASE("notifier: what waits at the start is delivered, in order, and marked"
   CHECK(requests[0].header("content-type") == "application/json");
   CHECK(requests[0].header("user-agent") == "DiscordBot (rollbackd, 0.1.0)");
   CHECK(f.meter.counted(Count::notifications) == 45);
-  CHECK(f.meter.counted(Count::notifications_failed) == 0);
+  CHECK(f.meter.counted(Count::notifications_put_off) == 0);
   CHECK(f.meter.observed(Timing::notification) == 45);
   CHECK(run_until(f.reactor, [&] { return f.meter.level(Level::outbox_waiting) == 0; }));
 }
@@ -182,7 +182,7 @@ TEST_CASE("notifier: a server's trouble is tried again, later and later, and sto
   CHECK(f.meter.level(Level::outbox_waiting) == 2);
   f.stub.otherwise(answer(204));
   CHECK(run_until(f.reactor, [&] { return f.all_sent(); }));
-  CHECK(f.meter.counted(Count::notifications_failed) >= 11);
+  CHECK(f.meter.counted(Count::notifications_put_off) >= 11);
 }
 
 TEST_CASE("notifier: no answer and no connection are tried again") {

@@ -36,10 +36,15 @@ TEST_CASE("settings: without a file everything has the default of the contract")
   CHECK(settings.database.conninfo.empty());
   CHECK(settings.http.listen == ListenAddress{"127.0.0.1", 9641});
   CHECK(settings.http.tokens.empty());
+  CHECK(settings.http.rate_limit == 1000);
   CHECK(settings.doorbell == Doorbell::automatic);
   CHECK(settings.policies.of({"production", "app"}) == rules::Policy{});
   CHECK(settings.execution.command.timeout == minutes{10});
   CHECK(settings.max_services == 200);
+  CHECK(settings.retention.roman_events == minutes{400 * 24 * 60});
+  CHECK(settings.retention.response_times == minutes{7 * 24 * 60});
+  CHECK(settings.retention.snapshots == minutes{90 * 24 * 60});
+  CHECK(settings.retention.outbox == minutes{30 * 24 * 60});
   CHECK(settings.log.level == LogLevel::info);
   CHECK(settings.log.format == LogFormat::logfmt);
 }
@@ -58,6 +63,8 @@ TEST_CASE("settings: the shipped example loads and says nothing but the defaults
   CHECK(settings.execution.command.argv.size() == 5);
   CHECK(settings.execution.command.timeout == ExecutionSettings{}.command.timeout);
   CHECK(settings.http.listen == HttpSettings{}.listen);
+  CHECK(settings.retention == RetentionSettings{});
+  CHECK(settings.http.rate_limit == HttpSettings{}.rate_limit);
   CHECK(settings.database.conninfo.reveal() ==
         "host=/var/run/postgresql dbname=app user=rollbackd");
 }
@@ -85,6 +92,7 @@ rollback:
   stale_after: 1m
 notify: {discord: {webhook_url: "https://discord.com/api/webhooks/1/x"}}
 metrics: {max_services: 3}
+retention: {roman_events: 1d, response_times: 1h, snapshots: 2d, outbox: 3d}
 log: {level: debug, format: json}
 )");
   CHECK(settings.database.password.reveal() == "it's");
@@ -119,8 +127,22 @@ log: {level: debug, format: json}
   CHECK(settings.execution.health_url == "http://127.0.0.1:8080/health");
   CHECK(settings.discord.webhook_url.reveal() == "https://discord.com/api/webhooks/1/x");
   CHECK(settings.max_services == 3);
+  CHECK(settings.retention ==
+        RetentionSettings{minutes{24 * 60}, minutes{60}, minutes{48 * 60}, minutes{72 * 60}});
   CHECK(settings.log.level == LogLevel::debug);
   CHECK(settings.log.format == LogFormat::json);
+}
+
+TEST_CASE("settings: the signal alert has the name of an alert, and needs no threshold") {
+  const Settings settings = good(
+      "triggers: [{name: slow, signal: alert, alert: CheckoutSlow, for: 1m, window: now},"
+      " {name: down, signal: alert, alert: Down, above: 0.5, action: warn}]");
+  const rules::Policy& policy = settings.policies.of({"any", "thing"});
+  REQUIRE(policy.triggers.size() == 2);
+  CHECK(policy.triggers[0] == rules::Trigger{"slow", rules::Signal::alert, 0, 0, minutes{1},
+                                             rules::TriggerAction::rollback, "CheckoutSlow"});
+  CHECK(policy.triggers[1].above == 0.5);
+  CHECK(policy.triggers[1].alert == "Down");
 }
 
 TEST_CASE("settings: every key of the executors and guards is read") {

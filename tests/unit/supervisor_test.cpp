@@ -1,72 +1,19 @@
 #include "engine/telemetry/supervisor.hpp"
 
-#include <array>
-#include <cstddef>
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <string>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
 
+#include "tests/support/notify_socket.hpp"
+
 namespace rollbackd::engine {
 namespace {
 
-// The manager's end: a datagram socket with a name in a folder of its own, or an abstract one that
-// the system chose.
-class Manager {
- public:
-  explicit Manager(bool abstract) : fd_{socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)} {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    socklen_t size = sizeof address.sun_family;  // the system chooses
-    if (!abstract) {
-      std::string folder = (std::filesystem::temp_directory_path() / "notify.XXXXXX").string();
-      REQUIRE(mkdtemp(folder.data()) != nullptr);
-      folder_ = folder;
-      name_ = folder + "/socket";
-      std::memcpy(address.sun_path, name_.c_str(), name_.size() + 1);
-      size = sizeof address;
-    }
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    REQUIRE(bind(fd_, generic, size) == 0);
-    if (abstract) {
-      size = sizeof address;
-      REQUIRE(getsockname(fd_, generic, &size) == 0);
-      const std::size_t length = size - offsetof(sockaddr_un, sun_path);
-      name_ = '@' + std::string{address.sun_path + 1, length - 1};
-    }
-  }
-  ~Manager() {
-    close(fd_);
-    if (!folder_.empty()) {
-      std::filesystem::remove_all(folder_);
-    }
-  }
-  Manager(const Manager&) = delete;
-  Manager& operator=(const Manager&) = delete;
-
-  [[nodiscard]] const std::string& name() const { return name_; }
-
-  // The next message, which is there already; empty: there is none.
-  [[nodiscard]] std::string heard() const {
-    std::array<char, 4096> buffer{};
-    const ssize_t size = recv(fd_, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    return size < 0 ? "" : std::string{buffer.data(), static_cast<std::size_t>(size)};
-  }
-
- private:
-  int fd_;
-  std::string name_;
-  std::filesystem::path folder_;
-};
-
 TEST_CASE("supervisor: every message arrives, on a path and on an abstract socket") {
   for (const bool abstract : {false, true}) {
-    const Manager manager{abstract};
+    const tests::NotifySocket manager{abstract};
     const Supervisor supervisor{manager.name()};
     CHECK(supervisor.is_there());
     supervisor.ready("leading");
@@ -77,11 +24,15 @@ TEST_CASE("supervisor: every message arrives, on a path and on an abstract socke
     CHECK(manager.heard() == "WATCHDOG=1");
     supervisor.stopping("waiting for a command");
     CHECK(manager.heard() == "STOPPING=1\nSTATUS=waiting for a command");
+    supervisor.reloading(SteadyTime{std::chrono::seconds{5}});
+    CHECK(manager.heard() == "RELOADING=1\nMONOTONIC_USEC=5000000");
+    supervisor.extend(std::chrono::seconds{30});
+    CHECK(manager.heard() == "EXTEND_TIMEOUT_USEC=30000000");
   }
 }
 
 TEST_CASE("supervisor: a text cannot become an assignment of its own") {
-  const Manager manager{true};
+  const tests::NotifySocket manager{true};
   const Supervisor supervisor{manager.name()};
   supervisor.status("a\nMAINPID=1\r\tb");
   CHECK(manager.heard() == "STATUS=a MAINPID=1  b");
@@ -96,7 +47,7 @@ TEST_CASE("supervisor: without a manager nothing happens") {
 }
 
 TEST_CASE("supervisor: a manager that does not read costs messages, not time") {
-  const Manager manager{true};
+  const tests::NotifySocket manager{true};
   const Supervisor supervisor{manager.name()};
   constexpr int sent = 10'000;
   for (int i = 0; i < sent; ++i) {
@@ -112,7 +63,7 @@ TEST_CASE("supervisor: a manager that does not read costs messages, not time") {
 
 TEST_CASE("supervisor: the environment says where and how often") {
   // One thread has the environment here. NOLINTBEGIN(concurrency-mt-unsafe)
-  const Manager manager{true};
+  const tests::NotifySocket manager{true};
   setenv("NOTIFY_SOCKET", manager.name().c_str(), 1);
   setenv("WATCHDOG_USEC", "30000000", 1);
   setenv("WATCHDOG_PID", std::to_string(getpid()).c_str(), 1);

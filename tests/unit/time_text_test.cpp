@@ -29,4 +29,22 @@ TEST_CASE("what is no instant is refused") {
 }
 
 }  // namespace
+TEST_CASE("any RFC 3339 time is read: fractions of any length, offsets, and nothing else") {
+  const rules::Instant second = rules::instant_of(1'765'809'300);
+  CHECK(parse_rfc3339("2025-12-15T14:35:00Z") == second);
+  CHECK(parse_rfc3339("2025-12-15T14:35:00.5Z") == second + rules::Duration{500'000});
+  CHECK(parse_rfc3339("2025-12-15T14:35:00.123456789Z") == second + rules::Duration{123'456});
+  CHECK(parse_rfc3339("2025-12-15T16:35:00+02:00") == second);
+  CHECK(parse_rfc3339("2025-12-15T09:05:00.000001-05:30") == second + rules::Duration{1});
+  CHECK(parse_rfc3339("0001-01-01T00:00:00Z"));
+  for (const char* text :
+       {"", "2025-12-15", "2025-12-15T14:35:00", "2025-12-15T14:35:00.Z",
+        "2025-12-15T14:35:00+2:00", "2025-12-15T14:35:00+0200", "2025-12-15T14:35:00+24:00",
+        "2025-13-15T14:35:00Z", "2025-12-15T14:35:00Zx", "2025-12-15 14:35:00Z",
+        "2025-12-15T14:35:00.12x4Z"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_rfc3339(text));
+  }
+}
+
 }  // namespace rollbackd::engine

@@ -26,6 +26,9 @@ struct Measured final : rules::Measurements {
     const auto known = values.find(signal);
     return known == values.end() ? std::nullopt : std::optional{known->second};
   }
+  [[nodiscard]] std::optional<double> measure_alert(std::string_view name) const override {
+    return name == "Slow" ? measure(Signal::alert, 0) : std::nullopt;
+  }
 };
 
 std::vector<std::string> names_above(const std::map<Signal, double>& values) {

@@ -9,9 +9,12 @@ declare -A packages=(
            libfmt-dev prometheus-cpp-dev zlib1g-dev libyaml-cpp-dev libcli11-dev libcurl4-openssl-dev
            libssl-dev doctest-dev libbenchmark-dev"
   [demo]="postgresql-15"
-  [test]="postgresql-15 openssl libevent-2.1-7 libc-ares2 spin shellcheck python3-yaml jq curl"
+  [test]="postgresql-15 openssl libevent-2.1-7 libc-ares2 spin shellcheck python3-yaml jq curl
+          mandoc zsh fish"
+  [bench]="wrk hey"
   [model]="spin gcc python3"
   [fuzz]="clang-14 libclang-rt-14-dev"
+  [package]="debhelper dpkg-dev fakeroot lintian mmdebstrap"
   [lint]="clang-14 clang-tidy-14 clang-format-14 shellcheck"
 )
 
@@ -110,14 +113,19 @@ no_default_cluster() {
   fi
 }
 
-# Takes one program out of a package, without what would be installed and started with it.
-# get_program <name> <package> <path in the package> <what it is for>
-get_program() {
-  local name="$1" package="$2" path="$3" why="$4"
-  if command -v "$name" >/dev/null || [[ -x "build/tools/$name" ]]; then
-    return
-  fi
-  say "setup: taking $name out of Debian's package $package (nothing is installed or started), $why"
+# Takes programs out of a package, without what would be installed and started with it.
+# get_programs <package> <what for> <path in the package>…
+get_programs() {
+  local package="$1" why="$2" path
+  local -a wanted=()
+  shift 2
+  for path in "$@"; do
+    if ! command -v "${path##*/}" >/dev/null && [[ ! -x "build/tools/${path##*/}" ]]; then
+      wanted+=("./$path")
+    fi
+  done
+  ((${#wanted[@]} > 0)) || return 0
+  say "setup: taking ${wanted[*]##*/} out of Debian's package $package (nothing is installed or started), $why"
   local folder="$root/build/tools/download"
   mkdir -p "$folder"
   if ! (cd "$folder" && apt-get -q download "$package" >>"$log" 2>&1); then
@@ -125,17 +133,37 @@ get_program() {
     need_root "$package"
     apt update || true
     (cd "$folder" && apt-get -q download "$package" >>"$log" 2>&1) ||
-      fail_with_log "$name could not be downloaded" "Check the network and /etc/apt/sources.list*."
+      fail_with_log "$package could not be downloaded" "Check the network and /etc/apt/sources.list*."
   fi
-  dpkg-deb --fsys-tarfile "$folder/${package}"_*.deb | tar -x -C "$folder" "./$path"
-  mv "$folder/$path" "build/tools/$name"
+  dpkg-deb --fsys-tarfile "$folder/${package}"_*.deb | tar -x -C "$folder" "${wanted[@]}"
+  for path in "${wanted[@]}"; do
+    mv "$folder/$path" build/tools/
+  done
   rm -rf "$folder"
 }
+
+# Chromium, for the one test that asks from a page. Its 400 MB are worth no failure: without it that test is
+# skipped, and says so.
+get_browser() {
+  if command -v chromium >/dev/null; then
+    return
+  fi
+  if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+    say "setup: only root could install chromium; the test with a real browser will be skipped"
+    return
+  fi
+  need_root chromium
+  say "setup: installing chromium, once, for the test with a real browser"
+  apt install chromium ||
+    say "setup: apt-get could not install chromium; the test with a real browser will be skipped"
+}
+# get_program <name> <package> <path in the package> <what for>
+get_program() { get_programs "$2" "$4" "$3"; }
 
 setup() {
   local missing group
   for group in "$@"; do
-    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, model, fuzz, lint"
+    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, bench, model, fuzz, lint, package"
   done
   command -v dpkg-query >/dev/null ||
     fail "this is not Debian: ./dev knows the packages of Debian 12 only" \
@@ -147,9 +175,15 @@ setup() {
     [[ -z "$missing" ]] || fail_with_log "apt-get was content, but still missing: $missing" "Look at its words above."
   fi
   if [[ " $* " == *" test "* ]]; then
-    get_program promtool prometheus usr/bin/promtool "for the checks of metrics and alerts"
+    get_programs prometheus "for the tests of metrics, alerts and dashboards" usr/bin/promtool usr/bin/prometheus
+    get_programs prometheus-alertmanager "for the tests of metrics and alerts" \
+      usr/bin/amtool usr/bin/prometheus-alertmanager
     get_program pgbouncer pgbouncer usr/sbin/pgbouncer "for the tests with a pooler in between"
     tests/support/github/openapi/setup.sh
+    tests/support/clients/setup.sh
+    get_browser
+    tests/support/discord/setup.sh
+    tests/support/grafana/setup.sh
   fi
 }
 

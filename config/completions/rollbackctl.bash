@@ -1,0 +1,226 @@
+# bash completion of rollbackctl. Made by tests/terminal/completions.py from what rollbackctl --help says.
+
+_rollbackctl() {
+  local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD - 1]}" verb="" i
+  local -a access=()
+  COMPREPLY=()
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case "${COMP_WORDS[i]}" in
+      --branch | --breaker | --commit | --config | --deployment | --environment | --initiated-by | --limit | --override | --reason | --server | --service | --status | --timeout | --token | --version)
+        case "${COMP_WORDS[i]}" in
+          --server | --token | --config) access+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
+        esac
+        ((i++))
+        ;;
+      -*) ;;
+      *) [[ "   " != *" $verb "* ]] || verb="${verb:+$verb }${COMP_WORDS[i]}" ;;
+    esac
+  done
+  case "$verb $before" in
+    "deployments --limit")
+      :
+      return
+      ;;
+    "deployments --environment")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete environments 2>/dev/null | cut -f1)" -- "$word")
+      return
+      ;;
+    "deployments --service")
+      :
+      return
+      ;;
+    "deployments --status")
+      mapfile -t COMPREPLY < <(compgen -W "pending in_progress success failed rolled_back" -- "$word")
+      return
+      ;;
+    "deployments --version")
+      :
+      return
+      ;;
+    "history --limit")
+      :
+      return
+      ;;
+    "history --environment")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete environments 2>/dev/null | cut -f1)" -- "$word")
+      return
+      ;;
+    "history --service")
+      :
+      return
+      ;;
+    "history --status")
+      mapfile -t COMPREPLY < <(compgen -W "pending in_progress success failed aborted" -- "$word")
+      return
+      ;;
+    "rollback --reason")
+      :
+      return
+      ;;
+    "rollback --override")
+      mapfile -t COMPREPLY < <(compgen -W "already_stable superseded rollback_of_rollback migration inconsistent_database unsafe_value paused" -- "$word")
+      return
+      ;;
+    "rollback --initiated-by")
+      :
+      return
+      ;;
+    "approve --reason")
+      :
+      return
+      ;;
+    "abort --reason")
+      :
+      return
+      ;;
+    "pause --reason")
+      :
+      return
+      ;;
+    "resume --reason")
+      :
+      return
+      ;;
+    "resume --breaker")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete environments 2>/dev/null | cut -f1)" -- "$word")
+      return
+      ;;
+    "record --environment")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete environments 2>/dev/null | cut -f1)" -- "$word")
+      return
+      ;;
+    "record --service")
+      :
+      return
+      ;;
+    "record --version")
+      :
+      return
+      ;;
+    "record --commit")
+      :
+      return
+      ;;
+    "record --branch")
+      :
+      return
+      ;;
+    "record --status")
+      mapfile -t COMPREPLY < <(compgen -W "pending in_progress success failed" -- "$word")
+      return
+      ;;
+    "record --deployment")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete deployments 2>/dev/null | cut -f1)" -- "$word")
+      return
+      ;;
+    "gate --timeout")
+      :
+      return
+      ;;
+    *" --server")
+      :
+      return
+      ;;
+    *" --token")
+      :
+      return
+      ;;
+    *" --config")
+      compopt -o filenames
+      mapfile -t COMPREPLY < <(compgen -f -- "$word")
+      return
+      ;;
+  esac
+  if [[ "$word" == -* ]]; then
+    case "$verb" in
+      "")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help -V --version --server --token --config" -- "$word")
+        ;;
+      "status")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json -V --version --server --token --config" -- "$word")
+        ;;
+      "watch")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json -V --version --server --token --config" -- "$word")
+        ;;
+      "check")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json -V --version --server --token --config" -- "$word")
+        ;;
+      "deployments")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json --limit --environment --service --status --version -V --server --token --config" -- "$word")
+        ;;
+      "history")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json --limit --environment --service --status -V --version --server --token --config" -- "$word")
+        ;;
+      "show")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json -V --version --server --token --config" -- "$word")
+        ;;
+      "rollback")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json --reason --yes --dry-run --revert-migrations --override --initiated-by -V --version --server --token --config" -- "$word")
+        ;;
+      "approve")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json --reason -V --version --server --token --config" -- "$word")
+        ;;
+      "abort")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json --reason -V --version --server --token --config" -- "$word")
+        ;;
+      "pause")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json --reason -V --version --server --token --config" -- "$word")
+        ;;
+      "resume")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json --reason --breaker -V --version --server --token --config" -- "$word")
+        ;;
+      "record")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json --environment --service --version --commit --branch --status --deployment -V --server --token --config" -- "$word")
+        ;;
+      "gate")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --json --timeout -V --version --server --token --config" -- "$word")
+        ;;
+    esac
+    return
+  fi
+  case "$verb" in
+    "")
+      mapfile -t COMPREPLY < <(compgen -W "status watch check deployments history show rollback approve abort pause resume record gate" -- "$word")
+      ;;
+    "status")
+      :
+      ;;
+    "watch")
+      :
+      ;;
+    "check")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete deployments 2>/dev/null | cut -f1)" -- "$word")
+      ;;
+    "deployments")
+      :
+      ;;
+    "history")
+      :
+      ;;
+    "show")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete events 2>/dev/null | cut -f1)" -- "$word")
+      ;;
+    "rollback")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete deployments 2>/dev/null | cut -f1)" -- "$word")
+      ;;
+    "approve")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete events 2>/dev/null | cut -f1)" -- "$word")
+      ;;
+    "abort")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete events 2>/dev/null | cut -f1)" -- "$word")
+      ;;
+    "pause")
+      :
+      ;;
+    "resume")
+      :
+      ;;
+    "record")
+      :
+      ;;
+    "gate")
+      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete deployments 2>/dev/null | cut -f1)" -- "$word")
+      ;;
+  esac
+}
+complete -F _rollbackctl rollbackctl

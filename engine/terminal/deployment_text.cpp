@@ -1,0 +1,162 @@
+#include "engine/terminal/deployment_text.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/terminal/near.hpp"
+#include "engine/terminal/rollback_text.hpp"
+#include "engine/terminal/screen.hpp"
+#include "rules/value.hpp"
+
+namespace rollbackd::terminal {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t id_shown = 8;
+
+std::string heading(const std::string& text) { return coloured(Colour::bold, text) + "\n"; }
+
+json rows_in(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_array() ? *found : json::array();
+}
+
+double number_in(const json& object, const char* key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found != object.end() && found->is_number() ? found->get<double>() : 0;
+}
+
+std::string headline(const json& row) {
+  const std::string deployed = text_of(row, "deployed_at");
+  const std::string replaced = text_of(row, "replaced_at");
+  std::string text = coloured(Colour::bold, "Deployment " + text_of(row, "deployment_id")) + "  " +
+                     word(text_of(row, "status")) + "\n  " + printable(text_of(row, "version")) +
+                     " (" + printable(text_of(row, "git_commit")) + ") of " +
+                     printable(text_of(row, "environment") + "/" + text_of(row, "service")) + "\n";
+  if (deployed.empty()) {
+    text += "  has not been deployed yet\n";
+  } else {
+    text += "  deployed " + time_text(deployed) +
+            (row.value("is_current", false) ? ", and current now"
+             : replaced.empty()             ? std::string{}
+                                            : ", replaced " + time_text(replaced)) +
+            "\n";
+  }
+  if (const std::string from = text_of(row, "rollback_from"); !from.empty()) {
+    text += "  the result of a rollback, of " + from + "\n";
+  }
+  const bool passed = row.value("health_check_passed", json{}) == true;
+  return text + "  health check " + (passed ? "passed" : "not passed") + "\n";
+}
+
+// The worst it got, beside what the triggers of the usual windows ask for. A window slides with
+// whole seconds in the daemon, so that one event more or less is possible there.
+std::string errors_text(const json& row, const json& triggers) {
+  const json errors = row.value("errors", json{});
+  const double count = number_in(errors, "count");
+  std::string text = heading("Errors of its time");
+  if (count == 0) {
+    return text + "  none\n";
+  }
+  const double minute = number_in(errors, "worst_minute");
+  const double five_minutes = number_in(errors, "worst_5_minutes");
+  text += "  " + rules::number_text(count) + " in all; at most " + rules::number_text(minute) +
+          " within a minute (until " + time_text(text_of(errors, "worst_minute_at")) + "), " +
+          rules::number_text(five_minutes) + " within 5 minutes\n";
+  for (const json& trigger : triggers) {
+    const std::string signal = text_of(trigger, "signal");
+    const double window = number_in(trigger, "window_seconds");
+    const bool of_minute = signal == "errors_per_minute" && window == 60;
+    const bool of_five = signal == "errors" && window == 300;
+    if (of_minute || of_five) {
+      const double above = number_in(trigger, "above");
+      const bool exceeded = (of_minute ? minute : five_minutes) > above;
+      text += "  " + printable(text_of(trigger, "name")) + " fires above " +
+              rules::number_text(above) + ": " +
+              (exceeded ? coloured(Colour::red, "exceeded") : "not reached") + "\n";
+    }
+  }
+  return text;
+}
+
+bool has_decided(const json& events) {
+  for (const json& event : events) {
+    const std::string type = text_of(event, "event_type");
+    if (type != "deployment_seen" && type != "deployment_verified") {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool was_seen(const json& events) {
+  for (const json& event : events) {
+    if (text_of(event, "event_type") == "deployment_seen") {
+      return true;
+    }
+  }
+  return false;
+}
+
+// What stands in the way of acting at this moment.
+std::string standing_text(const json& row) {
+  std::string text;
+  const json pause = row.value("pause", json{});
+  if (pause.is_object() && pause.value("paused", false)) {
+    text += "  " + coloured(Colour::red, "paused") + " by " +
+            printable(text_of(pause, "paused_by")) + " since " +
+            time_text(text_of(pause, "since")) + ": " + printable(text_of(pause, "reason")) + "\n";
+  }
+  for (const json& breaker : rows_in(row, "breakers")) {
+    text += "  " + coloured(Colour::red, "breaker open") + " since " +
+            time_text(text_of(breaker, "opened_at")) + ": " +
+            printable(text_of(breaker, "reason")) + "\n";
+  }
+  const json leader = row.value("leader", json{});
+  const std::string holder = text_of(leader, "holder");
+  text += holder.empty() ? "  no daemon has ever led here\n"
+                         : "  " + printable(holder) + " led last, since " +
+                               time_text(text_of(leader, "since")) + "\n";
+  return heading("What holds now") + text;
+}
+
+std::string nothing_text(const json& row, bool seen) {
+  if (text_of(row, "deployed_at").empty()) {
+    return "  Nothing: it has not been deployed yet, so that it is not judged.\n";
+  }
+  if (!seen) {
+    return "  Nothing, and no daemon noted its arrival: none was running, none led, or it was "
+           "over\n"
+           "  before one looked. `rollbackd doctor` says whether one would see the next.\n";
+  }
+  return "  Nothing was decided: while it was watched no row of the trigger table held. What is\n"
+         "  not told twice (the same hold, an active rollback of the service) has no row either.\n";
+}
+
+}  // namespace
+
+std::string deployment_text(const json& row, const json& triggers) {
+  const json decisions = rows_in(row, "decisions");
+  std::string text = headline(row) + errors_text(row, triggers) + heading("What was decided");
+  text += decisions_text(decisions);
+  if (!has_decided(decisions)) {
+    text += nothing_text(row, was_seen(decisions));
+  }
+  if (const json rollbacks = rows_in(row, "rollbacks"); !rollbacks.empty()) {
+    text += heading("Its rollbacks");
+    Table table{{"  EVENT", "DECIDED", "TYPE", "STATUS", "ENDED BY", "REASON"}};
+    for (const json& rollback : rollbacks) {
+      table.add({"  " + text_of(rollback, "event_id").substr(0, id_shown),
+                 time_text(text_of(rollback, "initiated_at")), text_of(rollback, "trigger_type"),
+                 word(text_of(rollback, "status")), text_of(rollback, "ended_by"),
+                 printable(text_of(rollback, "trigger_reason"))});
+    }
+    text += table.text() + "  The whole story of one: rollbackd explain EVENT\n";
+  }
+  if (const json around = rows_in(row, "around"); !around.empty()) {
+    text += heading("What else happened in its time") + decisions_text(around);
+  }
+  return text + standing_text(row);
+}
+
+}  // namespace rollbackd::terminal

@@ -1,0 +1,183 @@
+// rollbackctl as a person and a pipeline use it, against the real daemon.
+
+#include <filesystem>
+#include <fstream>
+
+#include <doctest/doctest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/http_stub.hpp"
+#include "tests/support/stage.hpp"
+
+using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
+using nlohmann::json;
+
+namespace {
+
+struct Terminal : Stage {
+  using Stage::Stage;
+
+  int ctl(std::vector<std::string> arguments, const std::string& token = "acting-token") {
+    arguments.insert(arguments.begin(),
+                     {ROLLBACKCTL_PROGRAM, "--server",
+                      "http://127.0.0.1:" + std::to_string(http_port()), "--token", token});
+    said.clear();
+    return run_program(arguments, said);
+  }
+  [[nodiscard]] bool says(const std::string& part) const {
+    return said.find(part) != std::string::npos;
+  }
+
+  std::string said;
+};
+
+void check_looks(Terminal& f) {
+  CHECK(f.ctl({"status"}) == 0);
+  CAPTURE(f.said);
+  CHECK(f.says("production/app  v2.5.3"));
+  CHECK(f.says("0 / 5"));
+  CHECK(f.says("0 / 50"));
+  CHECK_FALSE(f.says("\033["));
+  CHECK(f.ctl({"status", "--json"}) == 0);
+  CHECK(json::parse(f.said)["deployments"][0]["error_rate_above"] == 5);
+  CHECK(f.ctl({"check", "v2.5.3"}) == 0);
+  CHECK(f.ctl({"gate", "v2.5.3", "--timeout", "1s"}) == 4);
+  CHECK(f.says("not passed within 1 s: in_progress, healthy"));
+}
+
+// Without a terminal nothing is done without --yes.
+void check_plan(Terminal& f) {
+  CHECK(f.ctl({"rollback", "v2.5.3", "--reason", "wrong prices", "--dry-run"}) == 0);
+  CAPTURE(f.said);
+  CHECK(f.says("production/app → v1 (commit commit-of-v1)"));
+  CHECK(f.says("Constitutional validation: PASSED"));
+  CHECK(f.ctl({"rollback", "v2.5.3", "--reason", "wrong prices"}) == 5);
+  CHECK(f.says("--yes says yes"));
+  CHECK(f.ask("select count(*) from ops.rollback_events") == "0");
+}
+
+void check_pause(Terminal& f) {
+  CHECK(f.ctl({"pause", "--reason", "database work"}) == 0);
+  CHECK(f.ctl({"rollback", "v2.5.3", "--reason", "x", "--yes"}) == 5);
+  CAPTURE(f.said);
+  CHECK(f.says("rollbackctl: Paused"));
+  CHECK(f.says("by actor for "));
+  CHECK(f.says(": database work"));
+  CHECK(f.says("--override paused"));
+  CHECK(f.ctl({"status"}) == 0);
+  CHECK(f.says("PAUSED by actor"));
+  CHECK(f.ctl({"resume"}) == 0);
+  CHECK(f.ctl({"resume", "--breaker", "production"}) == 5);
+  CHECK(f.says("No open breaker"));
+}
+
+void check_mistakes(Terminal& f, const std::string& deployment) {
+  CHECK(f.ctl({"check", "v2.5.4"}) == 5);
+  CAPTURE(f.said);
+  CHECK(f.says("no deployment is, or begins with, v2.5.4; there are, for example:"));
+  CHECK(f.says("  v2.5.3  " + deployment));
+  CHECK(f.ctl({"show", "1234"}) == 5);
+  CHECK(f.says("there was none yet"));
+  CHECK(f.ctl({"status"}, "wrong") == 6);
+  CHECK(f.says("Unknown token"));
+  CHECK(f.says("The token comes from --token, ROLLBACKD_TOKEN or "));
+  CHECK(f.ctl({"pause", "--reason", "x"}, "test-token") == 6);
+  CHECK(f.ctl({"record", "--environment", "production"}) == 2);
+  CHECK(f.ctl({"gate", "v1", "--timeout", "soon"}) == 2);
+  CHECK(f.ctl({"nonsense"}) == 2);
+}
+
+void check_rollback(Terminal& f, const std::string& bad) {
+  CHECK(f.ctl({"rollback", bad.substr(0, 8), "--reason", "wrong prices", "--yes", "--initiated-by",
+               "00000000-0000-4000-8000-000000000001"}) == 0);
+  CAPTURE(f.said);
+  CHECK(f.says("  success  trigger_deploy  "));
+  CHECK(f.says("  skipped  revert_migrations"));
+  CHECK(f.says("Rollback complete  "));
+  CHECK(f.running_version().starts_with("v1"));
+  CHECK(f.ctl({"show", "v2.5.3"}) == 0);
+  CHECK(f.says("manual, decided "));
+  CHECK(f.says("asked for by 00000000-0000-4000-8000-000000000001"));
+  CHECK(f.ctl({"history"}) == 0);
+  CHECK(f.says("wrong prices"));
+  CHECK(f.ctl({"gate", bad, "--timeout", "5s"}) == 3);
+}
+
+// What serves is the replacement, and what was rolled back is superseded.
+void check_refusals(Terminal& f, const std::string& bad) {
+  CHECK(f.ctl({"rollback", bad, "--reason", "again", "--yes"}) == 5);
+  CAPTURE(f.said);
+  CHECK(f.says("superseded: Another deployment is current"));
+  CHECK(f.says("--override superseded --reason WHY sets it aside"));
+  CHECK(f.ctl({"record", "--deployment", bad, "--status", "success"}) == 5);
+  CHECK(f.says("A rollback keeps the status"));
+  CHECK(f.says("rollbackctl show "));
+}
+
+}  // namespace
+
+TEST_CASE("rollbackctl: from a deployment to its manual rollback") {
+  Terminal f;
+  f.deployed_long_ago("v1");
+  CHECK(f.ctl({"record", "--environment", "production", "--version", "v2.5.3", "--commit", "abc",
+               "--branch", "main"}) == 0);
+  const std::string bad = f.said.substr(0, f.said.find('\n'));
+  f.wait_until_watched(bad);
+  check_looks(f);
+  check_plan(f);
+  check_pause(f);
+  check_mistakes(f, bad);
+  check_rollback(f, bad);
+  check_refusals(f, bad);
+}
+
+TEST_CASE("rollbackctl: no server, a stranger's server, and a file that says where it is") {
+  std::string said;
+  const ClosedPort closed;
+  CHECK(run_program({ROLLBACKCTL_PROGRAM, "--server", closed.url(""), "status"}, said) == 6);
+  CHECK(said.find("Is it running? Say where with --server or ROLLBACKD_SERVER.") !=
+        std::string::npos);
+
+  HttpStub stranger;
+  stranger.otherwise({404, "<html>nothing here</html>"});
+  said.clear();
+  CHECK(run_program({ROLLBACKCTL_PROGRAM, "--server", stranger.url(""), "status"}, said) == 6);
+  CHECK(said.find("not as rollbackd does") != std::string::npos);
+
+  HttpStub daemon;
+  daemon.otherwise({200, R"({"deployments": [], "role": "leader", "leader": "", "breakers": []})"});
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("ctl-" + std::to_string(daemon.port()));
+  std::filesystem::create_directory(folder);
+  std::ofstream{folder / "token"} << "from-a-file\n";
+  std::ofstream{folder / "ctl.yaml"} << "server: " << daemon.url("") << "\ntoken_file: token\n";
+  said.clear();
+  CHECK(run_program({ROLLBACKCTL_PROGRAM, "--config", (folder / "ctl.yaml").string(), "status"},
+                    said) == 0);
+  CHECK(daemon.requests().back().header("authorization") == "Bearer from-a-file");
+  std::ofstream{folder / "ctl.yaml"} << "sever: x\n";
+  said.clear();
+  CHECK(run_program({ROLLBACKCTL_PROGRAM, "--config", (folder / "ctl.yaml").string(), "status"},
+                    said) == 2);
+  CHECK(said.find("unknown key \"sever\"") != std::string::npos);
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("rollbackctl: in a terminal there are colours, with NO_COLOR there are none") {
+  HttpStub daemon;
+  daemon.otherwise(
+      {200, R"({"deployments": [{"environment": "production", "service": "app", "version": "v1",
+        "state": "healthy"}], "role": "leader", "leader": "", "breakers": []})"});
+  const auto in_terminal = [&daemon](const std::string& variables) {
+    std::string said;
+    run_program({"/usr/bin/env", "TERM=xterm", "script", "-qec",
+                 variables + " " + ROLLBACKCTL_PROGRAM + " --server " + daemon.url("") + " status",
+                 "/dev/null"},
+                said);
+    return said;
+  };
+  CHECK(in_terminal("").find("\033[32mhealthy\033[0m") != std::string::npos);
+  const std::string plain = in_terminal("NO_COLOR=1");
+  CHECK(plain.find("healthy") != std::string::npos);
+  CHECK(plain.find("\033[") == std::string::npos);
+}
