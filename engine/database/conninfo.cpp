@@ -35,17 +35,16 @@ std::string quoted_value(std::string_view value) {
   return out + "'";
 }
 
-using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
-
 // What libpq says of a connection string without what it quotes of it: a password with a blank or a
 // percent sign is quoted, and of a URI all of it.
 std::string without_quoted(std::string_view message) {
-  const std::size_t begin = message.find('"');
+  constexpr std::string_view own = "missing \"=\" after ";
+  const std::size_t begin = message.find('"', message.starts_with(own) ? own.size() : 0);
   if (begin == std::string_view::npos) {
     return std::string{message};
   }
   const std::size_t end = message.rfind('"');
-  return std::string{message.substr(0, begin)} + "…" + std::string{message.substr(end + 1)};
+  return std::string{message.substr(0, begin)} + "\"…\"" + std::string{message.substr(end + 1)};
 }
 
 // The option that was probably meant where libpq does not know one; else nothing.

@@ -104,10 +104,28 @@ class ReadyArchive final : public engine::Archive {
     }
     give_row(on_text);
   }
-  void change_status(const rules::DeploymentId& /*deployment*/, rules::DeploymentStatus /*status*/,
-                     OnText on_text) override {
+  void change_status(const engine::StatusChange& /*change*/, OnText on_text) override {
     ++written;
     give_row(on_text);
+  }
+  // Also a standby takes them.
+  void take_alerts(engine::AlertDelivery delivery, OnText on_text) override {
+    for (const engine::IncomingAlert& alert : delivery.alerts) {
+      INVARIANT(is_utf8(alert.name) && is_utf8(alert.summary));
+    }
+    give(on_text, R"({"alerts":1})");
+  }
+  void recall(const rules::Sender& sender, OnKept on_kept) override {
+    engine::KeptRequest kept;
+    kept.fingerprint = mood % 2 == 0 ? sender.fingerprint : "another";
+    kept.status = 200;
+    kept.answer = "{}";
+    on_kept(mood % 3 == 0 ? engine::Result<std::optional<engine::KeptRequest>>{std::optional{kept}}
+                          : std::optional<engine::KeptRequest>{});
+  }
+  void keep_answer(const rules::Sender& /*sender*/, int /*status*/,
+                   const std::string& answer) override {
+    INVARIANT(is_json(answer));
   }
 
   std::uint64_t mood = 0;
@@ -141,7 +159,8 @@ struct World {
   bool is_standby = false;
   engine::Api api{
       engine::ApiSources{
-          view, clock, desk, archive, reactor.get_executor(), [] { return std::string{"m 1\n"}; },
+          view, clock, desk, archive, reactor.get_executor(),
+          [](engine::Exposition) { return std::string{"m 1\n"}; },
           [] { return engine::Readiness{true, "leader", "", "listening", {}, {}}; },
           [this] { return is_standby ? std::optional<std::string>{"db2"} : std::nullopt; }},
       {tests::token_named("reader", {engine::Scope::read}),

@@ -3,9 +3,9 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/ctl/client.hpp"
-#include "engine/ctl/screen.hpp"
 #include "engine/http/target.hpp"
 #include "engine/telemetry/log_line.hpp"
+#include "engine/terminal/screen.hpp"
 #include "engine/time_text.hpp"
 #include "engine/utf8.hpp"
 #include "rules/invariant.hpp"
@@ -53,13 +53,13 @@ void look_at_log(std::string_view input) {
 }
 
 void look_at_terminal(std::string_view input) {
-  const std::string shown = ctl::printable(input);
+  const std::string shown = terminal::printable(input);
   INVARIANT(is_utf8(shown) && is_one_line(shown));
-  ctl::Table table{{"A", "B"}};
+  terminal::Table table{{"A", "B"}};
   table.add({shown, "b"});
   const std::string text = table.text();
   INVARIANT(std::count(text.begin(), text.end(), '\n') == 2);
-  ctl::age(std::string{input});
+  terminal::age(std::string{input});
   const std::string part = ctl::url_part(input);
   INVARIANT(is_one_line(part) && part.find_first_of("/?#&= ") == std::string::npos);
 }

@@ -261,7 +261,7 @@ TEST_CASE(
          "does not exist, expected a file that holds the secret");
   expect("mode: sometimes\n", ":1:7: mode is \"sometimes\", expected auto, ask or shadow");
   expect("database: {conninfo: 'host=/tmp password=s3cret and more'}\n",
-         ": database.conninfo cannot be read: missing \"…\" after \"…\" in connection info string; "
+         ": database.conninfo cannot be read: missing \"=\" after \"…\" in connection info string; "
          "write it as libpq does: \"host=… dbname=… user=…\" or postgresql://…");
   const Ended missing = run_to_its_end({"run", "--config", folder.path / "absent.yaml"});
   CHECK(missing.code == 78);

@@ -16,11 +16,12 @@ std::string complaint(const std::string& conninfo) {
 TEST_CASE("conninfo: what libpq cannot read is not repeated, for it may be the password") {
   const std::string begin = "database.conninfo cannot be read: ";
   CHECK(complaint("postgresql://user:100%safe@host/db") ==
-        begin + "invalid percent-encoded token: …");
+        begin + "invalid percent-encoded token: \"…\"");
   CHECK(complaint("postgresql://user:secret@[::1/db") ==
-        begin + "end of string reached when looking for matching …");
-  CHECK(complaint("host=h password=two words") == begin + "missing … in connection info string");
-  CHECK(complaint("host=h password=a b=c") == begin + "invalid connection option …");
+        begin + "end of string reached when looking for matching \"…\"");
+  CHECK(complaint("host=h password=two words") ==
+        begin + "missing \"=\" after \"…\" in connection info string");
+  CHECK(complaint("host=h password=a b=c") == begin + "invalid connection option \"…\"");
 }
 
 TEST_CASE("conninfo: a NUL, at which libpq would stop reading, is refused") {
@@ -29,7 +30,7 @@ TEST_CASE("conninfo: a NUL, at which libpq would stop reading, is refused") {
 }
 
 TEST_CASE("conninfo: an option that is misspelt is told by its right name") {
-  CHECK(complaint("hots=h").ends_with("invalid connection option …; did you mean host?"));
+  CHECK(complaint("hots=h").ends_with("invalid connection option \"…\"; did you mean host?"));
 }
 
 }  // namespace rollbackd::engine

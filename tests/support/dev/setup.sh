@@ -13,8 +13,8 @@ declare -A packages=(
           mandoc zsh fish"
   [bench]="wrk hey"
   [model]="spin gcc python3"
-  [package]="debhelper dpkg-dev fakeroot lintian mmdebstrap"
   [fuzz]="clang-14 libclang-rt-14-dev"
+  [package]="debhelper dpkg-dev fakeroot lintian mmdebstrap"
   [lint]="clang-14 clang-tidy-14 clang-format-14 shellcheck"
 )
 
