@@ -2,6 +2,7 @@
 which is held."""
 
 import json
+import math
 import re
 import sys
 import time
@@ -79,10 +80,11 @@ class Prometheus:
             raise ValueError(error.read().decode()) from error
 
     def values(self, query, since=None, until=None):
-        """Every value of every series; over a time where one is given, else now."""
+        """Every value of every series; over a time where one is given, up to its very end, else now."""
         if since is None:
             return [row["value"][1] for row in self.ask("/api/v1/query", {"query": query})["result"]]
-        data = self.ask("/api/v1/query_range", {"query": query, "start": since, "end": until, "step": 1})
+        start = until - math.ceil(until - since)
+        data = self.ask("/api/v1/query_range", {"query": query, "start": start, "end": until, "step": 1})
         return [value for row in data["result"] for _, value in row["values"]]
 
 
