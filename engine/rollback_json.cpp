@@ -1,5 +1,7 @@
 #include "engine/rollback_json.hpp"
 
+#include <utility>
+
 #include <nlohmann/json.hpp>
 
 #include "engine/time_text.hpp"
@@ -26,11 +28,29 @@ std::optional<rules::Instant> instant_of(const json& object, const char* key) {
   return parse_instant(found->get<std::string>());
 }
 
+// Whether a number of JSON is a whole one that this type holds; of others, a cast is undefined.
+template <class Number>
+bool is_whole(const json& value) {
+  return value.is_number_unsigned()
+             ? std::in_range<Number>(value.get<std::uint64_t>())
+             : value.is_number_integer() && std::in_range<Number>(value.get<std::int64_t>());
+}
+
+// Absent: 0.
+template <class Number>
+Number whole_in(const json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found != object.end() && !is_whole<Number>(*found)) {
+    throw std::runtime_error{std::string{key} + " is no whole number"};
+  }
+  return found == object.end() ? Number{0} : found->template get<Number>();
+}
+
 rules::Value value_of(const json& value) {
   if (value.is_boolean()) {
     return value.get<bool>();
   }
-  if (value.is_number_integer()) {
+  if (is_whole<std::int64_t>(value)) {
     return value.get<std::int64_t>();
   }
   if (value.is_number()) {
@@ -41,6 +61,9 @@ rules::Value value_of(const json& value) {
 
 rules::Fields fields_of(const json& object) {
   rules::Fields fields;
+  if (!object.is_object()) {
+    return fields;
+  }
   for (const auto& [key, value] : object.items()) {
     fields.push_back({key, value_of(value)});
   }
@@ -64,11 +87,11 @@ rules::Evidence evidence_of(const json& j) {
   rules::Evidence e;
   e.trigger = j.value("trigger", "");
   e.signal = j.value("signal", "");
-  e.window = j.value("window_seconds", rules::Second{0});
+  e.window = whole_in<rules::Second>(j, "window_seconds");
   e.measured = j.value("measured", 0.0);
   e.above = j.value("above", 0.0);
   e.errors_per_minute = j.value("errors_per_minute", 0.0);
-  e.recent_errors = j.value("recent_errors", std::int64_t{0});
+  e.recent_errors = whole_in<std::int64_t>(j, "recent_errors");
   e.connection_utilisation = j.value("connection_utilisation", 0.0);
   e.entropy = j.value("entropy", 0.0);
   if (const auto as_of = instant_of(j, "as_of")) {
@@ -161,7 +184,7 @@ void read_metadata(const json& about, rules::Rollback& rollback) {
   rollback.overrides = reasons_of(about.value("overrides", json::array()));
   rollback.revert_migrations = about.value("revert_migrations", false);
   rollback.claimed_at = instant_of(about, "claimed_at");
-  rollback.claims = about.value("claims", 0);
+  rollback.claims = whole_in<int>(about, "claims");
   rollback.refused_since = instant_of(about, "refused_since");
   rollback.not_before = instant_of(about, "not_before");
   rollback.run = about.value("run", "");

@@ -203,7 +203,7 @@ std::vector<std::pair<std::string, Value>> Value::pairs() const {
                               std::to_string(first->second) + ")");
       continue;
     }
-    const std::string place = name_.empty() ? key : name_ + "." + key;
+    const std::string place = (name_.empty() ? "" : name_ + ".") + readable(key);
     found.emplace_back(key, Value{pair.second, mark, place, *source_});
   }
   return found;

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "engine/utf8.hpp"
+
 namespace rollbackd::engine {
 namespace {
 
@@ -207,17 +209,18 @@ std::string_view objection_to_webhook_secret(std::string_view secret) {
     return "does not begin with whsec_";
   }
   secret.remove_prefix(prefix.size());
-  const std::size_t digits = std::min(secret.find('='), secret.size());
+  const std::size_t data_end = std::min(secret.find('='), secret.size());
   const bool is_base64 =
-      secret.size() % 4 == 0 && secret.size() - digits <= 2 &&
-      std::all_of(secret.begin(), secret.begin() + static_cast<std::ptrdiff_t>(digits), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '+' || c == '/';
-      });
+      secret.size() % 4 == 0 && secret.size() - data_end <= 2 &&
+      std::all_of(secret.begin(), secret.begin() + static_cast<std::ptrdiff_t>(data_end),
+                  [](char c) {
+                    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                           (c >= '0' && c <= '9') || c == '+' || c == '/';
+                  });
   if (!is_base64) {
     return "is no base64 after whsec_";
   }
-  const std::size_t bytes = digits * 3 / 4;
+  const std::size_t bytes = data_end * 3 / 4;
   return bytes >= 24 && bytes <= 64 ? "" : "does not hold 24 to 64 bytes";
 }
 
@@ -274,13 +277,18 @@ std::string_view closest(std::string_view text, const std::vector<std::string_vi
   return best;
 }
 
-std::string shown(std::string_view text) {
-  constexpr std::size_t shown_max = 60;
-  std::string out{"\""};
-  for (const char c : text.substr(0, shown_max)) {
-    out += static_cast<unsigned char>(c) < ' ' || c == '\x7f' ? '?' : c;
+std::string readable(std::string_view text) {
+  constexpr std::size_t bytes_max = 60;
+  std::string out;
+  while (!text.empty() && out.size() < bytes_max) {
+    std::string character;
+    append_code_point(character, take_code_point(text));
+    const std::string plain = plain_text(character);
+    out += plain.empty() || plain == "\n" || plain == "\t" ? "?" : plain;
   }
-  return out + (text.size() > shown_max ? "…\"" : "\"");
+  return text.empty() ? out : out + "…";
 }
+
+std::string shown(std::string_view text) { return '"' + readable(text) + '"'; }
 
 }  // namespace rollbackd::engine

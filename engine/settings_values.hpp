@@ -50,7 +50,9 @@ std::vector<std::string_view> placeholders_in(std::string_view argument);
 // The name that a misspelt one was probably meant to be; empty: none is near.
 std::string_view closest(std::string_view text, const std::vector<std::string_view>& names);
 
-// A value as it may stand in a message: quoted, cut, without control characters.
+// A text as it may stand in a message: cut, in UTF-8, with ? for what would not be seen as it is,
+// such as control characters; shown() quotes it.
+std::string readable(std::string_view text);
 std::string shown(std::string_view text);
 
 }  // namespace rollbackd::engine

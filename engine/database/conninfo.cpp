@@ -6,6 +6,7 @@
 #include <libpq-fe.h>
 
 #include "engine/secret_file.hpp"
+#include "engine/settings_values.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -34,24 +35,33 @@ std::string quoted_value(std::string_view value) {
   return out + "'";
 }
 
-// libpq says what it could not read, which may be half of a password.
-std::string without_quotes(const std::string& message) {
-  std::string out;
-  bool quoted = false;
-  for (const char c : message) {
-    if (c == '"') {
-      out += quoted ? "…\"" : "\"";
-      quoted = !quoted;
-    } else if (!quoted) {
-      out += c;
-    }
+using Options = std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)>;
+
+// What libpq says of a connection string without what it quotes of it: a password with a blank or a
+// percent sign is quoted, and of a URI all of it.
+std::string without_quoted(std::string_view message) {
+  const std::size_t begin = message.find('"');
+  if (begin == std::string_view::npos) {
+    return std::string{message};
   }
-  return out;
+  const std::size_t end = message.rfind('"');
+  return std::string{message.substr(0, begin)} + "…" + std::string{message.substr(end + 1)};
 }
 
-bool may_hold_password(std::string_view conninfo) {
-  return conninfo.find("password") != std::string_view::npos ||
-         conninfo.find("://") != std::string_view::npos;
+// The option that was probably meant where libpq does not know one; else nothing.
+std::string option_meant(std::string_view message) {
+  constexpr std::string_view unknown = "invalid connection option \"";
+  if (!message.starts_with(unknown)) {
+    return {};
+  }
+  message.remove_prefix(unknown.size());
+  std::vector<std::string_view> names;
+  const Options all{PQconninfoParse("", nullptr), &PQconninfoFree};
+  for (const PQconninfoOption* o = all.get(); o != nullptr && o->keyword != nullptr; ++o) {
+    names.emplace_back(o->keyword);
+  }
+  const std::string_view near = closest(message.substr(0, message.rfind('"')), names);
+  return near.empty() ? "" : "; did you mean " + std::string{near} + "?";
 }
 
 }  // namespace
@@ -60,10 +70,11 @@ Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_vie
   char* problem = nullptr;
   const Options options{PQconninfoParse(info.conninfo.c_str(), &problem), &PQconninfoFree};
   if (!options) {
-    const std::string why = problem == nullptr ? "out of memory" : one_line(problem);
+    const std::string why = problem == nullptr
+                                ? "out of memory"
+                                : one_line(without_quoted(problem)) + option_meant(problem);
     PQfreemem(problem);
-    return Error{"database.conninfo cannot be read: " +
-                     (may_hold_password(info.conninfo) ? without_quotes(why) : why),
+    return Error{"database.conninfo cannot be read: " + why,
                  "write it as libpq does: \"host=… dbname=… user=…\" or postgresql://…"};
   }
   std::map<std::string, std::string> keys = defaults();
@@ -79,6 +90,11 @@ Result<std::string> session_conninfo(const ConnectionInfo& info, std::string_vie
     if (const auto now = read_secret_file(info.password_file)) {
       keys["password"] = *now;
     }
+  }
+  // libpq would read no further than to it.
+  if (info.conninfo.find('\0') != std::string::npos ||
+      info.password.find('\0') != std::string::npos) {
+    return Error{"database.conninfo or its password holds a NUL character", "take it out"};
   }
   keys["application_name"] = "rollbackd " + std::string{purpose};
   std::string text;

@@ -1,11 +1,8 @@
 #include "engine/feed/response_times.hpp"
 
-#include <charconv>
-#include <string_view>
 #include <utility>
 
 #include "engine/database/backoff.hpp"
-#include "engine/feed/fields.hpp"
 #include "engine/feed/response_times_sql.hpp"
 
 namespace rollbackd::engine {
@@ -26,24 +23,6 @@ constexpr const char* settings =
     "set plan_cache_mode = force_generic_plan; set jit = off; set enable_sort = off;"
     " set enable_seqscan = off;"
     " set max_parallel_workers_per_gather = 0; set statement_timeout = ";
-
-// "slice bin count slice bin count …", as our own statement writes it.
-std::vector<rules::DurationCell> cells_of(std::string_view text) {
-  std::vector<rules::DurationCell> cells;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  const auto number = [&at, end](auto& into) {
-    at = std::from_chars(at, end, into).ptr;
-    at += at == end ? 0 : 1;
-  };
-  while (at != end) {
-    rules::DurationCell& cell = cells.emplace_back();
-    number(cell.slice);
-    number(cell.bin);
-    number(cell.count);
-  }
-  return cells;
-}
 
 }  // namespace
 
@@ -79,34 +58,9 @@ void ResponseTimesFeed::stop() {
   session_.abandon_job();
 }
 
-ResponseTimesFeed::Reading ResponseTimesFeed::read(const pqxx::result& result) {
-  Reading reading;
-  std::uint64_t sent = 0;
-  for (const pqxx::row& row : result) {
-    if (row[0].c_str()[0] == 's') {
-      reading.snapshot = row[1].c_str();
-      reading.input.as_of = instant(row[2]);
-      reading.seen = {row[3].as<std::uint64_t>(), row[4].as<std::uint64_t>(),
-                      row[5].as<std::uint64_t>()};
-      continue;
-    }
-    rules::DurationGroup& group = reading.input.groups.emplace_back();
-    group.deployment = optional_id(row[1]);
-    group.service = service_of(row[2], row[3]);
-    group.at = instant(row[4]);
-    group.cells = cells_of({row[5].c_str(), row[5].size()});
-    for (const rules::DurationCell& cell : group.cells) {
-      sent += cell.count;
-    }
-  }
-  reading.input.not_sent = reading.seen.taken - reading.seen.unattributed - sent;
-  return reading;
-}
-
-ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_new(Connection& connection,
-                                                          const std::string& since) {
+ResponseTimesRows ResponseTimesFeed::ask_for_new(Connection& connection, const std::string& since) {
   const Transaction work = begin_single(connection);
-  Reading reading = read(run_statement(connection, *work, poll_, since));
+  ResponseTimesRows reading = read_response_times(run_statement(connection, *work, poll_, since));
   work->commit();
   reading.fresh = reading.seen;
   return reading;
@@ -126,14 +80,13 @@ void ResponseTimesFeed::prepare(const std::string& events) {
 }
 
 // Both statements see one snapshot, so that what is new is counted as such here, too.
-ResponseTimesFeed::Reading ResponseTimesFeed::ask_for_all(Connection& connection,
-                                                          const std::string& since) {
+ResponseTimesRows ResponseTimesFeed::ask_for_all(Connection& connection, const std::string& since) {
   const Transaction work = begin(connection);
   work->exec("set transaction isolation level repeatable read");
   prepare(work->exec("select ops.rollbackd_events_query()")[0][0].c_str());
-  Reading reading = read(run_statement(connection, *work, recount_));
+  ResponseTimesRows reading = read_response_times(run_statement(connection, *work, recount_));
   if (!since.empty()) {
-    reading.fresh = read(run_statement(connection, *work, poll_, since)).seen;
+    reading.fresh = read_response_times(run_statement(connection, *work, poll_, since)).seen;
   }
   work->commit();
   return reading;
@@ -151,8 +104,8 @@ void ResponseTimesFeed::look() {
       [this, whole, since = snapshot_,
        number = whole ? asked_ : answered_](Connection& connection) {
         const SteadyTime begun = steady_now();
-        const auto reading = std::make_shared<Reading>(whole ? ask_for_all(connection, since)
-                                                             : ask_for_new(connection, since));
+        const auto reading = std::make_shared<ResponseTimesRows>(
+            whole ? ask_for_all(connection, since) : ask_for_new(connection, since));
         reading->input.whole = whole;
         reading->input.recount = number;
         asio::post(reactor_,
@@ -163,7 +116,8 @@ void ResponseTimesFeed::look() {
       });
 }
 
-void ResponseTimesFeed::arrived(const std::shared_ptr<Reading>& reading, rules::Duration took) {
+void ResponseTimesFeed::arrived(const std::shared_ptr<ResponseTimesRows>& reading,
+                                rules::Duration took) {
   failures_ = 0;
   snapshot_ = std::move(reading->snapshot);
   rules::ResponseTimesRead& input = reading->input;
@@ -172,7 +126,7 @@ void ResponseTimesFeed::arrived(const std::shared_ptr<Reading>& reading, rules::
     rests_until_ = steady_now() + took * rest_factor;
     meter_.count(Count::response_times_recounts);
   }
-  const Counts& fresh = reading->fresh;
+  const ResponseTimesCounts& fresh = reading->fresh;
   meter_.count(Count::response_times, static_cast<double>(fresh.taken));
   meter_.count(Count::response_times_left_out, static_cast<double>(fresh.left_out));
   meter_.count(Count::response_times_unattributed, static_cast<double>(fresh.unattributed));

@@ -9,6 +9,7 @@
 
 #include "engine/database/session.hpp"
 #include "engine/database/statement.hpp"
+#include "engine/feed/response_times_rows.hpp"
 #include "engine/ports.hpp"
 
 namespace rollbackd::engine {
@@ -31,24 +32,11 @@ class ResponseTimesFeed {
   void end_if_stuck(SteadyTime now) { session_.end_if_stuck(now); }
 
  private:
-  struct Counts {
-    std::uint64_t taken = 0;
-    std::uint64_t left_out = 0;
-    std::uint64_t unattributed = 0;
-  };
-  struct Reading {
-    rules::ResponseTimesRead input;
-    std::string snapshot;
-    Counts seen;   // by the statement
-    Counts fresh;  // that were not there before
-  };
-
-  static Reading read(const pqxx::result& result);
-  Reading ask_for_new(Connection& connection, const std::string& since);
-  Reading ask_for_all(Connection& connection, const std::string& since);
+  ResponseTimesRows ask_for_new(Connection& connection, const std::string& since);
+  ResponseTimesRows ask_for_all(Connection& connection, const std::string& since);
   void prepare(const std::string& events);
   void look();
-  void arrived(const std::shared_ptr<Reading>& reading, rules::Duration took);
+  void arrived(const std::shared_ptr<ResponseTimesRows>& reading, rules::Duration took);
   void failed(const SessionFailure& failure, bool was_recount);
   void look_again_later(rules::Duration delay);
 

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <exception>
-#include <limits>
 #include <memory>
 #include <netinet/in.h>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -29,16 +29,19 @@ constexpr int lines_a_second = 100;
 // A client that has not taken its answer for so long may lose it to somebody who comes now.
 constexpr std::chrono::seconds reader_patience{1};
 // Descriptors that are left to everybody else: the database, the executors, their children. Of few
-// a quarter.
+// the half.
 constexpr rlim_t descriptors_reserved = 64;
+// Clients can bring a failure about again and again; it is said once in so long.
+constexpr std::chrono::minutes failure_told_every{1};
 
-// Connections with a descriptor from here on are too many: it is always the lowest that is free.
-int descriptors_for_connections() {
+// As many connections as are wanted, or as there are descriptors for.
+std::size_t connections_for(std::size_t wanted) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > std::numeric_limits<int>::max()) {
-    return std::numeric_limits<int>::max();
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return wanted;
   }
-  return static_cast<int>(limit.rlim_cur - std::min(descriptors_reserved, limit.rlim_cur / 4));
+  return std::min<std::size_t>(wanted,
+                               limit.rlim_cur - std::min(descriptors_reserved, limit.rlim_cur / 2));
 }
 
 // The answer to a connection that is one too many. It is written without waiting.
@@ -99,10 +102,10 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   std::set<HttpSession*> sessions_;
   std::uint32_t run_;  // tells the request ids of two runs apart
   std::uint64_t requests_ = 0;
-  bool out_of_descriptors_ = false;
+  std::optional<SteadyTime> failure_told_at_;
   SteadyTime lines_since_{};
   int lines_ = 0;
-  int descriptors_max_ = descriptors_for_connections();
+  std::size_t connections_max_ = connections_for(limits_.connections_max);
 };
 
 error_code HttpServer::Core::listen(const tcp::endpoint& endpoint) {
@@ -152,13 +155,14 @@ asio::awaitable<void> HttpServer::Core::accept_all(std::shared_ptr<Core> self) {
     error_code error;
     self->acceptor_.accept(socket, error);
     if (!error) {
-      self->out_of_descriptors_ = false;
       self->welcome(std::move(socket));
     } else if (error != asio::error::would_block && error != asio::error::connection_aborted &&
                self->acceptor_.is_open()) {
       // Out of descriptors or memory: the connection stays in the queue, and asking again at once
       // would spin at 100 % CPU, unless there is room now.
-      if (!std::exchange(self->out_of_descriptors_, true)) {
+      const SteadyTime now = steady_now();
+      if (!self->failure_told_at_ || now - *self->failure_told_at_ >= failure_told_every) {
+        self->failure_told_at_ = now;
         self->log_.error("http_accept_failed", {{"error", error.message()}});
       }
       const bool has_room = self->make_room();
@@ -171,9 +175,7 @@ asio::awaitable<void> HttpServer::Core::accept_all(std::shared_ptr<Core> self) {
 }
 
 void HttpServer::Core::welcome(tcp::socket socket) {
-  const bool is_full =
-      sessions_.size() >= limits_.connections_max || socket.native_handle() >= descriptors_max_;
-  if (is_full && !make_room()) {
+  if (sessions_.size() >= connections_max_ && !make_room()) {
     error_code ignored;
     socket.non_blocking(true, ignored);
     socket.write_some(asio::buffer(full_house()), ignored);

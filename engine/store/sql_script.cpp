@@ -38,10 +38,11 @@ std::size_t end_of_block_comment(std::string_view script, std::size_t at) {
   return std::min(at, script.size());
 }
 
-// `at`: behind the opening quote.
+// `at`: behind the opening quote. Two quotes are one of the text, behind which backslashes escape
+// as before.
 std::size_t end_of_escape_string(std::string_view script, std::size_t at) {
-  while (at < script.size() && script[at] != '\'') {
-    at += script[at] == '\\' ? 2U : 1U;
+  while (at < script.size() && (script[at] != '\'' || script.substr(at, 2) == "''")) {
+    at += script[at] == '\\' || script[at] == '\'' ? 2U : 1U;
   }
   return std::min(at + 1, script.size());
 }
@@ -64,7 +65,9 @@ std::size_t end_of_quoted(std::string_view script, std::size_t at) {
   }
   if (c == '$') {
     const std::size_t tag_end = script.find('$', at + 1);
-    if (tag_end < script.size() && end_of_name(script, at + 1) > tag_end) {
+    // A number is a parameter's.
+    if (tag_end < script.size() && end_of_name(script, at + 1) > tag_end &&
+        std::isdigit(static_cast<unsigned char>(script[at + 1])) == 0) {
       const std::string_view tag = script.substr(at, tag_end + 1 - at);
       return after(script, tag, tag_end + 1);
     }
@@ -72,8 +75,13 @@ std::size_t end_of_quoted(std::string_view script, std::size_t at) {
   return at;
 }
 
+bool is_space(char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; }
+
+bool is_comment(std::string_view script, std::size_t at) {
+  return script.substr(at, 2) == "--" || script.substr(at, 2) == "/*";
+}
+
 std::string_view trimmed(std::string_view text) {
-  const auto is_space = [](char c) { return std::isspace(static_cast<unsigned char>(c)) != 0; };
   while (!text.empty() && is_space(text.front())) {
     text.remove_prefix(1);
   }
@@ -91,21 +99,30 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
-// The body of a function in SQL, BEGIN ATOMIC … END, has semicolons of its own.
+// The body of a function in SQL, CREATE … BEGIN ATOMIC … END, has semicolons of its own.
 class AtomicBody {
  public:
   void word(std::string_view text) {
     const std::string word = lower_case(text);
     if (depth_ == 0) {
-      depth_ = word == "atomic" && before_ == "begin" ? 1 : 0;
+      is_create_ = is_first_ ? word == "create" : is_create_;
+      depth_ = is_create_ && word == "atomic" && before_ == "begin" ? 1 : 0;
     } else {
       depth_ += word == "case" ? 1 : word == "end" ? -1 : 0;
     }
+    is_first_ = false;
     before_ = word;
+  }
+  // What is no word, blank or comment stands between two words.
+  void other() {
+    is_first_ = false;
+    before_.clear();
   }
   [[nodiscard]] bool is_open() const { return depth_ > 0; }
 
  private:
+  bool is_first_ = true;
+  bool is_create_ = false;
   int depth_ = 0;
   std::string before_;
 };
@@ -114,7 +131,7 @@ class AtomicBody {
 
 std::string_view without_leading_comments(std::string_view statement) {
   statement = trimmed(statement);
-  while (statement.substr(0, 2) == "--" || statement.substr(0, 2) == "/*") {
+  while (is_comment(statement, 0)) {
     statement.remove_prefix(end_of_quoted(statement, 0));
     statement = trimmed(statement);
   }
@@ -133,6 +150,9 @@ std::vector<std::string_view> split_statements(std::string_view script) {
   AtomicBody body;
   for (std::size_t at = 0; at < script.size();) {
     if (const std::size_t end = end_of_quoted(script, at); end != at) {
+      if (!is_comment(script, at)) {
+        body.other();
+      }
       at = end;
     } else if (is_name_character(script[at])) {
       const std::size_t name_end = end_of_name(script, at);
@@ -142,6 +162,9 @@ std::vector<std::string_view> split_statements(std::string_view script) {
       if (script[at] == ';' && !body.is_open()) {
         add_until(at);
         begin = at + 1;
+        body = {};
+      } else if (!is_space(script[at])) {
+        body.other();
       }
       ++at;
     }

@@ -65,8 +65,7 @@ MetricRow row_of(Seen what) {
     case Seen::ready:
       return {"rollbackd_ready", "1 while /readyz says 200."};
     case Seen::problem:
-      return {"rollbackd_problem",
-              "1 while this part has the problem that /readyz names; on a standby, too."};
+      return {"rollbackd_problem", "1 while this part has a problem, as /readyz names it."};
     case Seen::active_rollbacks:
       return {"rollbackd_active_rollbacks", "Rollbacks under way."};
     case Seen::early_waiting:

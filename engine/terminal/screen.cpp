@@ -103,10 +103,9 @@ std::string word(const std::string& text) { return coloured(colour_of(text), tex
 std::string printable(std::string_view text) {
   std::string out;
   while (!text.empty()) {
-    const std::string_view before = text;
     const char32_t c = engine::take_code_point(text);
     const bool is_control = c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029;
-    out += is_control ? " " : std::string{before.substr(0, before.size() - text.size())};
+    engine::append_code_point(out, is_control ? U' ' : c);
   }
   return out;
 }

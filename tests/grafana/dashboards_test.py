@@ -46,101 +46,106 @@ def cells_of(panel):
 
 
 class Layout(unittest.TestCase):
-    def each(self):
-        for dashboard in dashboards():
-            with self.subTest(dashboard.title):
-                yield dashboard
-
     def test_the_three_are_there_under_the_names_that_links_have(self):
         self.assertEqual({one.path.stem: one.raw["uid"] for one in dashboards()}, UIDS)
-        for dashboard in self.each():
-            raw = dashboard.raw
-            self.assertEqual((raw["id"], raw["timezone"], raw["tags"]), (None, "utc", ["rollbackd"]))
-            self.assertLessEqual(39, raw["schemaVersion"])
-            self.assertLess(raw["schemaVersion"], 43, "newer ones are not read by the Grafana that people have")
+        for dashboard in dashboards():
+            with self.subTest(dashboard.title):
+                raw = dashboard.raw
+                self.assertEqual((raw["id"], raw["timezone"], raw["tags"]), (None, "utc", ["rollbackd"]))
+                self.assertLessEqual(39, raw["schemaVersion"])
+                self.assertLess(raw["schemaVersion"], 43, "newer ones are not read by the Grafana that people have")
 
     def test_they_are_written_so_that_a_change_is_a_few_lines(self):
-        for dashboard in self.each():
-            self.assertEqual(dashboard.path.read_text(encoding="utf-8"), canonical(dashboard.raw),
-                             "python3 -B tests/grafana/canonical.py grafana/*.json")
+        for dashboard in dashboards():
+            with self.subTest(dashboard.title):
+                self.assertEqual(dashboard.path.read_text(encoding="utf-8"), canonical(dashboard.raw),
+                                 "python3 -B tests/grafana/canonical.py grafana/*.json")
 
     def test_panels_fill_the_grid_and_none_lies_on_another(self):
-        for dashboard in self.each():
-            taken = {}
-            for panel in dashboard.panels:
-                for cell in cells_of(panel):
-                    self.assertNotIn(cell, taken, f"{panel.title} lies on {taken.get(cell)}")
-                    self.assertLess(cell[0], COLUMNS, panel.title)
-                    taken[cell] = panel.title
-            bottom = max(y for _, y in taken) + 1
-            self.assertEqual(len(taken), COLUMNS * bottom, "a hole, which Grafana would fill by moving panels")
-            places = [(one.raw["gridPos"]["y"], one.raw["gridPos"]["x"]) for one in dashboard.panels]
-            self.assertEqual(places, sorted(places), "the order of the file is not that of the screen")
-            identifiers = [one.raw["id"] for one in dashboard.panels]
-            self.assertEqual(len(set(identifiers)), len(identifiers))
+        for dashboard in dashboards():
+            with self.subTest(dashboard.title):
+                taken = {}
+                for panel in dashboard.panels:
+                    for cell in cells_of(panel):
+                        self.assertNotIn(cell, taken, f"{panel.title} lies on {taken.get(cell)}")
+                        self.assertLess(cell[0], COLUMNS, panel.title)
+                        taken[cell] = panel.title
+                bottom = max(y for _, y in taken) + 1
+                self.assertEqual(len(taken), COLUMNS * bottom, "a hole, which Grafana would fill by moving panels")
+                places = [(one.raw["gridPos"]["y"], one.raw["gridPos"]["x"]) for one in dashboard.panels]
+                self.assertEqual(places, sorted(places), "the order of the file is not that of the screen")
+                identifiers = [one.raw["id"] for one in dashboard.panels]
+                self.assertEqual(len(set(identifiers)), len(identifiers))
 
     def test_every_panel_says_how_to_read_it(self):
         titles = set()
-        for dashboard in self.each():
-            for panel in dashboard.shown():
-                self.assertGreaterEqual(len(panel.description), 20, panel.title)
-                self.assertTrue(panel.description.endswith("."), panel.title)
-                self.assertNotIn((dashboard.title, panel.title), titles)
-                titles.add((dashboard.title, panel.title))
+        for dashboard in dashboards():
+            with self.subTest(dashboard.title):
+                for panel in dashboard.shown():
+                    self.assertGreaterEqual(len(panel.description), 20, panel.title)
+                    self.assertTrue(panel.description.endswith("."), panel.title)
+                    self.assertNotIn((dashboard.title, panel.title), titles)
+                    titles.add((dashboard.title, panel.title))
 
     def test_every_panel_has_a_unit_and_thresholds(self):
-        for dashboard in self.each():
-            for panel in dashboard.shown():
-                self.assertTrue(panel.defaults.get("unit"), panel.title)
-                steps = panel.defaults["thresholds"]["steps"]
-                self.assertIsNone(steps[0]["value"], panel.title)
-                values = [step["value"] for step in steps[1:]]
-                self.assertEqual(values, sorted(set(values)), panel.title)
+        for dashboard in dashboards():
+            with self.subTest(dashboard.title):
+                for panel in dashboard.shown():
+                    self.assertTrue(panel.defaults.get("unit"), panel.title)
+                    steps = panel.defaults["thresholds"]["steps"]
+                    self.assertIsNone(steps[0]["value"], panel.title)
+                    values = [step["value"] for step in steps[1:]]
+                    self.assertEqual(values, sorted(set(values)), panel.title)
 
     def test_deployments_and_rollbacks_are_marked_wherever_time_is_the_axis(self):
-        for dashboard in self.each():
-            if any(panel.type == "timeseries" for panel in dashboard.panels):
-                self.assertEqual([one["name"] for one in dashboard.raw["annotations"]["list"]],
-                                 ["Deployments", "Rollbacks"])
+        for dashboard in dashboards():
+            with self.subTest(dashboard.title):
+                if any(panel.type == "timeseries" for panel in dashboard.panels):
+                    self.assertEqual([one["name"] for one in dashboard.raw["annotations"]["list"]],
+                                     ["Deployments", "Rollbacks"])
 
     def test_a_link_leads_to_a_dashboard_and_a_variable_that_are_there(self):
         known = {one.raw["uid"]: {v["name"] for v in one.variables} for one in dashboards()}
-        for dashboard in self.each():
-            for uid, variable in re.findall(r"/d/([\w-]+)/[^?\"]*\?var-(\w+)=", dashboard.path.read_text()):
-                self.assertIn(variable, known[uid])
+        for dashboard in dashboards():
+            with self.subTest(dashboard.title):
+                for uid, variable in re.findall(r"/d/([\w-]+)/[^?\"]*\?var-(\w+)=", dashboard.path.read_text()):
+                    self.assertIn(variable, known[uid])
 
 
 class Queries(unittest.TestCase):
-    def each(self):
+    @staticmethod
+    def each():
         for dashboard in dashboards():
             for target in dashboard.targets() + dashboard.annotations:
-                with self.subTest(dashboard.title, query=target.of):
-                    yield dashboard, target
+                yield dashboard, target
 
     def test_every_variable_is_one(self):
         for dashboard, target in self.each():
-            names = {one["name"] for one in dashboard.variables} | set(TIME_VARIABLES)
-            text = MACRO.sub("", target.text).replace("$re$", "") if target.is_sql else target.text
-            used = {found[0] or found[2] for found in VARIABLE.findall(text)}
-            self.assertLessEqual(used, names)
-            self.assertIn(target.raw["datasource"]["uid"].strip("${}"), names)
+            with self.subTest(dashboard.title, query=target.of):
+                names = {one["name"] for one in dashboard.variables} | set(TIME_VARIABLES)
+                text = MACRO.sub("", target.text).replace("$re$", "") if target.is_sql else target.text
+                used = {found[0] or found[2] for found in VARIABLE.findall(text)}
+                self.assertLessEqual(used, names)
+                self.assertIn(target.raw["datasource"]["uid"].strip("${}"), names)
 
     def test_a_name_that_people_chose_stays_in_its_place(self):
         """Within SQL they stand as sqlstring, or as a regular expression between $re$ and $re$."""
         for dashboard, target in self.each():
-            if target.is_sql:
-                text = MACRO.sub("", target.text)
-                rest = re.sub(r"\$re\$\^\(\$\{\w+:regex\}\)\$\$re\$|\$\{\w+:sqlstring\}", "", text)
-                self.assertEqual(VARIABLE.findall(rest), [])
+            with self.subTest(dashboard.title, query=target.of):
+                if target.is_sql:
+                    text = MACRO.sub("", target.text)
+                    rest = re.sub(r"\$re\$\^\(\$\{\w+:regex\}\)\$\$re\$|\$\{\w+:sqlstring\}", "", text)
+                    self.assertEqual(VARIABLE.findall(rest), [])
 
     def test_every_metric_exists_and_is_used_as_what_it_is(self):
         types = metric_types()
         for dashboard, target in self.each():
-            for found in () if target.is_sql else SELECTOR.finditer(target.text):
-                name = found.group(1)
-                self.assertIn(name, types)
-                is_ranged = bool(RANGED.search(target.text[:found.start()]))
-                self.assertEqual(types[name] == "counter", is_ranged, f"{name} is a {types[name]}")
+            with self.subTest(dashboard.title, query=target.of):
+                for found in () if target.is_sql else SELECTOR.finditer(target.text):
+                    name = found.group(1)
+                    self.assertIn(name, types)
+                    is_ranged = bool(RANGED.search(target.text[:found.start()]))
+                    self.assertEqual(types[name] == "counter", is_ranged, f"{name} is a {types[name]}")
 
     def test_promql_parses(self):
         promtool = shutil.which("promtool", path=os.environ["PATH"] + f":{ROOT / 'build/tools'}")

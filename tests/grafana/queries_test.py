@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+import time
 import unittest
 
 from incident import ODD_ENVIRONMENT, Incident
@@ -41,47 +42,50 @@ class Queries(unittest.TestCase):
         query = interpolated(target, self.values)
         if target.is_instant:
             return self.incident.prometheus.values(query)
-        return self.incident.prometheus.values(query, self.incident.began, self.incident.ended)
+        return self.incident.prometheus.values(query, self.incident.began, time.time())
 
-    def each(self):
+    @staticmethod
+    def each():
         for dashboard in dashboards():
             for panel in dashboard.shown():
                 for target in panel.targets:
-                    with self.subTest(dashboard.title, panel=panel.title, query=target.raw["refId"]):
-                        yield dashboard, panel, target
+                    yield f"{dashboard.title}: {panel.title}: {target.raw['refId']}", panel, target
 
     def test_every_query_of_sql_gives_data(self):
         asked = 0
-        for _, panel, target in self.each():
-            if target.is_sql:
-                rows = self.rows(target)
-                self.assertTrue(rows, "no row")
-                self.assertTrue(any(value is not None for row in rows for value in row.values()), "only nulls")
-                if panel.type == "stat":
-                    self.assertTrue(all(value is not None for value in rows[0].values()), rows[0])
-                asked += 1
+        for place, panel, target in self.each():
+            with self.subTest(place):
+                if target.is_sql:
+                    rows = self.rows(target)
+                    self.assertTrue(rows, "no row")
+                    self.assertTrue(any(value is not None for row in rows for value in row.values()), "only nulls")
+                    if panel.type == "stat":
+                        self.assertTrue(all(value is not None for value in rows[0].values()), rows[0])
+                    asked += 1
         self.assertGreater(asked, 20)
 
     def test_every_query_of_prometheus_gives_data(self):
         asked = 0
-        for _, _, target in self.each():
-            if not target.is_sql:
-                values = self.series(target)
-                self.assertTrue([value for value in values if value != "NaN"], interpolated(target, self.values))
-                asked += 1
+        for place, _, target in self.each():
+            with self.subTest(place):
+                if not target.is_sql:
+                    values = self.series(target)
+                    self.assertTrue([value for value in values if value != "NaN"], interpolated(target, self.values))
+                    asked += 1
         self.assertGreater(asked, 40)
 
     def test_what_a_panel_says_of_a_column_is_about_one_that_is_there(self):
-        for _, panel, target in self.each():
-            if target.is_sql and panel.type != "stat":
-                columns = set(self.rows(target)[0])
-                named = {one["matcher"]["options"] for one in panel.raw["fieldConfig"]["overrides"]}
-                named |= {one["displayName"] for one in panel.raw["options"].get("sortBy", [])}
-                named |= {panel.raw["options"].get("xField")} - {None}
-                self.assertLessEqual(named, columns)
-                fields = panel.raw["options"].get("reduceOptions", {}).get("fields")
-                if fields:
-                    self.assertTrue(any(re.search(fields.strip("/"), column) for column in columns), fields)
+        for place, panel, target in self.each():
+            with self.subTest(place):
+                if target.is_sql and panel.type != "stat":
+                    columns = set(self.rows(target)[0])
+                    named = {one["matcher"]["options"] for one in panel.raw["fieldConfig"]["overrides"]}
+                    named |= {one["displayName"] for one in panel.raw["options"].get("sortBy", [])}
+                    named |= {panel.raw["options"].get("xField")} - {None}
+                    self.assertLessEqual(named, columns)
+                    fields = panel.raw["options"].get("reduceOptions", {}).get("fields")
+                    if fields:
+                        self.assertTrue(any(re.search(fields.strip("/"), column) for column in columns), fields)
 
     def test_annotations_have_a_time_and_a_text(self):
         for dashboard in dashboards():

@@ -104,7 +104,7 @@ const std::vector<Row> of_what_is_asked{
      false},
     {"G13", "DELETE /auto-rollback/deployments HTTP/1.1\r\nHost: h\r\n\r\n", 405, "GET, HEAD, POST",
      false},
-    {"G13", "GET /auto-rollbacks HTTP/1.1\r\nHost: h\r\n\r\n", 404, "There are: ", false},
+    {"G13", "GET /auto-rollbacks HTTP/1.1\r\nHost: h\r\n\r\n", 404, "all there are: ", false},
     {"G18", check("", repeated("[", 1025) + repeated("]", 1025)), 400, "Malformed JSON", false},
     {"G18", check("", R"({"deployment_id":1e999})"), 400, "", false},
     {"G18", check("", R"({"deployment_id":18446744073709551616})"), 400, "", false},

@@ -38,9 +38,12 @@ class Pooled {
   std::optional<PgBouncer> pgbouncer;
   Stage stage;
 
+  // Writers hold K shared for as long as their transactions; those are not meant.
   std::string holders_of(std::int64_t key) {
-    return stage.ask("select count(*) from pg_locks where locktype = 'advisory' and objid = " +
-                     std::to_string(key & 0xffffffff));
+    return stage.ask(
+        "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock'"
+        " and objid = " +
+        std::to_string(key & 0xffffffff));
   }
 };
 

@@ -83,10 +83,11 @@ struct Chain {
   HttpStub pager;
   HttpStub channel;
   HttpStub watchdog;
-  Stage stage{std::string{two_ways} + "notify: {discord: {webhook_url: \"" +
-                  discord.url("/api/webhooks/1/x") + "\"}}\n",
-              {},
-              {{"  confirm: 1s\n", "  confirm: 1s\n  max_per_hour: 1\n"}}};
+  Stage stage{
+      std::string{two_ways} + "notify: {discord: {webhook_url: \"" +
+          discord.url("/api/webhooks/1/x") + "\"}}\n",
+      {},
+      {{"  confirm: 1s\n", "  confirm: 1s\n  max_per_hour: 1\n"}, {"window: 2s", "window: 6s"}}};
   Monitoring monitoring{stage.http_port(),
                         "acting-token",
                         {pager.url("/page"), channel.url("/chat"), watchdog.url("/ping")},

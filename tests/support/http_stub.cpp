@@ -123,6 +123,11 @@ HttpStub::~HttpStub() {
 
 std::string HttpStub::url(std::string_view path) const { return url_of(port_, path); }
 
+void HttpStub::always(std::string_view in_target, StubAnswer answer) {
+  const std::lock_guard lock{mutex_};
+  by_target_.emplace_back(in_target, std::move(answer));
+}
+
 void HttpStub::next(StubAnswer answer) {
   const std::lock_guard lock{mutex_};
   answers_.push_back(std::move(answer));
@@ -223,7 +228,12 @@ bool HttpStub::serve_one(int socket, std::string& received) {
     const std::lock_guard lock{mutex_};
     reply = otherwise_;
     released = released_;
-    if (!answers_.empty()) {
+    const auto by_target = std::find_if(
+        by_target_.begin(), by_target_.end(),
+        [&](const auto& known) { return request.target.find(known.first) != std::string::npos; });
+    if (by_target != by_target_.end()) {
+      reply = by_target->second;
+    } else if (!answers_.empty()) {
       reply = std::move(answers_.front());
       answers_.pop_front();
     }

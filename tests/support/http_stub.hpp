@@ -61,6 +61,8 @@ class HttpStub {
   // The answers of the requests to come, in order; after them `otherwise`.
   void next(StubAnswer answer);
   void otherwise(StubAnswer answer);
+  // Of every request whose target has this in it, whatever else there is.
+  void always(std::string_view in_target, StubAnswer answer);
   // Lets every answer go that is held.
   void release();
 
@@ -85,6 +87,7 @@ class HttpStub {
   mutable std::condition_variable changed_;
   std::deque<StubAnswer> answers_;
   StubAnswer otherwise_;
+  std::vector<std::pair<std::string, StubAnswer>> by_target_;
   std::vector<StubRequest> requests_;
   std::vector<int> sockets_;
   std::vector<std::thread> threads_;

@@ -72,7 +72,8 @@ std::string local(int port) { return "127.0.0.1:" + std::to_string(port); }
 }  // namespace
 
 bool Monitoring::is_installed() {
-  return !program("prometheus").empty() && !program("prometheus-alertmanager").empty();
+  return !program("prometheus").empty() && !program("prometheus-alertmanager").empty() &&
+         fs::exists("/usr/share/prometheus/alertmanager/default.tmpl");
 }
 
 Monitoring::Monitoring(int daemon_port, const std::string& token, const Receivers& receivers,

@@ -26,6 +26,7 @@ TEST_CASE("migration script: statements end where the server would end them") {
   CHECK(of("drop table a; drop table b;") == "drop table a|drop table b");
   CHECK(of("insert into a values ('x;''y')") == "insert into a values ('x;''y')");
   CHECK(of("select e'it\\'s; one'; select 2") == "select e'it\\'s; one'|select 2");
+  CHECK(of("select e'a''\\'; b'; x") == "select e'a''\\'; b'|x");
   CHECK(of("select date'2020-01-01\\'; select 2") == "select date'2020-01-01\\'|select 2");
   CHECK(of("select \"a;b\"; x") == "select \"a;b\"|x");
   CHECK(of("do $$ begin; end $$; x") == "do $$ begin; end $$|x");
@@ -45,11 +46,27 @@ TEST_CASE("migration script: the body of a function in SQL is one statement") {
 }
 
 TEST_CASE("migration script: what begins or ends a transaction is refused, however it is written") {
-  for (const char* script :
-       {"begin", "BEGIN;", "drop table a; Commit", "start transaction", "end", "rollback",
-        "rollback and chain", "abort", "prepare transaction 'x'", "/* a */ commit",
-        "-- a\n  commit work", "commit/* a */", "prepare /* a */ transaction 'x'",
-        "rollback prepared 'x'", "do $$ $$; commit prepared 'x'", "end work"}) {
+  for (const char* script : {"begin",
+                             "BEGIN;",
+                             "drop table a; Commit",
+                             "start transaction",
+                             "end",
+                             "rollback",
+                             "rollback and chain",
+                             "abort",
+                             "prepare transaction 'x'",
+                             "/* a */ commit",
+                             "-- a\n  commit work",
+                             "commit/* a */",
+                             "prepare /* a */ transaction 'x'",
+                             "select e'a''\\''; commit; select 'x'",
+                             "select $1$; commit; select $1$",
+                             "select begin atomic; commit",
+                             "select 1 as begin; atomic(); commit",
+                             "create view v as select begin, atomic from t; commit",
+                             "rollback prepared 'x'",
+                             "do $$ $$; commit prepared 'x'",
+                             "end work"}) {
     CHECK_MESSAGE(is_refused(script), script);
   }
 }

@@ -335,4 +335,12 @@ TEST_CASE("settings: a file that cannot be read, or that is none, is a problem o
   CHECK(bad(std::string(20'000, '[')).starts_with("f:1:"));
 }
 
+TEST_CASE("settings: a mistake is one line in UTF-8, whatever the file says") {
+  CHECK(bad("mode: \"a\\nb\\e[31m\"").starts_with("f:1:7: mode is \"a?b?[31m\","));
+  const std::string cut = "mode: a" + std::string(58, 'x') + "öö";
+  CHECK(bad(cut).starts_with("f:1:7: mode is \"a" + std::string(58, 'x') + "ö…\","));
+  CHECK(bad("environments: {\"a\\nb\": {mode: x}}")
+            .starts_with("f:1:31: environments.a?b.mode is \"x\","));
+}
+
 }  // namespace rollbackd::engine

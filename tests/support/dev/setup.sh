@@ -14,6 +14,7 @@ declare -A packages=(
   [bench]="wrk hey"
   [model]="spin gcc python3"
   [package]="debhelper dpkg-dev fakeroot lintian mmdebstrap"
+  [fuzz]="clang-14 libclang-rt-14-dev"
   [lint]="clang-14 clang-tidy-14 clang-format-14 shellcheck"
 )
 
@@ -159,10 +160,24 @@ get_browser() {
 # get_program <name> <package> <path in the package> <what for>
 get_program() { get_programs "$2" "$4" "$3"; }
 
+# Debian's Alertmanager does not start without its templates, which it looks for in one place only.
+alertmanager_templates() {
+  local folder=usr/share/prometheus/alertmanager template
+  if [[ -e "/$folder/default.tmpl" ]]; then
+    return
+  fi
+  get_programs prometheus-alertmanager "its templates" "$folder/default.tmpl" "$folder/email.tmpl"
+  as_root=()
+  need_root "the templates of Alertmanager"
+  for template in default.tmpl email.tmpl; do
+    "${as_root[@]}" install -D -m 644 "build/tools/$template" "/$folder/$template"
+  done
+}
+
 setup() {
   local missing group
   for group in "$@"; do
-    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, bench, model, lint, package"
+    [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, bench, model, fuzz, lint, package"
   done
   command -v dpkg-query >/dev/null ||
     fail "this is not Debian: ./dev knows the packages of Debian 12 only" \
@@ -177,6 +192,7 @@ setup() {
     get_programs prometheus "for the tests of metrics, alerts and dashboards" usr/bin/promtool usr/bin/prometheus
     get_programs prometheus-alertmanager "for the tests of metrics and alerts" \
       usr/bin/amtool usr/bin/prometheus-alertmanager
+    alertmanager_templates
     get_program pgbouncer pgbouncer usr/sbin/pgbouncer "for the tests with a pooler in between"
     tests/support/github/openapi/setup.sh
     tests/support/clients/setup.sh
