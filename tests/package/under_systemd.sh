@@ -153,7 +153,7 @@ config 'database: {password_file: /run/credentials/rollbackd.service/pg_password
 drop_in ''
 claim "a credential that the unit does not load is missing" refuses_to_start
 claim "which is 78, too" is ExecMainStatus 78
-claim "and named" status_has 'pg_password", which does not exist, expected a file that holds the secret'
+claim "and named" status_has 'pg_password", which cannot be read (Permission denied)'
 inside sh -c 'mkdir -p /etc/rollbackd/credentials; umask 077; echo secret >/etc/rollbackd/credentials/pg_password'
 drop_in 'LoadCredential=pg_password:/etc/rollbackd/credentials/pg_password'
 claim "one that it loads is read, from a file that only root can read" inside systemctl start rollbackd
