@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/markdown.hpp"
 #include "engine/notify/alert_text.hpp"
-#include "engine/notify/markdown.hpp"
-#include "engine/notify/verdict.hpp"
+#include "engine/outgoing/discord_rest.hpp"
 #include "engine/utf8.hpp"
 #include "rules/invariant.hpp"
 #include "tests/fuzz/answer.hpp"
