@@ -5,7 +5,9 @@
 #include <cstring>
 #include <fstream>
 #include <optional>
+#include <sstream>
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "engine/settings_discord.hpp"
@@ -216,6 +218,38 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+// Sees where a document begins, and nothing of what is in it.
+class DocumentStart final : public YAML::EventHandler {
+ public:
+  std::optional<YAML::Mark> mark;
+
+  void OnDocumentStart(const YAML::Mark& at) override { mark = at; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnAlias(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+  void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {}
+  void OnSequenceStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/,
+                       YAML::anchor_t /*anchor*/, YAML::EmitterStyle::value /*style*/) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {}
+  void OnMapEnd() override {}
+};
+
+// Where a second document begins. Not by YAML::LoadAll(), which never ends on some texts and takes
+// all memory: its parser reports a document without taking anything of it.
+std::optional<YAML::Mark> second_document(const std::string& yaml) {
+  std::istringstream text{yaml};
+  YAML::Parser parser{text};
+  DocumentStart first;
+  DocumentStart second;
+  if (parser.HandleNextDocument(first)) {
+    parser.HandleNextDocument(second);
+  }
+  return second.mark;
+}
+
 // The one document of the text; nothing when there is not exactly one, which is noted.
 std::optional<YAML::Node> parse(std::string_view yaml, SourceFile& source) {
   if (yaml.size() > file_max || !is_utf8(yaml)) {
@@ -226,20 +260,20 @@ std::optional<YAML::Node> parse(std::string_view yaml, SourceFile& source) {
     return std::nullopt;
   }
   try {
-    const auto documents = YAML::LoadAll(std::string{yaml});
-    if (documents.empty() || documents.front().IsNull()) {
+    const YAML::Node document = YAML::Load(std::string{yaml});
+    if (document.IsNull()) {
       // A file cut off by accident must not turn everything back to the defaults.
       source.problems.push_back({0, 0,
                                  "no settings, expected at least one (for the defaults alone, "
                                  "give no file)"});
       return std::nullopt;
     }
-    if (documents.size() > 1) {
-      source.note(documents[1].Mark(), "a second YAML document, expected one");
+    if (const auto second = second_document(std::string{yaml})) {
+      source.note(*second, "a second YAML document, expected one");
     }
-    return documents.front();
+    return document;
   } catch (const YAML::Exception& error) {
-    source.note(error.mark, "no YAML (" + error.msg + "), expected \"key: value\"");
+    source.note(error.mark, "no YAML (" + readable(error.msg) + "), expected \"key: value\"");
     return std::nullopt;
   }
 }

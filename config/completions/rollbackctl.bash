@@ -6,14 +6,14 @@ _rollbackctl() {
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "${COMP_WORDS[i]}" in
-      --branch | --breaker | --commit | --config | --deployment | --environment | --initiated-by | --limit | --override | --reason | --server | --service | --status | --timeout | --token | --version)
+      --api-url | --application | --bot-token-file | --branch | --breaker | --commit | --config | --deployment | --environment | --guild | --initiated-by | --limit | --override | --reason | --server | --service | --status | --timeout | --token | --version)
         case "${COMP_WORDS[i]}" in
           --server | --token | --config) access+=("${COMP_WORDS[i]}" "${COMP_WORDS[i + 1]}") ;;
         esac
         ((i++))
         ;;
       -*) ;;
-      *) [[ "   " != *" $verb "* ]] || verb="${verb:+$verb }${COMP_WORDS[i]}" ;;
+      *) [[ "   discord " != *" $verb "* ]] || verb="${verb:+$verb }${COMP_WORDS[i]}" ;;
     esac
   done
   case "$verb $before" in
@@ -117,6 +117,26 @@ _rollbackctl() {
       :
       return
       ;;
+    "discord register --config")
+      :
+      return
+      ;;
+    "discord register --application")
+      :
+      return
+      ;;
+    "discord register --guild")
+      :
+      return
+      ;;
+    "discord register --bot-token-file")
+      :
+      return
+      ;;
+    "discord register --api-url")
+      :
+      return
+      ;;
     *" --server")
       :
       return
@@ -175,12 +195,18 @@ _rollbackctl() {
       "gate")
         mapfile -t COMPREPLY < <(compgen -W "-h --help --json --timeout -V --version --server --token --config" -- "$word")
         ;;
+      "discord")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help -V --version --server --token --config" -- "$word")
+        ;;
+      "discord register")
+        mapfile -t COMPREPLY < <(compgen -W "-h --help --config --application --guild --bot-token-file --api-url --print --json -V --version --server --token" -- "$word")
+        ;;
     esac
     return
   fi
   case "$verb" in
     "")
-      mapfile -t COMPREPLY < <(compgen -W "status watch check deployments history show rollback approve abort pause resume record gate" -- "$word")
+      mapfile -t COMPREPLY < <(compgen -W "status watch check deployments history show rollback approve abort pause resume record gate discord" -- "$word")
       ;;
     "status")
       :
@@ -220,6 +246,12 @@ _rollbackctl() {
       ;;
     "gate")
       mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete deployments 2>/dev/null | cut -f1)" -- "$word")
+      ;;
+    "discord")
+      mapfile -t COMPREPLY < <(compgen -W "register" -- "$word")
+      ;;
+    "discord register")
+      :
       ;;
   esac
 }

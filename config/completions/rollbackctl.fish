@@ -20,7 +20,7 @@ function __rollbackctl_at
     for word in $words[2..-1]
         if test $skip = 1
             set skip 0
-        else if contains -- $word --branch --breaker --commit --config --deployment --environment --initiated-by --limit --override --reason --server --service --status --timeout --token --version
+        else if contains -- $word --api-url --application --bot-token-file --branch --breaker --commit --config --deployment --environment --guild --initiated-by --limit --override --reason --server --service --status --timeout --token --version
             set skip 1
         else if not string match -q -- '-*' $word
             set -a found $word
@@ -53,6 +53,7 @@ complete -c rollbackctl -n '__rollbackctl_at 0' -a pause -d 'the emergency stop:
 complete -c rollbackctl -n '__rollbackctl_at 0' -a resume -d 'end the pause, or close a breaker'
 complete -c rollbackctl -n '__rollbackctl_at 0' -a record -d 'record a deployment, or change its status'
 complete -c rollbackctl -n '__rollbackctl_at 0' -a gate -d 'wait out a deployment’s probation (exit code 3: rolled back)'
+complete -c rollbackctl -n '__rollbackctl_at 0' -a discord -d 'the commands in Discord'
 complete -c rollbackctl -n '__rollbackctl_at 100 status' -l json -d 'print what the daemon answered'
 complete -c rollbackctl -n '__rollbackctl_at 100 watch' -l json -d 'print what the daemon answered'
 complete -c rollbackctl -n '__rollbackctl_at 100 check' -l json -d 'print what the daemon answered'
@@ -100,3 +101,11 @@ complete -c rollbackctl -n '__rollbackctl_at 100 record' -l deployment -d 'chang
 complete -c rollbackctl -n '__rollbackctl_at 100 gate' -l json -d 'print what the daemon answered'
 complete -c rollbackctl -n '__rollbackctl_at 100 gate' -l timeout -d 'for example 6m' -x
 complete -c rollbackctl -n '__rollbackctl_at 1 gate' -x -a '(__rollbackctl_asked deployments)'
+complete -c rollbackctl -n '__rollbackctl_at 1 discord' -a register -d 'put the commands into the server, in place of this application’s own there'
+complete -c rollbackctl -n '__rollbackctl_at 101 discord register' -l config -d 'rollbackd’s configuration; only its section discord is read' -x
+complete -c rollbackctl -n '__rollbackctl_at 101 discord register' -l application -d 'instead of discord.application_id' -x
+complete -c rollbackctl -n '__rollbackctl_at 101 discord register' -l guild -d 'instead of discord.guild_id' -x
+complete -c rollbackctl -n '__rollbackctl_at 101 discord register' -l bot-token-file -d 'instead of discord.bot_token_file' -x
+complete -c rollbackctl -n '__rollbackctl_at 101 discord register' -l api-url -d 'instead of discord.api_url' -x
+complete -c rollbackctl -n '__rollbackctl_at 101 discord register' -l print -d 'print what would be sent, and send nothing'
+complete -c rollbackctl -n '__rollbackctl_at 101 discord register' -l json -d 'print what Discord answered'

@@ -43,6 +43,7 @@ _rollbackctl() {
         'resume:end the pause, or close a breaker'
         'record:record a deployment, or change its status'
         'gate:wait out a deployment’s probation (exit code 3\: rolled back)'
+        'discord:the commands in Discord'
       )
       _describe verb verbs
       ;;
@@ -61,6 +62,7 @@ _rollbackctl() {
         resume) _rollbackctl_resume ;;
         record) _rollbackctl_record ;;
         gate) _rollbackctl_gate ;;
+        discord) _rollbackctl_discord ;;
       esac
       ;;
   esac
@@ -250,6 +252,45 @@ _rollbackctl_gate() {
     '--json[print what the daemon answered]' \
     '--timeout[for example 6m]:timeout: ' \
     ':deployment: _rollbackctl_asked deployments'
+}
+
+_rollbackctl_discord() {
+  local context state line
+  typeset -A opt_args
+  _arguments -C \
+    '-h[Print this help message and exit]' \
+    '--help[Print this help message and exit]' \
+    '1: :->verb' '*:: :->arguments'
+  case $state in
+    verb)
+      local -a verbs=(
+        'register:put the commands into the server, in place of this application’s own there'
+      )
+      _describe verb verbs
+      ;;
+    arguments)
+      case $line[1] in
+        register) _rollbackctl_discord_register ;;
+      esac
+      ;;
+  esac
+}
+
+_rollbackctl_discord_register() {
+  _arguments -S \
+    '-V[Display program version information and exit]' \
+    '--version[Display program version information and exit]' \
+    '--server[default\: ROLLBACKD_SERVER, else http\://127.0.0.1\:9641]:server: ' \
+    '--token[default\: ROLLBACKD_TOKEN]:token: ' \
+    '-h[Print this help message and exit]' \
+    '--help[Print this help message and exit]' \
+    '--config[rollbackd’s configuration; only its section discord is read]:config: ' \
+    '--application[instead of discord.application_id]:application: ' \
+    '--guild[instead of discord.guild_id]:guild: ' \
+    '--bot-token-file[instead of discord.bot_token_file]:bot-token-file: ' \
+    '--api-url[instead of discord.api_url]:api-url: ' \
+    '--print[print what would be sent, and send nothing]' \
+    '--json[print what Discord answered]'
 }
 
 _rollbackctl "$@"

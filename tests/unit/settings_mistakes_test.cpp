@@ -53,7 +53,7 @@ const std::vector<BadInput> bad_shape{
     {"http: [1]", "f:1:7: http is a list, expected keys and values"},
     {"http: yes", "f:1:7: http is a single value, expected keys and values"},
     {"triggers:", "f:1:1: triggers is empty, expected a list of triggers ([] for none)"},
-    {"mode: auto\n---\nmode: auto", "f:3:1: a second YAML document, expected one"},
+    {"mode: auto\n---\nmode: auto", "f:2:1: a second YAML document, expected one"},
     {"mode: [auto", "f:1:1: no YAML (end of sequence flow not found), expected \"key: value\""},
     {"? [a]\n: 1", "f:1:3: a key that is no text, expected a name"},
     {"rollback:\n  verify: {windw: 1s}",

@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <string>
 
 #include <doctest/doctest.h>
 
@@ -29,6 +31,17 @@ std::vector<std::filesystem::path> corpus_of(const Target& target) {
   return files;
 }
 
+// What is thrown is a finding, too; its input is kept.
+void give(const Target& target, const std::string& input) {
+  try {
+    target.run(input);
+  } catch (const std::exception& thrown) {
+    const auto kept = std::filesystem::temp_directory_path() / (std::string{target.name} + ".fuzz");
+    std::ofstream{kept, std::ios::binary} << input;
+    FAIL(target.name << " threw " << thrown.what() << " at what is in " << kept.string());
+  }
+}
+
 }  // namespace
 
 // A finding ends the program; the last line says with what. FUZZ_RUNS=… and SEED=… go further.
@@ -40,7 +53,7 @@ TEST_CASE("fuzz: every target takes its corpus and what a few thousand mutations
     for (const auto& file : corpus_of(target)) {
       std::cout << "fuzz: " << target.name << ": " << file.filename().string() << std::endl;
       seeds.push_back(content_of(file));
-      target.run(seeds.back());
+      give(target, seeds.back());
     }
     const auto dictionary = folder / "dictionaries" / (std::string{target.name} + ".dict");
     std::vector<std::string> words;
@@ -51,7 +64,7 @@ TEST_CASE("fuzz: every target takes its corpus and what a few thousand mutations
               << " seeds, SEED=" << tests::seed() << std::endl;
     Mutator mutator{seeds, words, tests::seed()};
     for (std::uint64_t run = 0; run < runs; ++run) {
-      target.run(mutator.next());
+      give(target, mutator.next());
     }
   }
 }
