@@ -80,7 +80,6 @@ struct App::Parts final : Inbox, Actions {
   [[nodiscard]] Witnesses witnesses() const {
     return {leadership, control, feed, board, loop, time};
   }
-  [[nodiscard]] std::optional<std::string> other_leader() const;
   std::string scrape(Exposition format);
   void take(const rules::Input& input);
   void arm();
@@ -135,7 +134,7 @@ struct App::Parts final : Inbox, Actions {
   ResponseTimesFeed response_times;
   Leadership leadership;
   DiscordCommands discord{{loop, desk, records, outgoing, log, reactor.get_executor(), wall_now,
-                           [this] { return other_leader(); }},
+                           [this] { return other_leader(witnesses()); }},
                           settings.discord};
   HttpServer http;
   LifeSigns life_signs{Supervisor::of_environment()};
@@ -191,8 +190,8 @@ App::Parts::Parts(const Settings& chosen, const Telemetry& telemetry,
       http{reactor,
            Api{{loop, time, desk, records, reactor.get_executor(),
                 [this](Exposition format) { return scrape(format); },
-                [this] { return readiness_of(witnesses()); }, [this] { return other_leader(); },
-                &discord, &settings.policies},
+                [this] { return readiness_of(witnesses()); },
+                [this] { return other_leader(witnesses()); }, &discord, &settings.policies},
                settings.http.tokens,
                RateSettings::of(settings.http.rate_limit)},
            log, metrics},
@@ -275,10 +274,6 @@ void App::Parts::use(const Settings& changed) {
   if (decides_otherwise) {
     take(rules::PoliciesChanged{settings.policies});
   }
-}
-
-std::optional<std::string> App::Parts::other_leader() const {
-  return leadership.is_leading() ? std::nullopt : std::optional{control.leader()};
 }
 
 Status App::Parts::begin() {

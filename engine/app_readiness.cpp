@@ -69,6 +69,14 @@ std::string status_of(const Witnesses& of) {
          (more == 0 ? "" : "; and " + std::to_string(more) + " more in /readyz");
 }
 
+// Who has lost the database is no standby: the leader that was read last may be itself.
+std::optional<std::string> other_leader(const Witnesses& of) {
+  if (of.leadership.is_leading()) {
+    return std::nullopt;
+  }
+  return of.leadership.is_standby() ? of.control.leader() : std::string{};
+}
+
 bool progresses(const Witnesses& of) {
   const auto wanted = of.loop.wake_at();
   return !wanted || of.time.now() - *wanted < overdue_max;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/board.hpp"
@@ -31,6 +32,10 @@ Metrics::Health health_of(const Readiness& now);
 
 // The same in one line for people, as `systemctl status` shows it.
 std::string status_of(const Witnesses& of);
+
+// Who leads instead of this daemon, as it calls itself, empty where nobody is known to; nothing:
+// this one leads.
+std::optional<std::string> other_leader(const Witnesses& of);
 
 // That the rules are woken when they ask for it: else nothing is judged any more.
 bool progresses(const Witnesses& of);

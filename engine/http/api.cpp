@@ -61,9 +61,10 @@ void append(std::vector<Route>& all, std::vector<Route> more) {
 }
 
 ApiResponse ask_the_leader(const std::string& leader) {
-  return come_back("Not the leader", leader.empty()
-                                         ? "No rollbackd leads at this moment; ask again."
-                                         : "This is a standby; " + leader + " leads. Ask there.");
+  return come_back("Not the leader",
+                   leader.empty()
+                       ? "No rollbackd leads at this moment; ask again. /readyz says why."
+                       : "This is a standby; " + leader + " leads. Ask there.");
 }
 
 }  // namespace
