@@ -22,6 +22,8 @@ using terminal::printable;
 using terminal::text_of;
 
 constexpr const char* default_server = "http://127.0.0.1:9641";
+constexpr const char* a_file =
+    "expected two lines: server: http://… and token: …, or token_file: …";
 
 std::string environment(const char* name) {
   const char* value = std::getenv(name);
@@ -52,6 +54,9 @@ engine::Result<Access> access_of(const std::string& server_flag, const std::stri
   const std::filesystem::path file =
       file_flag.empty() ? usual_config_file() : std::filesystem::path{file_flag};
   std::error_code ignored;
+  if (std::filesystem::is_directory(file, ignored)) {
+    return engine::Error{file.string() + " is a folder", a_file};
+  }
   if (!file_flag.empty() || std::filesystem::exists(file, ignored)) {
     try {
       const YAML::Node node = YAML::LoadFile(file.string());
@@ -76,8 +81,7 @@ engine::Result<Access> access_of(const std::string& server_flag, const std::stri
         }
       }
     } catch (const YAML::Exception& error) {
-      return engine::Error{file.string() + ": " + error.what(),
-                           "expected two lines: server: http://… and token: …, or token_file: …"};
+      return engine::Error{file.string() + ": " + error.what(), a_file};
     }
   }
   Access access;

@@ -160,6 +160,9 @@ TEST_CASE("rollbackctl: no server, a stranger's server, and a file that says whe
   CHECK(run_program({ROLLBACKCTL_PROGRAM, "--config", (folder / "ctl.yaml").string(), "status"},
                     said) == 2);
   CHECK(said.find("unknown key \"sever\"") != std::string::npos);
+  said.clear();
+  CHECK(run_program({ROLLBACKCTL_PROGRAM, "--config", folder.string(), "status"}, said) == 2);
+  CHECK(said.find("is a folder") != std::string::npos);
   std::filesystem::remove_all(folder);
 }
 
