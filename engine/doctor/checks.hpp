@@ -42,5 +42,6 @@ Findings check_github(Patient& patient);
 Findings check_webhook(Patient& patient);
 Findings check_health_url(Patient& patient);
 Findings check_discord(Patient& patient);
+Findings check_discord_commands(Patient& patient);
 
 }  // namespace rollbackd::engine

@@ -1,5 +1,7 @@
 // What is asked elsewhere. Nothing that deploys is asked anything.
 
+#include <array>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <netdb.h>
@@ -8,7 +10,9 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/doctor/checks.hpp"
+#include "engine/outgoing/discord_rest.hpp"
 #include "engine/outgoing/url.hpp"
+#include "engine/settings_values.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -137,6 +141,43 @@ Findings check_discord(Patient& patient) {
   }
   return {failed(said + ", which is no webhook's answer",
                  "notify.discord.webhook_url has to be https://discord.com/api/webhooks/…")};
+}
+
+Findings check_discord_commands(Patient& patient) {
+  const DiscordSettings& wanted = patient.settings.discord;
+  if (!wanted.public_key) {
+    return {skipped("discord is not set: no command is taken")};
+  }
+  if (wanted.bot_token.empty()) {
+    return {skipped("discord.bot_token is not set: the application cannot be asked for")};
+  }
+  HttpRequest request;
+  request.url = wanted.api_url + "/applications/@me";
+  request.deadline = answered_within;
+  request.headers = discord_headers();
+  request.headers.emplace_back("Authorization", "Bot " + wanted.bot_token.reveal());
+  const HttpOutcome outcome = ask_and_wait(std::move(request));
+  if (!outcome.response) {
+    return {failed(outcome.failure.what, "look at the network, the proxy and the name service")};
+  }
+  const HttpResponse& answer = *outcome.response;
+  if (answer.status != 200) {
+    const std::string said = "Discord answers " + std::to_string(answer.status);
+    return {answer.status == 401 ? failed(said + ": the bot's token is not valid",
+                                          "copy it again from the page \"Bot\" of the application")
+                                 : warning(said, "try again later")};
+  }
+  if (text_in(answer, "id") != wanted.application_id) {
+    return {failed("the bot's token is of the application " + text_in(answer, "id"),
+                   "discord.application_id and bot_token have to be of one application")};
+  }
+  std::array<std::uint8_t, 32> key{};
+  if (!read_hex(text_in(answer, "verify_key"), key) || key != *wanted.public_key) {
+    return {failed("discord.public_key is not this application's, so that every command is refused",
+                   "copy it from the page \"General Information\"")};
+  }
+  return {
+      fine("the application \"" + text_in(answer, "name") + "\" signs with discord.public_key")};
 }
 
 }  // namespace rollbackd::engine

@@ -47,6 +47,7 @@ constexpr std::array checks{
     Check{"webhook", check_webhook, false},
     Check{"health_url", check_health_url, false},
     Check{"discord", check_discord, false},
+    Check{"discord_commands", check_discord_commands, false},
     Check{"http", check_http, false},
     Check{"tokens", check_tokens, false},
 };

@@ -103,7 +103,8 @@ TEST_CASE("doctor: a database that is well, without a daemon") {
   CHECK(has(f.about("clock"), "ok: "));
   CHECK(has(f.about("http"), "is free"));
   CHECK(f.with("skipped") == std::set<std::string>{"secrets", "targets", "migration_role", "github",
-                                                   "webhook", "health_url", "discord"});
+                                                   "webhook", "health_url", "discord",
+                                                   "discord_commands"});
 }
 
 TEST_CASE("doctor: each fault of the database is found, with what to do") {
@@ -273,6 +274,34 @@ TEST_CASE("doctor: Discord's webhook is there, gone, or asks to wait") {
   discord.next({429, R"({"retry_after": 2})"});
   CHECK(f.examine(yaml) == 0);
   CHECK(has(f.about("discord"), "warning: Discord answers 429"));
+}
+
+TEST_CASE("doctor: Discord's application is that of token and key") {
+  Examined f;
+  HttpStub discord;
+  const std::string key(64, 'a');
+  const std::string yaml =
+      f.yaml() + "discord: {api_url: \"" + discord.url("/api/v10") + "\", public_key: \"" + key +
+      "\", application_id: \"12345678901234567\", guild_id: \"12345678901234567\","
+      " approver_roles: [\"12345678901234567\"], bot_token: t0ken}\n";
+  const auto application = [](const std::string& id, const std::string& verify_key) {
+    return StubAnswer{
+        200, "{\"id\": \"" + id + R"(", "name": "ops", "verify_key": ")" + verify_key + "\"}"};
+  };
+  discord.next(application("12345678901234567", key));
+  CHECK(f.examine(yaml) == 0);
+  CHECK(has(f.about("discord_commands"), "ok: the application \"ops\" signs"));
+  CHECK(discord.requests().back().header("authorization") == "Bot t0ken");
+  discord.next(application("12345678901234567", std::string(64, 'b')));
+  CHECK(f.examine(yaml) == 1);
+  CHECK(has(f.about("discord_commands"), "public_key is not this application's"));
+  discord.next(application("76543210987654321", key));
+  CHECK(f.examine(yaml) == 1);
+  CHECK(has(f.about("discord_commands"), "of one application"));
+  discord.next({401, R"({"message": "401: Unauthorized"})"});
+  CHECK(f.examine(yaml) == 1);
+  CHECK(has(f.about("discord_commands"), "token is not valid"));
+  CHECK_FALSE(has(f.about("discord_commands"), "t0ken"));
 }
 
 TEST_CASE("doctor: the command has to be there and executable") {
