@@ -5,92 +5,14 @@
 #include <set>
 
 #include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
-#include "tests/support/daemon.hpp"
-#include "tests/support/free_port.hpp"
+#include "tests/support/examined.hpp"
 #include "tests/support/http_stub.hpp"
-#include "tests/support/installed.hpp"
 #include "tests/support/pgbouncer.hpp"
 #include "tests/support/postgres_listener.hpp"
 #include "tests/support/stage.hpp"
 
 using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
-using nlohmann::json;
-
-namespace {
-
-constexpr const char* a_command =
-    "rollback: {executor: command, command: {argv: [/bin/sh, -c, \"true\", \"{version}\"]}}\n";
-
-// What the doctor says of a configuration.
-class Doctor {
- public:
-  explicit Doctor(std::filesystem::path folder) : folder_{std::move(folder)} {}
-
-  // Exit code and findings.
-  int examine(const std::string& yaml) {
-    const std::filesystem::path file = folder_ / "doctor.yaml";
-    std::ofstream{file} << yaml;
-    std::filesystem::permissions(file, std::filesystem::perms{0600});
-    std::string output;
-    const int code =
-        run_program({ROLLBACKD_PROGRAM, "doctor", "--json", "--config", file.string()}, output);
-    said_ = json::parse(output, nullptr, false);
-    INFO(output);
-    REQUIRE(said_.is_object());
-    return code;
-  }
-  // "outcome: text → remedy" of each finding of a check.
-  [[nodiscard]] std::string about(const std::string& check) const {
-    std::string text;
-    for (const json& finding : said_["findings"]) {
-      if (finding.value("check", "") == check) {
-        text += finding.value("outcome", "") + ": " + finding.value("text", "") +
-                (finding["remedy"].is_null() ? "" : " → " + finding.value("remedy", "")) + "\n";
-      }
-    }
-    return text;
-  }
-  // The checks with this outcome.
-  [[nodiscard]] std::set<std::string> with(const std::string& outcome) const {
-    std::set<std::string> checks;
-    for (const json& finding : said_["findings"]) {
-      if (finding.value("outcome", "") == outcome) {
-        checks.insert(finding.value("check", ""));
-      }
-    }
-    return checks;
-  }
-  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
-
- private:
-  std::filesystem::path folder_;
-  json said_;
-};
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
-struct Examined : InstalledPostgres, Doctor {
-  explicit Examined(PostgresOptions options = {})
-      : InstalledPostgres{std::move(options)},
-        Doctor{directory()},
-        http{"http: {listen: \"127.0.0.1:" + std::to_string(free_port()) +
-             "\", tokens: [{name: me, scopes: [rollback], sha256: "
-             "4c5dc9b7708905f77f5e5d16316b5dfb425e68cb326dcd55a860e90a7707031e}]}\n"} {}
-
-  [[nodiscard]] std::string yaml(const std::string& rollback = a_command) const {
-    return "database: {conninfo: \"" + conninfo("rollbackd") + "\"}\n" + http + rollback;
-  }
-  // As the superuser.
-  void sql(const std::string& statement) const { rows(conninfo(), statement); }
-
-  std::string http;
-};
-
-}  // namespace
 
 TEST_CASE("doctor: a database that is well, without a daemon") {
   Examined f;
@@ -259,51 +181,6 @@ TEST_CASE("doctor: files of secrets and of the configuration") {
   CHECK(has(f.about("configuration"), "does not exist"));
 }
 
-TEST_CASE("doctor: Discord's webhook is there, gone, or asks to wait") {
-  Examined f;
-  HttpStub discord;
-  const std::string yaml = f.yaml() + "notify: {discord: {webhook_url: \"" +
-                           discord.url("/api/webhooks/1/token") + "\"}}\n";
-  discord.next({200, R"({"id": "1", "name": "ops", "channel_id": "77"})"});
-  CHECK(f.examine(yaml) == 0);
-  CHECK(has(f.about("discord"), "ok: the webhook \"ops\" is there, of the channel 77"));
-  discord.next({404, R"({"message": "Unknown Webhook"})"});
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("discord"), "make a new one"));
-  CHECK_FALSE(has(f.about("discord"), "token"));
-  discord.next({429, R"({"retry_after": 2})"});
-  CHECK(f.examine(yaml) == 0);
-  CHECK(has(f.about("discord"), "warning: Discord answers 429"));
-}
-
-TEST_CASE("doctor: Discord's application is that of token and key") {
-  Examined f;
-  HttpStub discord;
-  const std::string key(64, 'a');
-  const std::string yaml =
-      f.yaml() + "discord: {api_url: \"" + discord.url("/api/v10") + "\", public_key: \"" + key +
-      "\", application_id: \"12345678901234567\", guild_id: \"12345678901234567\","
-      " approver_roles: [\"12345678901234567\"], bot_token: t0ken}\n";
-  const auto application = [](const std::string& id, const std::string& verify_key) {
-    return StubAnswer{
-        200, "{\"id\": \"" + id + R"(", "name": "ops", "verify_key": ")" + verify_key + "\"}"};
-  };
-  discord.next(application("12345678901234567", key));
-  CHECK(f.examine(yaml) == 0);
-  CHECK(has(f.about("discord_commands"), "ok: the application \"ops\" signs"));
-  CHECK(discord.requests().back().header("authorization") == "Bot t0ken");
-  discord.next(application("12345678901234567", std::string(64, 'b')));
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("discord_commands"), "public_key is not this application's"));
-  discord.next(application("76543210987654321", key));
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("discord_commands"), "of one application"));
-  discord.next({401, R"({"message": "401: Unauthorized"})"});
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("discord_commands"), "token is not valid"));
-  CHECK_FALSE(has(f.about("discord_commands"), "t0ken"));
-}
-
 TEST_CASE("doctor: the command has to be there and executable") {
   Examined f;
   const std::filesystem::path script = f.folder() / "deploy.sh";
@@ -338,68 +215,6 @@ TEST_CASE("doctor: the port is taken by a stranger, or it is ours") {
   const HttpStub stranger;
   CHECK(doctor.examine(yaml(stranger.port())) == 1);
   CHECK(has(doctor.about("http"), "is taken by another program"));
-}
-
-TEST_CASE("doctor: the webhook's host needs an address, and the health_url has to answer") {
-  Examined f;
-  HttpStub health;
-  health.otherwise({503, "no"});
-  const std::string yaml = f.yaml(
-      "rollback: {executor: webhook, webhook: {url: \"https://deploy.invalid/hook\", secret: "
-      "\"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=\"}, verify: {health_url: \"" +
-      health.url() + "\"}}\n");
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("webhook"), "failed: https://deploy.invalid of every service has no address"));
-  CHECK_FALSE(has(f.about("webhook"), "hook\""));
-  CHECK(has(f.about("health_url"),
-            "warning: rollback.verify.health_url of every service answers "
-            "503"));
-}
-
-TEST_CASE("doctor: the workflow exists, is active and takes our inputs") {
-  Examined f;
-  HttpStub github;
-  const std::string yaml = f.yaml("rollback: {executor: github, github: {api_url: \"" +
-                                  github.url("") + "\", repository: a/b, token: ghp_x}}\n");
-  const std::string ours =
-      read_file(std::filesystem::path{ROLLBACKD_SOURCE_DIR} / "config/github/rollback.yml");
-  const auto answers = [&](const std::string& workflow, const std::string& file) {
-    github.next({200, R"({"full_name": "a/b"})"});
-    github.next({200, workflow});
-    github.next({200, file});
-  };
-  const std::string active = R"({"state": "active", "path": ".github/workflows/rollback.yml"})";
-  answers(active, ours);
-  CHECK(f.examine(yaml) == 0);
-  CHECK(has(f.about("github"), "ok: rollback.yml of a/b (every service) is active at main"));
-  CHECK(github.requests().back().target ==
-        "/repos/a/b/contents/.github/workflows/rollback.yml?ref=main");
-  CHECK(github.requests().back().header("authorization") == "Bearer ghp_x");
-
-  std::string lacking = ours;
-  lacking.replace(lacking.find("      not_after: {"), 18, "      after: {");
-  answers(active, lacking);
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("github"), "does not declare the inputs not_after"));
-  CHECK(has(f.about("github"), "demands after"));
-
-  answers(R"({"state": "disabled_manually", "path": ".github/workflows/rollback.yml"})", ours);
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("github"), "is disabled_manually"));
-
-  answers(active, "name: x\non: push\n");
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("github"), "has no workflow_dispatch"));
-
-  github.next({401, R"({"message": "Bad credentials"})"});
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("github"), "the token is wrong, revoked or expired"));
-  CHECK_FALSE(has(f.about("github"), "ghp_x"));
-
-  github.next({200, "{}"});
-  github.next({404, R"({"message": "Not Found"})"});
-  CHECK(f.examine(yaml) == 1);
-  CHECK(has(f.about("github"), "the workflow rollback.yml of a/b"));
 }
 
 TEST_CASE("doctor: people get a line for each check and, below it, what to do") {
