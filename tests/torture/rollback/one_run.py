@@ -284,6 +284,8 @@ class Run:
                 self.hits |= {line.split(" ")[0] for line in daemon.arrivals.read_text().splitlines()}
         self.ledger = self.github("GET")
         self.github("DELETE")
+        # Of one moment: a daemon that has lost its database may lead again meanwhile.
+        self.session.run("begin isolation level repeatable read")
         self.rows = {
             "rollbacks": self.session.rows(
                 "select event_id, status, trigger_type, metadata, rollback_plan->>'replacement_id' as replacement,"
@@ -303,8 +305,9 @@ class Run:
             "leadership": self.session.rows(
                 "select (metadata->>'epoch')::bigint as epoch from ops.roman_events"
                 " where event_type = 'leadership' order by id"),
-            "at_doorbell": self.at_doorbell(),
         }
+        self.session.run("commit")
+        self.rows["at_doorbell"] = self.at_doorbell()
 
     def at_doorbell(self):
         """How many sessions hold the doorbell's lock or wait for it, once what was lost has let go of it.
