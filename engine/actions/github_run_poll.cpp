@@ -95,10 +95,11 @@ void GithubRun::notice(const GithubRunState& state) {
 }
 
 // The answer to the dispatch names one run. Should GitHub have made two of it, the workflow does
-// nothing in the second, and only the first says how the deploy went.
+// nothing in the second, and only the first says how the deploy went. That is asked also of an end
+// that the last look before the deadline has seen.
 void GithubRun::ended_with(const GithubRunState& state) {
   ended_ = state;
-  if (was_listed_ || steady_now() < not_before_ || steady_now() >= give_up_at_) {
+  if (was_listed_ || steady_now() < not_before_) {
     return conclude();
   }
   make_sure();

@@ -220,6 +220,12 @@ TEST_CASE("github: a run that ended while nobody looked is believed, however lon
   GithubStage running{tests::claim_time + rules::minutes{600}};
   running.tells(7, "in_progress");
   CHECK(running.follow(a_follow("7")).outcome == DeployOutcome::timed_out);
+  // Not the second of two, which does nothing and says success.
+  GithubStage second{tests::claim_time + rules::minutes{600}};
+  second.tells(7, "completed", "success");
+  second.lists({7, 6});
+  second.tells(6, "completed", "failure");
+  CHECK(second.follow(a_follow("7")).outcome == DeployOutcome::failed);
 }
 
 TEST_CASE("github: what has to end is cancelled, and told as it ended") {
