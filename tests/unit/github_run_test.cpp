@@ -257,7 +257,10 @@ TEST_CASE("github: what turns up late is cancelled, all of it, and followed to i
   s.lists({});
   s.lists({});
   s.lists({31, 30});
-  s.stub.otherwise({202, R"({"id":30,"status":"completed","conclusion":"cancelled"})"});
+  s.stub.always("/cancel", {202, ""});
+  s.tells(30, "in_progress");
+  s.tells(30, "in_progress");
+  s.stub.otherwise({200, R"({"id":30,"status":"completed","conclusion":"cancelled"})"});
   const auto ended = s.follow(a_follow("", true));
   CHECK(ended.outcome == DeployOutcome::cancelled);
   CHECK(s.asked("POST", "/runs/30/cancel") + s.asked("POST", "/runs/31/cancel") >= 1);
