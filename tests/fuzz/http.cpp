@@ -16,6 +16,7 @@
 #include "tests/fuzz/input.hpp"
 #include "tests/fuzz/promises.hpp"
 #include "tests/support/api_kit.hpp"
+#include "tests/support/fixed_clock.hpp"
 #include "tests/support/http_token.hpp"
 
 namespace rollbackd::fuzz {
@@ -46,11 +47,6 @@ class KnownView final : public tests::EmptyView {
     return {{service, *rules::DeploymentId::parse(known), "v2.5.3", 8.5, 42, {}, {}}};
   }
   [[nodiscard]] rules::Second as_of() const override { return now; }
-};
-
-class FixedClock final : public engine::Clock {
- public:
-  [[nodiscard]] rules::Instant now() const override { return rules::instant_of(fuzz::now); }
 };
 
 // Answers at once, in one of all the ways there are.
@@ -152,7 +148,7 @@ class ReadyArchive final : public engine::Archive {
 // What is there for as long as the fuzzer runs.
 struct World {
   KnownView view;
-  FixedClock clock;
+  tests::FixedClock clock{rules::instant_of(fuzz::now)};
   WillingDesk desk;
   ReadyArchive archive;
   engine::asio::io_context reactor;

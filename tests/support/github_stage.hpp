@@ -11,6 +11,7 @@
 
 #include "engine/actions/github.hpp"
 #include "tests/support/command_stage.hpp"
+#include "tests/support/fixed_clock.hpp"
 #include "tests/support/http_stub.hpp"
 #include "tests/support/recorders.hpp"
 
@@ -22,15 +23,6 @@ inline const std::string marker = "[rb:11111111-1111-1111-1111-111111111111]";
 
 // Must be in no log line and no detail, whatever happens.
 inline const std::string canary_token = "ghp_CanaryCanaryCanary0123456789";
-
-class FixedClock : public engine::Clock {
- public:
-  explicit FixedClock(rules::Instant now) : now_{now} {}
-  [[nodiscard]] rules::Instant now() const override { return now_; }
-
- private:
-  rules::Instant now_;
-};
 
 inline rules::Deploy a_github_deploy() {
   rules::Deploy deploy = a_deploy();

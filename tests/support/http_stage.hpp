@@ -10,6 +10,7 @@
 
 #include "engine/http/server.hpp"
 #include "tests/support/api_kit.hpp"
+#include "tests/support/fixed_clock.hpp"
 #include "tests/support/http_token.hpp"
 #include "tests/support/raw_http.hpp"
 #include "tests/support/recorders.hpp"
@@ -55,11 +56,6 @@ class HttpStage {
   FixedArchive archive;
 
  private:
-  class NoClock final : public engine::Clock {
-   public:
-    [[nodiscard]] rules::Instant now() const override { return {}; }
-  };
-
   engine::Api api(std::function<std::string()> metrics) {
     return {{view_, clock_, desk, archive, reactor_.get_executor(),
              [metrics = std::move(metrics)](engine::Exposition) { return metrics(); },
@@ -73,7 +69,7 @@ class HttpStage {
 
   engine::RateSettings rates_;
   EmptyView view_;
-  NoClock clock_;
+  FixedClock clock_;
   engine::asio::io_context reactor_;
   engine::HttpServer server_;
   std::thread thread_;

@@ -4,6 +4,7 @@
 
 #include "engine/http/api.hpp"
 #include "tests/support/api_kit.hpp"
+#include "tests/support/fixed_clock.hpp"
 #include "tests/support/http_token.hpp"
 #include "tests/support/rules_kit.hpp"
 
@@ -12,11 +13,6 @@ namespace {
 
 using namespace tests;  // NOLINT(google-build-using-namespace)
 using Kind = rules::Answer::Kind;
-
-class StoppedClock final : public Clock {
- public:
-  [[nodiscard]] rules::Instant now() const override { return {}; }
-};
 
 const std::string event = "11111111-2222-3333-4444-555555555555";
 const std::string deployment = "99999999-2222-3333-4444-555555555555";
@@ -34,7 +30,7 @@ rules::Rollback a_rollback() {
 
 struct PeopleStage {
   EmptyView view;
-  StoppedClock clock;
+  FixedClock clock;
   HandDesk desk;
   FixedArchive archive;
   asio::io_context reactor;

@@ -4,6 +4,7 @@
 
 #include "engine/http/target.hpp"
 #include "tests/support/api_kit.hpp"
+#include "tests/support/fixed_clock.hpp"
 
 namespace rollbackd::engine {
 namespace {
@@ -34,11 +35,6 @@ class FakeView final : public tests::EmptyView {
                           .as_of = now};
   bool has = true;
   rules::Second second = now;
-};
-
-class FixedClock final : public Clock {
- public:
-  [[nodiscard]] rules::Instant now() const override { return rules::instant_of(engine::now); }
 };
 
 // SHA-256 of "reader" and of "writer".
@@ -77,7 +73,7 @@ ApiRequest request(std::string_view method, std::string_view path,
 
 struct Stage {
   FakeView view;
-  FixedClock clock;
+  tests::FixedClock clock{rules::instant_of(engine::now)};
   mutable tests::HandDesk desk;
   mutable tests::FixedArchive archive;
   mutable asio::io_context reactor;

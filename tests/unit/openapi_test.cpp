@@ -11,20 +11,16 @@
 #include "engine/version.hpp"
 #include "rules/reason.hpp"
 #include "tests/support/api_kit.hpp"
+#include "tests/support/fixed_clock.hpp"
 
 namespace rollbackd::engine {
 namespace {
 
 using nlohmann::json;
 
-class NoTime final : public Clock {
- public:
-  [[nodiscard]] rules::Instant now() const override { return {}; }
-};
-
 struct Described {
   tests::EmptyView view;
-  NoTime clock;
+  tests::FixedClock clock;
   tests::HandDesk desk;
   tests::FixedArchive archive;
   asio::io_context reactor;
