@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include "engine/reload.hpp"
 #include "engine/settings.hpp"
 #include "engine/settings_reader.hpp"
 #include "engine/settings_values.hpp"
@@ -39,6 +41,14 @@ std::vector<std::string> cells_of(const std::string& line) {
     at = end;
   }
   return cells;
+}
+
+// In one line.
+std::string text_of(const std::filesystem::path& document) {
+  std::ifstream in{std::filesystem::path{ROLLBACKD_SOURCE_DIR} / document};
+  std::string text{std::istreambuf_iterator<char>{in}, {}};
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
 }
 
 std::vector<Row> documented() {
@@ -195,6 +205,29 @@ TEST_CASE("settings, documented: limits are where the table says") {
     CHECK_FALSE_MESSAGE(has_any, row.key << " is a duration without a least one");
   }
   CHECK(limits >= 20);
+}
+
+TEST_CASE("settings, documented: what waits for a restart is what the texts say") {
+  const LoadedSettings wanted = read_settings(
+      "database: {conninfo: host=/elsewhere}\nhttp: {listen: ':1', rate_limit: 1}\n"
+      "feed: {doorbell: off}\ntriggers: [{name: e, signal: errors, window: 120s, above: 5}]\n"
+      "mode: ask\nprobation: 1m\nblame_window: 1m\nrollback: {cooldown: 1m}\n"
+      "environments: {staging: {mode: shadow}}\n");
+  REQUIRE(std::holds_alternative<Settings>(wanted));
+  const Settings running;
+  const Takeover taken = take_over(running, running, std::get<Settings>(wanted));
+  std::string keys;
+  for (const std::string& key : taken.needs_restart) {
+    if (key.find("is new") == std::string::npos) {
+      keys += "`" + key + "`, ";
+    }
+  }
+  CHECK(taken.needs_restart.size() > 3);
+  CHECK(taken.changed.empty());
+  const std::string sentence = keys + "and a window of a new length";
+  CAPTURE(sentence);
+  CHECK(text_of("README.md").find(sentence) != std::string::npos);
+  CHECK(text_of("config/README.md").find(sentence) != std::string::npos);
 }
 
 }  // namespace
