@@ -1,4 +1,4 @@
-"""The daemon of the HTTP benchmark: what it decides it only says (mode shadow), so that nothing is deployed."""
+"""The daemon of the benchmarks over HTTP: what it decides it only says (mode shadow), so that nothing is deployed."""
 
 import hashlib
 import http.client
@@ -28,13 +28,13 @@ USUAL_LIMIT = 1000
 
 
 class Ground:
-    def __init__(self, stage, programs):
+    def __init__(self, stage, programs, postgres_settings=""):
         self.stage = stage
         self.programs = programs
         self.port = free_port()
         self.token = secrets.token_hex(32)
         self.configuration = stage.folder / "rollbackd.yaml"
-        self.postgres = Postgres(stage, with_tcp=False)
+        self.postgres = Postgres(stage, with_tcp=False, more=postgres_settings)
         stage.run([programs / "rollbackd", "install", "--conninfo", self.postgres.conninfo("postgres")],
                   "rollbackd install")
         self.session = Session(self.postgres, "postgres")
@@ -125,6 +125,11 @@ class Ground:
     def processor_seconds(self):
         fields = self.proc("stat").rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def processor_nanoseconds(self):
+        """As the scheduler counts it: exact, where the clock of processor_seconds() ticks every 10 ms."""
+        tasks = pathlib.Path(f"/proc/{self.daemon.popen.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
     def memory_mib(self):
         line = next(line for line in self.proc("status").splitlines() if line.startswith("VmRSS:"))
