@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -84,6 +85,19 @@ TEST_CASE("metrics: as many series with ten thousand deployments of the same ser
     std::ofstream{file} << text;
     CHECK(std::system(("promtool check metrics < " + file).c_str()) == 0);
   }
+}
+
+TEST_CASE("connections: the daemon has as many as the documentation says, and keeps them") {
+  Stage stage;
+  stage.wait_until_watched(stage.deploy("v1"));
+  std::ifstream in{std::string{ROLLBACKD_SOURCE_DIR} + "/config/README.md"};
+  const std::string text{std::istreambuf_iterator<char>{in}, {}};
+  const std::string row = "| connections | ";
+  const std::size_t at = text.find(row);
+  REQUIRE(at != std::string::npos);
+  CHECK(number(stage,
+               "select count(*) from pg_stat_activity where application_name like 'rollbackd %'") ==
+        std::stod(text.substr(at + row.size())));
 }
 
 TEST_CASE("metrics: with nothing happening the daemon asks the database a few times a second") {
