@@ -1,5 +1,7 @@
 #pragma once
 
+#include <map>
+#include <source_location>
 #include <string>
 
 #include "engine/store/schema.hpp"
@@ -36,6 +38,13 @@ struct InstalledPostgres : Postgres {
     install_into(conninfo());
   }
 };
+
+// One for all cases of the calling file.
+inline InstalledPostgres& server_of_file(
+    std::source_location here = std::source_location::current()) {
+  static std::map<std::string, InstalledPostgres> servers;
+  return servers[here.file_name()];
+}
 
 // The same with a good deployment and a bad one after it, of the service `api`.
 struct TwoDeployments : InstalledPostgres {
