@@ -15,6 +15,8 @@
 namespace rollbackd::tests {
 namespace {
 
+struct WatchingRefusedTest;
+
 using namespace std::chrono_literals;
 
 class Warnings : public pqxx::errorhandler {
@@ -30,7 +32,7 @@ class Warnings : public pqxx::errorhandler {
 // The whole text of the error that the call ends with, its hint included; empty: none.
 std::string refusal(const std::string& setup, const std::string& arguments,
                     const std::string& role = "postgres") {
-  const auto connection = connect(server_of_file().conninfo());
+  const auto connection = connect(server_of<WatchingRefusedTest>().conninfo());
   pqxx::work work{*connection};
   work.exec(
       "create schema app; create table app.log (id bigserial, timestamp timestamptz, severity"
@@ -143,7 +145,7 @@ TEST_CASE("what the caller may not do is returned for whoever may") {
 
 TEST_CASE(
     "values that differ only by case, labels that do not exist, and unlogged tables are said") {
-  const auto connection = connect(server_of_file().conninfo());
+  const auto connection = connect(server_of<WatchingRefusedTest>().conninfo());
   Warnings warnings{*connection};
   pqxx::work work{*connection};
   work.exec(

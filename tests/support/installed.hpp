@@ -1,7 +1,5 @@
 #pragma once
 
-#include <map>
-#include <source_location>
 #include <string>
 
 #include "engine/store/schema.hpp"
@@ -39,11 +37,11 @@ struct InstalledPostgres : Postgres {
   }
 };
 
-// One for all cases of the calling file.
-inline InstalledPostgres& server_of_file(
-    std::source_location here = std::source_location::current()) {
-  static std::map<std::string, InstalledPostgres> servers;
-  return servers[here.file_name()];
+// One for all cases of a file, which `File` stands for: any type of its own.
+template <typename File>
+InstalledPostgres& server_of() {
+  static InstalledPostgres started;
+  return started;
 }
 
 // The same with a good deployment and a bad one after it, of the service `api`.
