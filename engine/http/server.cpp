@@ -22,7 +22,6 @@ namespace {
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds accept_pause{200};
 // Refused requests that get a line in the log, unless its level is debug.
 constexpr int lines_a_second = 100;

@@ -17,8 +17,6 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-
 // Room for a header and what a client may send ahead of its turn. Bodies are moved out as they
 // come.
 constexpr std::size_t read_ahead = 8 * 1024;

@@ -14,8 +14,6 @@ using nlohmann::json;
 
 constexpr std::size_t id_shown = 8;
 
-std::string heading(const std::string& text) { return coloured(Colour::bold, text) + "\n"; }
-
 json rows_in(const json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_array() ? *found : json::array();
@@ -26,7 +24,7 @@ double number_in(const json& object, const char* key) {
   return found != object.end() && found->is_number() ? found->get<double>() : 0;
 }
 
-std::string headline(const json& row) {
+std::string deployment_headline(const json& row) {
   const std::string deployed = text_of(row, "deployed_at");
   const std::string replaced = text_of(row, "replaced_at");
   std::string text = coloured(Colour::bold, "Deployment " + text_of(row, "deployment_id")) + "  " +
@@ -137,7 +135,8 @@ std::string nothing_text(const json& row, bool seen) {
 
 std::string deployment_text(const json& row, const json& triggers) {
   const json decisions = rows_in(row, "decisions");
-  std::string text = headline(row) + errors_text(row, triggers) + heading("What was decided");
+  std::string text =
+      deployment_headline(row) + errors_text(row, triggers) + heading("What was decided");
   text += decisions_text(decisions);
   if (!has_decided(decisions)) {
     text += nothing_text(row, was_seen(decisions));

@@ -16,8 +16,6 @@ using nlohmann::json;
 
 constexpr std::size_t hash_shown = 12;
 
-std::string heading(const std::string& text) { return coloured(Colour::bold, text) + "\n"; }
-
 json part(const json& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return found == object.end() ? json{} : *found;
@@ -43,7 +41,7 @@ std::string exactly(const json& value) {
   return value.is_number() && text.ends_with(".0") ? text.substr(0, text.size() - 2) : text;
 }
 
-std::string number_in(const json& object, const char* key) { return shown(part(object, key)); }
+std::string number_text_in(const json& object, const char* key) { return shown(part(object, key)); }
 
 std::string named(const std::string& version, const std::string& commit) {
   return printable(version) + (commit.empty() ? "" : " (" + printable(commit) + ")");
@@ -82,7 +80,7 @@ std::string said_text(const json& metadata, const char* key, const char* verb) {
          clock_text(text_of(said, "at")) + (reason.empty() ? "" : ": " + printable(reason)) + "\n";
 }
 
-std::string headline(const json& row) {
+std::string rollback_headline(const json& row) {
   const json plan = part(row, "rollback_plan");
   const json target = part(plan, "target");
   const json metadata = part(row, "metadata");
@@ -131,13 +129,13 @@ std::string evidence_text(const json& evidence) {
     const bool has_window = window.is_number() && window.get<double>() > 0;
     text += "  " + printable(trigger) + " fired: " + text_of(evidence, "signal") +
             (has_window ? " over " + shown(window) + " s" : std::string{}) + " was " +
-            number_in(evidence, "measured") + ", the limit is " + number_in(evidence, "above") +
-            "\n";
+            number_text_in(evidence, "measured") + ", the limit is " +
+            number_text_in(evidence, "above") + "\n";
   }
-  return text + "  errors in the last minute " + number_in(evidence, "errors_per_minute") +
-         ", in 5 minutes " + number_in(evidence, "recent_errors") + "; connections in use " +
-         number_in(evidence, "connection_utilisation") + " %; entropy " +
-         number_in(evidence, "entropy") + "\n";
+  return text + "  errors in the last minute " + number_text_in(evidence, "errors_per_minute") +
+         ", in 5 minutes " + number_text_in(evidence, "recent_errors") + "; connections in use " +
+         number_text_in(evidence, "connection_utilisation") + " %; entropy " +
+         number_text_in(evidence, "entropy") + "\n";
 }
 
 std::string validation_text(const json& validation) {
@@ -210,11 +208,11 @@ std::string snapshots_text(const json& snapshots) {
   Table table{{"  WHEN", "TYPE", "SCHEMA", "ROWS", "METRICS"}};
   std::set<std::string> schemas;
   for (const json& snapshot : snapshots) {
-    double rows = 0;
+    double counted = 0;
     const json counts = part(snapshot, "table_counts");
     if (counts.is_object()) {
       for (const auto& [table_name, count] : counts.items()) {
-        rows += count.is_number() ? count.get<double>() : 0;
+        counted += count.is_number() ? count.get<double>() : 0;
       }
     }
     std::string metrics;
@@ -229,7 +227,7 @@ std::string snapshots_text(const json& snapshots) {
     schemas.insert(schema);
     table.add({"  " + clock_text(text_of(snapshot, "created_at")),
                text_of(snapshot, "snapshot_type"), schema.empty() ? "-" : printable(schema),
-               counts.is_object() ? rules::number_text(rows) : "-", printable(metrics)});
+               counts.is_object() ? rules::number_text(counted) : "-", printable(metrics)});
   }
   text += table.text();
   return text +
@@ -245,7 +243,7 @@ std::string notifications_text(const json& notifications) {
     const std::string sent = text_of(message, "sent_at");
     const std::string error = text_of(message, "last_error");
     text += "  " + text_of(message, "kind") + ": " +
-            (sent.empty() ? "not delivered, " + number_in(message, "attempts") + " attempts"
+            (sent.empty() ? "not delivered, " + number_text_in(message, "attempts") + " attempts"
                           : "delivered " + clock_text(sent)) +
             (error.empty() ? "" : "; the last error: " + printable(error)) + "\n";
   }
@@ -297,7 +295,8 @@ std::string decisions_text(const json& events) {
 }
 
 std::string rollback_text(const json& row) {
-  std::string text = headline(row) + evidence_text(part(part(row, "rollback_plan"), "evidence")) +
+  std::string text = rollback_headline(row) +
+                     evidence_text(part(part(row, "rollback_plan"), "evidence")) +
                      validation_text(part(row, "constitutional_validation")) + steps_text(row) +
                      snapshots_text(part(row, "snapshots"));
   if (const json decisions = part(row, "decisions"); decisions.is_array() && !decisions.empty()) {

@@ -61,7 +61,7 @@ class Samples {
 void add_answers(Samples& samples) {
   const std::string type = "APIInteractionResponse";
   SetView view;
-  view.set = {a_service("v2.5.3", bad_id, rules::State::firing)};
+  view.set = {a_service("v2.5.3", discord_bad_id, rules::State::firing)};
   samples.add(type, engine::pong_json());
   samples.add(type, engine::deferred_json());
   samples.add(type, engine::notice_json(engine::help_text()));

@@ -66,13 +66,13 @@ std::vector<Row> documented() {
 // "a.b[].c" and a value: {a: {b: [{c: value}]}}
 std::string yaml(const std::string& path, const std::string& value) {
   const std::size_t dot = path.find('.');
-  std::string key = path.substr(0, dot);
+  std::string first = path.substr(0, dot);
   const std::string inner = dot == std::string::npos ? value : yaml(path.substr(dot + 1), value);
-  if (key.ends_with("[]")) {
-    key.resize(key.size() - 2);
-    return "{" + key + ": [" + inner + "]}";
+  if (first.ends_with("[]")) {
+    first.resize(first.size() - 2);
+    return "{" + first + ": [" + inner + "]}";
   }
-  return "{" + key + ": " + inner + "}";
+  return "{" + first + ": " + inner + "}";
 }
 
 std::vector<std::string> problems_with(const std::string& text) {
