@@ -43,8 +43,7 @@ std::vector<std::string> cells_of(const std::string& line) {
   return cells;
 }
 
-// In one line.
-std::string text_of(const std::filesystem::path& document) {
+std::string in_one_line(const std::filesystem::path& document) {
   std::ifstream in{std::filesystem::path{ROLLBACKD_SOURCE_DIR} / document};
   std::string text{std::istreambuf_iterator<char>{in}, {}};
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -226,8 +225,8 @@ TEST_CASE("settings, documented: what waits for a restart is what the texts say"
   CHECK(taken.changed.empty());
   const std::string sentence = keys + "and a window of a new length";
   CAPTURE(sentence);
-  CHECK(text_of("README.md").find(sentence) != std::string::npos);
-  CHECK(text_of("config/README.md").find(sentence) != std::string::npos);
+  CHECK(in_one_line("README.md").find(sentence) != std::string::npos);
+  CHECK(in_one_line("config/README.md").find(sentence) != std::string::npos);
 }
 
 }  // namespace
