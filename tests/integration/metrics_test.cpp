@@ -87,7 +87,7 @@ TEST_CASE("metrics: as many series with ten thousand deployments of the same ser
   }
 }
 
-TEST_CASE("connections: the daemon has as many as the documentation says, and keeps them") {
+TEST_CASE("connections: the daemon has as many as the documentation says") {
   Stage stage;
   stage.wait_until_watched(stage.deploy("v1"));
   std::ifstream in{std::string{ROLLBACKD_SOURCE_DIR} + "/config/README.md"};
@@ -95,9 +95,14 @@ TEST_CASE("connections: the daemon has as many as the documentation says, and ke
   const std::string row = "| connections | ";
   const std::size_t at = text.find(row);
   REQUIRE(at != std::string::npos);
-  CHECK(number(stage,
-               "select count(*) from pg_stat_activity where application_name like 'rollbackd %'") ==
-        std::stod(text.substr(at + row.size())));
+  const double told = std::stod(text.substr(at + row.size()));
+  double open = 0;
+  eventually("all of them", 20, [&] {
+    open = number(
+        stage, "select count(*) from pg_stat_activity where application_name like 'rollbackd %'");
+    return open >= told;
+  });
+  CHECK(open == told);
 }
 
 TEST_CASE("metrics: with nothing happening the daemon asks the database a few times a second") {
