@@ -124,11 +124,20 @@ Reply Client::ask(engine::HttpRequest request) {
   return reply;
 }
 
+namespace {
+
+Reply only_asked(Reply reply) {
+  reply.in_doubt = false;  // there was nothing to be done
+  return reply;
+}
+
+}  // namespace
+
 Reply Client::get(const std::string& path, std::chrono::seconds deadline) {
   engine::HttpRequest request;
   request.url = path;
   request.deadline = deadline;
-  return ask(std::move(request));
+  return only_asked(ask(std::move(request)));
 }
 
 engine::HttpRequest Client::request_of(std::string_view method, const std::string& path,
@@ -149,7 +158,7 @@ engine::HttpRequest Client::request_of(std::string_view method, const std::strin
 
 Reply Client::send(std::string_view method, const std::string& path, const nlohmann::json& body,
                    std::chrono::seconds deadline, const std::string& prefer) {
-  return ask(request_of(method, path, body, deadline, prefer));
+  return only_asked(ask(request_of(method, path, body, deadline, prefer)));
 }
 
 namespace {

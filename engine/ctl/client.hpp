@@ -57,6 +57,7 @@ class Client {
   explicit Client(Access access);
 
   Reply get(const std::string& path, std::chrono::seconds deadline = std::chrono::seconds{30});
+  // For what only asks, though it has a body.
   Reply send(std::string_view method, const std::string& path, const nlohmann::json& body,
              std::chrono::seconds deadline = std::chrono::seconds{30},
              const std::string& prefer = {});
