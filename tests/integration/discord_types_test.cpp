@@ -96,7 +96,7 @@ void add_messages(Samples& samples) {
 
 TEST_CASE("discord types: every answer, message and command of ours is what Discord takes") {
   const fs::path tools = fs::path{ROLLBACKD_SOURCE_DIR} / "build/tools/discord";
-  if (!fs::exists(tools / "installed.json")) {
+  if (!fs::exists(tools / "package.json")) {
     MESSAGE("skipped: Discord's types are not installed (./dev setup test, where there is npm)");
     return;
   }
