@@ -216,9 +216,9 @@ TEST_CASE("settings, documented: what waits for a restart is what the texts say"
   const Settings running;
   const Takeover taken = take_over(running, running, std::get<Settings>(wanted));
   std::string keys;
-  for (const std::string& key : taken.needs_restart) {
-    if (key.find("is new") == std::string::npos) {
-      keys += "`" + key + "`, ";
+  for (const std::string& waiting : taken.needs_restart) {
+    if (waiting.find("is new") == std::string::npos) {
+      keys += "`" + waiting + "`, ";
     }
   }
   CHECK(taken.needs_restart.size() > 3);
