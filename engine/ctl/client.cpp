@@ -4,12 +4,14 @@
 #include <filesystem>
 #include <iostream>
 #include <optional>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
+#include "engine/foreign_json.hpp"
 #include "engine/secret_file.hpp"
-#include "engine/terminal/near.hpp"
+#include "engine/terminal/json_parts.hpp"
 #include "engine/terminal/reason_text.hpp"
 #include "engine/terminal/screen.hpp"
 #include "rules/preconditions.hpp"
@@ -18,7 +20,10 @@ namespace rollbackd::ctl {
 namespace {
 
 using terminal::age;
+using terminal::part;
 using terminal::printable;
+using terminal::rows_of;
+using terminal::shown_of;
 using terminal::text_of;
 
 constexpr const char* default_server = "http://127.0.0.1:9641";
@@ -130,7 +135,8 @@ Reply Client::send(std::string_view method, const std::string& path, const nlohm
   engine::HttpRequest request;
   request.method = std::string{method};
   request.url = path;
-  request.body = body.dump();
+  // What was typed may be no UTF-8.
+  request.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   request.headers.emplace_back("Content-Type", "application/json");
   if (!prefer.empty()) {
     request.headers.emplace_back("Prefer", prefer);
@@ -140,16 +146,18 @@ Reply Client::send(std::string_view method, const std::string& path, const nlohm
   return ask(std::move(request));
 }
 
+void Client::wait(std::chrono::milliseconds pause) { std::this_thread::sleep_for(pause); }
+
 namespace {
 
 // What a person can do about a violation, beside another deployment: some can be set aside.
 void say_violations(const nlohmann::json& validation) {
-  for (const auto& check : validation.value("checks", nlohmann::json::array())) {
+  for (const auto& check : rows_of(validation, "checks")) {
     if (text_of(check, "outcome") != "violation") {
       continue;
     }
     const std::string name = text_of(check, "name");
-    std::cerr << "  " << name << ": " << printable(text_of(check, "text")) << '\n';
+    std::cerr << "  " << printable(name) << ": " << shown_of(check, "text") << '\n';
     const auto reason = rules::reason_named(name);
     if (reason && rules::may_be_overridden(*reason)) {
       std::cerr << "    With a token of the scope override: --override " << name
@@ -167,18 +175,16 @@ void say_what_was_said(const nlohmann::json& body) {
   if (error == "Paused") {
     const std::string by = text_of(body, "paused_by");
     std::cerr << "  by " << (by.empty() ? "somebody" : printable(by)) << " for "
-              << age(text_of(body, "since")) << ": " << printable(text_of(body, "reason"))
+              << age(text_of(body, "since")) << ": " << shown_of(body, "reason")
               << "\n  `rollbackctl resume` ends it for all; with a token of the scope override "
                  "--override paused rolls back through it.\n";
   } else if (!details.empty() && details != error) {
     std::cerr << "  " << printable(details) << '\n';
   }
-  if (const std::string event = text_of(body, "event_id"); !event.empty()) {
+  if (const std::string event = shown_of(body, "event_id"); !event.empty()) {
     std::cerr << "  rollbackctl show " << event << '\n';
   }
-  if (body.contains("validation") && body["validation"].is_object()) {
-    say_violations(body["validation"]);
-  }
+  say_violations(part(body, "validation"));
 }
 
 }  // namespace
@@ -189,8 +195,8 @@ int complain(const Client& client, const Reply& reply) {
               << "\n  Is it running? Say where with --server or ROLLBACKD_SERVER.\n";
     return exit_no_server;
   }
-  const auto body = nlohmann::json::parse(reply.body, nullptr, false);
-  if (text_of(body, "error").empty()) {
+  const auto body = engine::foreign_json(reply.body);
+  if (reply.is_good() || text_of(body, "error").empty()) {
     std::cerr << "rollbackctl: " << client.server() << " answers " << reply.status
               << ", not as rollbackd does\n  Is it rollbackd's address? Say where with --server or "
                  "ROLLBACKD_SERVER.\n";

@@ -53,25 +53,33 @@ struct Reply {
 class Client {
  public:
   explicit Client(Access access);
+  virtual ~Client() = default;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
 
   Reply get(const std::string& path, std::chrono::seconds deadline = std::chrono::seconds{30});
   Reply send(std::string_view method, const std::string& path, const nlohmann::json& body,
              std::chrono::seconds deadline = std::chrono::seconds{30},
              const std::string& prefer = {});
 
+  // Lets time pass before the next question.
+  virtual void wait(std::chrono::milliseconds pause);
+
   [[nodiscard]] const std::string& server() const { return access_.server; }
   [[nodiscard]] bool wants_json() const { return access_.json; }
 
- private:
-  Reply ask(engine::HttpRequest request);
+ protected:
+  virtual Reply ask(engine::HttpRequest request);
 
+ private:
   Access access_;
   engine::asio::io_context reactor_;
   engine::HttpClient http_;
 };
 
 // Says on stderr what was wrong with an answer and what can be done, with the server's own words
-// where there are some, and gives the exit code for it.
+// where there are some, and gives the exit code for it. Of a good answer: that it is none of
+// rollbackd's.
 int complain(const Client& client, const Reply& reply);
 
 // A text with everything that is no letter, digit, '-', '.', '_' or '~' as %XX.

@@ -32,10 +32,11 @@ Colour colour_of(std::string_view word);
 // The text in this colour where standard output is a terminal and NO_COLOR is not set.
 std::string coloured(Colour colour, const std::string& text);
 
-// Texts from the database may hold anything; a terminal obeys control characters.
+// Texts from the database may hold anything; a terminal obeys control characters, and people read
+// what an override of the writing direction makes of a line. One line without them.
 std::string printable(std::string_view text);
 
-// The word in its colour.
+// The word, printable, in its colour.
 std::string word(const std::string& text);
 
 // A line that is renewed in place on a terminal; elsewhere each change is a line of its own.
