@@ -15,7 +15,7 @@ std::size_t token_end(std::string_view text) {
   if (text.front() == '"') {
     std::size_t end = 1;
     while (end < text.size() && text[end] != '"') {
-      end += text[end] == '\\' ? 2 : 1;
+      end += text[end] == '\\' ? 2U : 1U;
     }
     return std::min(end + 1, text.size());
   }

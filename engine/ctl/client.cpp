@@ -191,7 +191,8 @@ void say_what_was_said(const nlohmann::json& body) {
 
 int complain(const Client& client, const Reply& reply) {
   if (reply.status == 0) {
-    std::cerr << "rollbackctl: no rollbackd answers at " << client.server() << ": " << reply.error
+    std::cerr << "rollbackctl: no rollbackd answers at " << client.server() << ": "
+              << printable(reply.error)
               << "\n  Is it running? Say where with --server or ROLLBACKD_SERVER.\n";
     return exit_no_server;
   }
