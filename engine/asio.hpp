@@ -36,4 +36,7 @@ namespace rollbackd::engine {
 
 namespace asio = boost::asio;
 
+// co_await gives (error_code, result) instead of throwing.
+inline constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+
 }  // namespace rollbackd::engine

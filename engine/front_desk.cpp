@@ -40,7 +40,7 @@ void FrontDesk::took(const rules::Input& input) {
 
 void FrontDesk::decided(const rules::Output& output) {
   for (const rules::Answer& answer : output.answers) {
-    if (answer.kind == rules::Answer::Kind::accepted && !output.commits.empty()) {
+    if (answer.kind != rules::Answer::Kind::unavailable && !output.commits.empty()) {
       held_.push_back({output.commits.back().id, answer});
     } else {
       give(answer);

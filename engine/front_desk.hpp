@@ -12,8 +12,9 @@
 namespace rollbackd::engine {
 
 // Takes people's requests to the loop and brings back what became of them: it sees the loop's
-// answers and commits as an observer does. What was accepted is answered when it is committed, and
-// with `unavailable` when it may not have been. Reactor thread only.
+// answers and commits as an observer does. What was accepted, and what was refused and is written
+// down, is answered when it is committed, and with `unavailable` when it may not have been. Reactor
+// thread only.
 class FrontDesk final : public Desk, public Observer {
  public:
   // Ended rollbacks that are still remembered, for who asks right after the end.

@@ -136,7 +136,7 @@ struct IncomingAlert {
 // What one delivery says: of each fingerprint one alert.
 struct AlertDelivery {
   std::vector<IncomingAlert> alerts;
-  std::size_t left_out = 0;  // those that are no service's
+  std::size_t left_out = 0;  // those that are no service's, or were cut off before they came
 };
 
 struct StatusChange {

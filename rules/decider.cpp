@@ -1,6 +1,8 @@
 #include "rules/decider.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "rules/guards.hpp"
 #include "rules/heartbeat.hpp"
@@ -165,6 +167,28 @@ void Decider::welcome(const Deployment& deployment, Instant now, Output& output)
     entries.emplace_back(std::move(alert));
   }
   send(std::move(entries), {*due}, {{}, deployment.id, utilisation, {}, unhealthy}, output);
+}
+
+void Decider::take_up_postponed(const Service& service, Instant now, Output& output) {
+  std::vector<Postponed> due;
+  std::erase_if(postponed_, [&](const Postponed& postponed) {
+    if (postponed.service == service) {
+      due.push_back(postponed);
+    }
+    return postponed.service == service;
+  });
+  for (const Postponed& postponed : due) {
+    Output own;  // whose last transaction keeps the request
+    std::visit(
+        [&](const auto& request) {
+          on(request, now, own);
+          keep_request(request.sender, own);
+        },
+        postponed.request);
+    std::move(own.commits.begin(), own.commits.end(), std::back_inserter(output.commits));
+    std::move(own.actions.begin(), own.actions.end(), std::back_inserter(output.actions));
+    std::move(own.answers.begin(), own.answers.end(), std::back_inserter(output.answers));
+  }
 }
 
 void Decider::send(std::vector<JournalEntry> entries, std::vector<Action> then, Sent sent,

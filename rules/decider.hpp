@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <variant>
 #include <vector>
 
 #include "rules/execution.hpp"
@@ -50,6 +51,12 @@ class Decider {
     std::optional<int> claims;  // so far, when it was said; nothing: not known
     std::optional<DeployStarted> started;
     std::optional<DeployEnded> ended;
+  };
+  // Asked about a service's rollback while nobody knows whether its last transaction was written:
+  // an answer would tell of what may never have been.
+  struct Postponed {
+    Service service;
+    std::variant<ManualRequest, ApproveRequest, AbortRequest> request;
   };
   // A service's current deployment and the rows that fire for it.
   struct Sight {
@@ -114,10 +121,14 @@ class Decider {
   // Whether a proposal ended: what is current has to be judged.
   bool conclude(const Service& service);
   void remember(const JournalRead& journal, Instant now);
-  void forget_journal();
+  void forget_journal(Output& output);
   void note_standing(const Service& service);
   void look_at_control(Instant now, Output& output);
   void approve(Execution& execution, Approval approval, Instant now, Output& output);
+  template <class Request>
+  void postpone(const Service& service, const Request& request, Output& output);
+  void take_up_postponed(const Service& service, Instant now, Output& output);
+  void refuse_postponed(Output& output);
   void answer(RequestId request, Answer::Kind kind, std::optional<Rollback> rollback,
               Output& output) const;
   [[nodiscard]] bool can_answer() const;
@@ -145,6 +156,7 @@ class Decider {
   std::map<Service, Execution> executions_;
   std::map<EventId, LateRun> late_runs_;
   std::map<CommitId, Sent> sent_;
+  std::vector<Postponed> postponed_;
   CommitId last_commit_ = 0;
   Instant now_{};                    // of the last step
   std::set<DeploymentId> verified_;  // PassProbation was sent; the row has not come back yet

@@ -123,7 +123,7 @@ void Decider::on(const CommitDone& done, Instant now, Output& output) {
   const Sent sent = found->second;
   sent_.erase(found);
   if (!done.committed) {
-    forget_journal();
+    forget_journal(output);
     return;
   }
   if (sent.arrival) {
@@ -140,6 +140,7 @@ void Decider::on(const CommitDone& done, Instant now, Output& output) {
   if (sent.execution) {
     executions_.at(*sent.execution).committed();
     const bool judge_anew = conclude(*sent.execution);
+    take_up_postponed(*sent.execution, now, output);  // who stops it comes before its next step
     drive(*sent.execution, now, output);
     drive_late_runs(now, output);
     if (judge_anew) {
@@ -157,12 +158,13 @@ void Decider::on(const CommitDone& done, Instant now, Output& output) {
   }
 }
 
-void Decider::on(const LeadershipLost& /*lost*/, Instant /*now*/, Output& /*output*/) {
+void Decider::on(const LeadershipLost& /*lost*/, Instant /*now*/, Output& output) {
   is_standby_ = true;
-  forget_journal();
+  forget_journal(output);
 }
 
-void Decider::forget_journal() {
+void Decider::forget_journal(Output& output) {
+  refuse_postponed(output);
   for (const auto& [service, execution] : executions_) {
     keep_answers(execution);
   }

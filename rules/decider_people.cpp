@@ -1,6 +1,7 @@
 // The part of the decider that answers people.
 
 #include <algorithm>
+#include <utility>
 
 #include "rules/decider.hpp"
 #include "rules/guards.hpp"
@@ -52,6 +53,22 @@ void Decider::answer(RequestId request, Answer::Kind kind, std::optional<Rollbac
       {request, kind, std::move(rollback), world_.control ? world_.control->pause : Pause{}});
 }
 
+template <class Request>
+void Decider::postpone(const Service& service, const Request& request, Output& output) {
+  if (postponed_.size() >= limits::requests_postponed_max) {
+    return answer(request.request, Answer::Kind::unavailable, {}, output);
+  }
+  postponed_.push_back({service, request});
+}
+
+void Decider::refuse_postponed(Output& output) {
+  for (const Postponed& postponed : std::exchange(postponed_, {})) {
+    const auto number =
+        std::visit([](const auto& known) { return known.request; }, postponed.request);
+    answer(number, Answer::Kind::unavailable, {}, output);
+  }
+}
+
 // Without `confirm`, without guards: a person knows more than a counter. The pause, the laws and
 // the preconditions hold all the same.
 void Decider::on(const ManualRequest& request, Instant now, Output& output) {
@@ -69,7 +86,7 @@ void Decider::on(const ManualRequest& request, Instant now, Output& output) {
   const bool takes_over = active != executions_.end() && active->second.is_proposal() &&
                           active->second.rollback().deployment == request.deployment;
   if (takes_over && active->second.is_committing()) {
-    return answer(request.request, Answer::Kind::unavailable, {}, output);
+    return postpone(deployment->service, request, output);
   }
   const bool under_way = active != executions_.end() && !takes_over;
   Rollback rollback = propose(world_, *deployment, now, last_commit_);
@@ -114,13 +131,15 @@ void Decider::approve(Execution& execution, Approval approval, Instant now, Outp
 }
 
 void Decider::on(const ApproveRequest& request, Instant now, Output& output) {
-  Execution* execution = execution_of(request.event);
-  if (!can_answer() ||
-      (execution != nullptr && execution->is_proposal() && execution->is_committing())) {
+  if (!can_answer()) {
     return answer(request.request, Answer::Kind::unavailable, {}, output);
   }
+  Execution* execution = execution_of(request.event);
   if (execution == nullptr) {
     return answer(request.request, Answer::Kind::unknown_event, {}, output);
+  }
+  if (execution->is_committing()) {
+    return postpone(execution->rollback().service, request, output);
   }
   Rollback rollback = execution->rollback();
   const Deployment* deployment = world_.deployments.find(rollback.deployment);
@@ -158,8 +177,11 @@ void Decider::on(const AbortRequest& request, Instant now, Output& output) {
     return answer(request.request, Answer::Kind::unavailable, {}, output);
   }
   Execution* execution = execution_of(request.event);
-  if (execution == nullptr || execution->rollback().is_over()) {
+  if (execution == nullptr) {
     return answer(request.request, Answer::Kind::unknown_event, {}, output);
+  }
+  if (execution->is_committing()) {
+    return postpone(execution->rollback().service, request, output);
   }
   if (execution->is_dispatched()) {
     return answer(request.request, Answer::Kind::dispatched, execution->rollback(), output);

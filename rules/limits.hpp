@@ -106,6 +106,9 @@ inline constexpr Duration cap_window = minutes{60};
 // Deploys that ended while the journal could not be read, kept until it can.
 inline constexpr std::size_t unclaimed_deploys_max = 64;
 
+// Requests about a rollback of which a transaction is on its way, kept until its outcome is known.
+inline constexpr std::size_t requests_postponed_max = 64;
+
 // Whatever a person or a database row gave us is cut to this before it goes into a record.
 inline constexpr std::size_t detail_text_max = 2000;
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "engine/actions/github_runs.hpp"
+#include "engine/actions/unreachable.hpp"
 #include "engine/json_document.hpp"
 #include "engine/outgoing/url.hpp"
 #include "engine/utf8.hpp"
@@ -21,8 +22,6 @@ constexpr std::string_view details_field = "return_run_details";
 constexpr rules::Duration wait_usual = rules::seconds{60};
 constexpr rules::Duration wait_min = rules::seconds{1};
 constexpr rules::Duration wait_max = rules::minutes{60};
-
-constexpr int doublings_max = 4;  // of the pause after a connection that could not be made: 16 s
 
 // A part of GitHub's message and what to do about it. The first that fits.
 struct Remedy {
@@ -175,7 +174,7 @@ GithubDispatch not_sent(const HttpOutcome& outcome, int unreachable) {
   GithubDispatch dispatch;
   dispatch.kind = GithubDispatch::Kind::refused;
   dispatch.detail = outcome.failure.what;
-  dispatch.retry_after = rules::seconds{1 << std::clamp(unreachable, 0, doublings_max)};
+  dispatch.retry_after = pause_after_unreachable(unreachable);
   return dispatch;
 }
 

@@ -1,12 +1,12 @@
 #include "engine/actions/webhook.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "engine/actions/deploy_values.hpp"
 #include "engine/actions/standard_webhook.hpp"
+#include "engine/actions/unreachable.hpp"
 #include "engine/outgoing/url.hpp"
 #include "engine/time_text.hpp"
 #include "engine/utf8.hpp"
@@ -16,7 +16,6 @@ namespace rollbackd::engine {
 namespace {
 
 constexpr std::size_t excerpt_max = 300;
-constexpr int doublings_max = 4;  // of the pause after a connection that could not be made: 16 s
 
 std::string body_of(const rules::Deploy& deploy, const DeployValues& values, rules::Instant now) {
   nlohmann::ordered_json data;
@@ -136,7 +135,7 @@ void Webhook::ended(const rules::EventId& event, const HttpOutcome& outcome) {
   running_.erase(event);
   const HttpFailure& failure = outcome.failure;
   if (!outcome.response && failure.certainty == HttpFailure::Certainty::not_sent) {
-    const rules::Duration pause = rules::seconds{1 << std::min(unreachable_++, doublings_max)};
+    const rules::Duration pause = pause_after_unreachable(unreachable_++);
     return end(event, rules::DeployOutcome::refused, failure.what, pause);
   }
   unreachable_ = 0;

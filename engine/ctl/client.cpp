@@ -2,8 +2,11 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <iomanip>
 #include <iostream>
 #include <optional>
+#include <random>
+#include <sstream>
 #include <thread>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +14,7 @@
 
 #include "engine/foreign_json.hpp"
 #include "engine/secret_file.hpp"
+#include "engine/steady_time.hpp"
 #include "engine/terminal/json_parts.hpp"
 #include "engine/terminal/reason_text.hpp"
 #include "engine/terminal/screen.hpp"
@@ -116,6 +120,7 @@ Reply Client::ask(engine::HttpRequest request) {
       reply.body = outcome.response->body;
     } else {
       reply.error = outcome.failure.what;
+      reply.in_doubt = outcome.failure.certainty == engine::HttpFailure::Certainty::unknown;
     }
   });
   reactor_.restart();
@@ -123,15 +128,25 @@ Reply Client::ask(engine::HttpRequest request) {
   return reply;
 }
 
+namespace {
+
+Reply only_asked(Reply reply) {
+  reply.in_doubt = false;  // there was nothing to be done
+  return reply;
+}
+
+}  // namespace
+
 Reply Client::get(const std::string& path, std::chrono::seconds deadline) {
   engine::HttpRequest request;
   request.url = path;
   request.deadline = deadline;
-  return ask(std::move(request));
+  return only_asked(ask(std::move(request)));
 }
 
-Reply Client::send(std::string_view method, const std::string& path, const nlohmann::json& body,
-                   std::chrono::seconds deadline, const std::string& prefer) {
+engine::HttpRequest Client::request_of(std::string_view method, const std::string& path,
+                                       const nlohmann::json& body, std::chrono::seconds deadline,
+                                       const std::string& prefer) {
   engine::HttpRequest request;
   request.method = std::string{method};
   request.url = path;
@@ -143,7 +158,79 @@ Reply Client::send(std::string_view method, const std::string& path, const nlohm
   }
   request.deadline = deadline;
   request.once = true;
-  return ask(std::move(request));
+  return request;
+}
+
+Reply Client::send(std::string_view method, const std::string& path, const nlohmann::json& body,
+                   std::chrono::seconds deadline, const std::string& prefer) {
+  return only_asked(ask(request_of(method, path, body, deadline, prefer)));
+}
+
+namespace {
+
+constexpr std::chrono::milliseconds act_again_every{500};
+
+std::string new_key() {
+  std::random_device random;
+  std::ostringstream key;
+  key << "rollbackctl-" << std::hex << std::setfill('0');
+  for (int i = 0; i < 4; ++i) {
+    key << std::setw(8) << random();
+  }
+  return key.str();
+}
+
+std::string error_of(const Reply& reply) {
+  return text_of(engine::foreign_json(reply.body), "error");
+}
+
+bool is_under_way(const Reply& reply) {
+  return reply.status == 409 && error_of(reply) == "Request under way";
+}
+
+// Whether the request may have done, or be doing, what this answer does not tell. A daemon that
+// does not lead has done nothing; 502 and 504 are of a proxy that lost the daemon's answer.
+bool leaves_in_doubt(const Reply& reply) {
+  return (reply.status == 0 && reply.in_doubt) || is_under_way(reply) || reply.status == 502 ||
+         reply.status == 504 || (reply.status == 503 && error_of(reply) != "Not the leader");
+}
+
+// Whether another answer may come: also none, once one was lost with a daemon that restarts.
+bool may_change(const Reply& reply, bool in_doubt) {
+  return leaves_in_doubt(reply) || reply.status == 503 ||
+         (in_doubt && (reply.status == 0 || reply.status == 429));
+}
+
+}  // namespace
+
+Reply Client::act(std::string_view method, const std::string& path, const nlohmann::json& body,
+                  std::chrono::seconds deadline, const std::string& prefer) {
+  engine::HttpRequest request = request_of(method, path, body, deadline, prefer);
+  request.headers.emplace_back("Idempotency-Key", new_key());
+  Reply reply = ask(request);
+  bool in_doubt = leaves_in_doubt(reply);
+  if (!may_change(reply, in_doubt)) {
+    return reply;
+  }
+  const std::string error = reply.status == 0 ? reply.error : error_of(reply);
+  std::cerr << "rollbackctl: " << server() << " does not say what became of it ("
+            << (error.empty() ? std::to_string(reply.status) : printable(error))
+            << "); asking again for up to " << act_again_for.count()
+            << " s, in such a way that it is done once\n";
+  const engine::SteadyTime until = engine::steady_now() + act_again_for;
+  for (auto waited = act_again_every;
+       may_change(reply, in_doubt) && waited <= act_again_for && engine::steady_now() < until;
+       waited += act_again_every) {
+    wait(act_again_every);
+    reply = ask(request);
+    in_doubt = in_doubt || leaves_in_doubt(reply);
+  }
+  reply.in_doubt = in_doubt && may_change(reply, in_doubt);
+  return reply;
+}
+
+bool was_done_before(const Reply& reply) {
+  return reply.status == 409 && error_of(reply) == "Carried out before";
 }
 
 void Client::wait(std::chrono::milliseconds pause) { std::this_thread::sleep_for(pause); }
@@ -165,6 +252,13 @@ void say_violations(const nlohmann::json& validation) {
     } else if (reason) {
       std::cerr << "    " << text_of(*reason).remedy << '\n';
     }
+  }
+}
+
+void say_doubt(const Reply& reply) {
+  if (reply.in_doubt) {
+    std::cerr << "  It may have been done all the same: `rollbackctl status` and `rollbackctl "
+                 "history` show it as soon as the daemon answers.\n";
   }
 }
 
@@ -194,6 +288,7 @@ int complain(const Client& client, const Reply& reply) {
     std::cerr << "rollbackctl: no rollbackd answers at " << client.server() << ": "
               << printable(reply.error)
               << "\n  Is it running? Say where with --server or ROLLBACKD_SERVER.\n";
+    say_doubt(reply);
     return exit_no_server;
   }
   const auto body = engine::foreign_json(reply.body);
@@ -201,6 +296,7 @@ int complain(const Client& client, const Reply& reply) {
     std::cerr << "rollbackctl: " << client.server() << " answers " << reply.status
               << ", not as rollbackd does\n  Is it rollbackd's address? Say where with --server or "
                  "ROLLBACKD_SERVER.\n";
+    say_doubt(reply);
     return exit_no_server;
   }
   if (client.wants_json()) {
@@ -212,8 +308,12 @@ int complain(const Client& client, const Reply& reply) {
               << usual_config_file().string() << ".\n";
     return exit_no_server;
   }
+  say_doubt(reply);
   if (reply.status == 503) {
     return exit_no_server;
+  }
+  if (is_under_way(reply)) {
+    return exit_timed_out;
   }
   return reply.status == 403 || reply.status == 404 || reply.status == 409 ? exit_refused
                                                                            : exit_failed;

@@ -45,6 +45,8 @@ struct Reply {
   int status = 0;     // 0: there was no answer
   std::string body;   // as it came
   std::string error;  // why there was none
+  // What was asked for may have been done, or be done yet, whatever this reply says.
+  bool in_doubt = false;
 
   [[nodiscard]] bool is_good() const { return status >= 200 && status < 300; }
 };
@@ -58,9 +60,18 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   Reply get(const std::string& path, std::chrono::seconds deadline = std::chrono::seconds{30});
+  // For what only asks, though it has a body.
   Reply send(std::string_view method, const std::string& path, const nlohmann::json& body,
              std::chrono::seconds deadline = std::chrono::seconds{30},
              const std::string& prefer = {});
+
+  // For what changes something: with an Idempotency-Key of its own. While it is not known what
+  // became of it (the answer was lost, or the daemon does not know), it is asked again with the
+  // same key, for act_again_for at the most, and so done once. Says on stderr that it waits.
+  Reply act(std::string_view method, const std::string& path, const nlohmann::json& body,
+            std::chrono::seconds deadline = std::chrono::seconds{30},
+            const std::string& prefer = {});
+  static constexpr std::chrono::seconds act_again_for{30};
 
   // Lets time pass before the next question.
   virtual void wait(std::chrono::milliseconds pause);
@@ -72,10 +83,17 @@ class Client {
   virtual Reply ask(engine::HttpRequest request);
 
  private:
+  static engine::HttpRequest request_of(std::string_view method, const std::string& path,
+                                        const nlohmann::json& body, std::chrono::seconds deadline,
+                                        const std::string& prefer);
+
   Access access_;
   engine::asio::io_context reactor_;
   engine::HttpClient http_;
 };
+
+// The answer to what was asked with act() was lost with the daemon that gave it: it was done.
+bool was_done_before(const Reply& reply);
 
 // Says on stderr what was wrong with an answer and what can be done, with the server's own words
 // where there are some, and gives the exit code for it. Of a good answer: that it is none of

@@ -176,7 +176,7 @@ json execute_body(const json& row, const Arguments& arguments, bool dry_run) {
 
 int say_done(Client& client, const Reply& reply, const Arguments& arguments,
              const std::string& text) {
-  if (!reply.is_good()) {
+  if (!reply.is_good() && !was_done_before(reply)) {
     return complain(client, reply);
   }
   std::cout << (arguments.json ? reply.body : text) << '\n';
@@ -210,10 +210,13 @@ int rollback(Client& client, const Arguments& arguments) {
     return exit_refused;
   }
   // The answer is wanted as soon as it is decided: the rest is followed.
-  const Reply begun = client.send("POST", "/auto-rollback", execute_body(row, arguments, false),
-                                  std::chrono::seconds{60}, "wait=0");
-  const auto event = rules::EventId::parse(text_of(engine::foreign_json(begun.body), "event_id"));
-  if (!event || begun.status == 409) {
+  const Reply begun = client.act("POST", "/auto-rollback", execute_body(row, arguments, false),
+                                 std::chrono::seconds{60}, "wait=0");
+  const json body = engine::foreign_json(begun.body);
+  const auto event = rules::EventId::parse(text_of(body, "event_id"));
+  // 409 is of the rollback that is in the way, except when this one has ended already.
+  const bool is_other = begun.status == 409 && text_of(body, "status") != "aborted";
+  if (!event || is_other) {
     return complain(client, begun);
   }
   if (!arguments.json) {
@@ -228,8 +231,8 @@ int approve(Client& client, const Arguments& arguments) {
     return *code;
   }
   const Reply reply =
-      client.send("POST", "/auto-rollback/approve",
-                  {{"event_id", std::get<std::string>(event)}, {"reason", arguments.reason}});
+      client.act("POST", "/auto-rollback/approve",
+                 {{"event_id", std::get<std::string>(event)}, {"reason", arguments.reason}});
   if (!reply.is_good()) {
     return complain(client, reply);
   }
@@ -242,8 +245,8 @@ int abort(Client& client, const Arguments& arguments) {
     return *code;
   }
   const Reply reply =
-      client.send("POST", "/auto-rollback/abort",
-                  {{"event_id", std::get<std::string>(event)}, {"reason", arguments.reason}});
+      client.act("POST", "/auto-rollback/abort",
+                 {{"event_id", std::get<std::string>(event)}, {"reason", arguments.reason}});
   return say_done(
       client, reply, arguments,
       "Aborted: nothing was dispatched. Until something else is deployed the service is "
@@ -251,7 +254,7 @@ int abort(Client& client, const Arguments& arguments) {
 }
 
 int pause(Client& client, const Arguments& arguments) {
-  const Reply reply = client.send("POST", "/auto-rollback/pause", {{"reason", arguments.reason}});
+  const Reply reply = client.act("POST", "/auto-rollback/pause", {{"reason", arguments.reason}});
   return say_done(client, reply, arguments,
                   "Paused: nothing is rolled back until `rollbackctl resume`.");
 }
@@ -261,7 +264,7 @@ int resume(Client& client, const Arguments& arguments) {
   if (!arguments.breaker.empty()) {
     body["breaker"] = arguments.breaker;
   }
-  const Reply reply = client.send("POST", "/auto-rollback/resume", body);
+  const Reply reply = client.act("POST", "/auto-rollback/resume", body);
   return say_done(client, reply, arguments,
                   arguments.breaker.empty()
                       ? "Resumed."
@@ -275,18 +278,18 @@ int record(Client& client, const Arguments& arguments) {
       return *code;
     }
     const std::string id = text_of(std::get<json>(meant), "deployment_id");
-    const Reply reply = client.send("PATCH", "/auto-rollback/deployments/" + url_part(id),
-                                    {{"status", arguments.status}});
+    const Reply reply = client.act("PATCH", "/auto-rollback/deployments/" + url_part(id),
+                                   {{"status", arguments.status}});
     return say_done(client, reply, arguments, printable(id));
   }
   const Reply reply =
-      client.send("POST", "/auto-rollback/deployments",
-                  {{"environment", arguments.environment},
-                   {"service", arguments.service.empty() ? "app" : arguments.service},
-                   {"version", arguments.version},
-                   {"git_commit", arguments.commit},
-                   {"git_branch", arguments.branch},
-                   {"status", arguments.status.empty() ? "in_progress" : arguments.status}});
+      client.act("POST", "/auto-rollback/deployments",
+                 {{"environment", arguments.environment},
+                  {"service", arguments.service.empty() ? "app" : arguments.service},
+                  {"version", arguments.version},
+                  {"git_commit", arguments.commit},
+                  {"git_branch", arguments.branch},
+                  {"status", arguments.status.empty() ? "in_progress" : arguments.status}});
   const auto id =
       rules::DeploymentId::parse(text_of(engine::foreign_json(reply.body), "deployment_id"));
   return id ? say_done(client, reply, arguments, id->text()) : complain(client, reply);

@@ -13,7 +13,7 @@ constexpr rules::Duration heartbeat_every = rules::seconds{1};
 // What forbids a lock by design is a setting of the server; it is looked at again this seldom.
 constexpr rules::Duration forbidden_retry = rules::minutes{1};
 // One that others hold for long is asked for less and less often, up to every 16 x try_every.
-constexpr int doublings_max = 4;
+constexpr int try_doublings_max = 4;
 
 // A server that takes no writes any more is another one's standby, or about to be; the connection
 // is given up, so that the next one finds the server that does. Also the heartbeat.
@@ -185,7 +185,7 @@ void HeldLock::tried(Attempt attempt, const std::string& why) {
       break;
     case Attempt::busy:
       handlers_.on_busy();
-      after(options_.try_every * (1 << std::min(busy_, doublings_max)), &HeldLock::take);
+      after(options_.try_every * (1 << std::min(busy_, try_doublings_max)), &HeldLock::take);
       // To wait in the queue harms others; to ask whether it is free does not.
       busy_ += options_.waits > rules::Duration{0} ? 1 : 0;
       break;

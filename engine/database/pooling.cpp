@@ -1,7 +1,6 @@
 #include "engine/database/pooling.hpp"
 
 #include <chrono>
-#include <memory>
 #include <poll.h>
 
 #include <libpq-fe.h>
@@ -17,16 +16,11 @@ constexpr rules::Duration answered_within = rules::seconds{3};
 // A pooler gives the session that LISTENs back to us with luck only.
 constexpr int unlisten_attempts_max = 10;
 
-struct Finish {
-  void operator()(PGconn* connection) const { PQfinish(connection); }
-};
-using Raw = std::unique_ptr<PGconn, Finish>;
-
-std::optional<std::string> ask(const Raw& connection, const std::string& sql) {
+std::optional<std::string> ask(const RawConnection& connection, const std::string& sql) {
   return ask_within(connection.get(), sql, answered_within);
 }
 
-bool hears_within(const Raw& connection, rules::Duration limit) {
+bool hears_within(const RawConnection& connection, rules::Duration limit) {
   const SteadyTime until = steady_now() + limit;
   while (PQconsumeInput(connection.get()) == 1) {
     if (PGnotify* note = PQnotifies(connection.get())) {
@@ -43,12 +37,12 @@ bool hears_within(const Raw& connection, rules::Duration limit) {
   return false;
 }
 
-std::string probe_channel(const Raw& hearing) {
+std::string probe_channel(const RawConnection& hearing) {
   return "rollbackd_probe_" + std::to_string(static_cast<unsigned>(PQbackendPID(hearing.get())));
 }
 
 // The session that was made to listen belongs to all clients of the pool.
-void unlisten(const Raw& connection, const std::string& channel, const std::string& pid) {
+void unlisten(const RawConnection& connection, const std::string& channel, const std::string& pid) {
   for (int attempt = 0; attempt < unlisten_attempts_max; ++attempt) {
     const auto where = ask(connection, "unlisten " + channel + "; select pg_backend_pid()");
     if (!where || *where == pid) {
@@ -60,8 +54,8 @@ void unlisten(const Raw& connection, const std::string& channel, const std::stri
 }  // namespace
 
 std::optional<rules::Duration> bell_round_trip(const std::string& conninfo) {
-  const Raw hearing{PQconnectdb(conninfo.c_str())};
-  const Raw ringing{PQconnectdb(conninfo.c_str())};
+  const RawConnection hearing{PQconnectdb(conninfo.c_str())};
+  const RawConnection ringing{PQconnectdb(conninfo.c_str())};
   const std::string channel = probe_channel(hearing);
   if (!ask(hearing, "listen " + channel)) {
     return std::nullopt;
@@ -74,13 +68,13 @@ std::optional<rules::Duration> bell_round_trip(const std::string& conninfo) {
 }
 
 std::optional<Pooling> pooling_at(const std::string& conninfo) {
-  const Raw hearing{PQconnectdb(conninfo.c_str())};
+  const RawConnection hearing{PQconnectdb(conninfo.c_str())};
   const int told = PQbackendPID(hearing.get());
   const auto pid = ask(hearing, "select pg_backend_pid()");
   if (pid == std::to_string(told)) {
     return Pooling::none;
   }
-  const Raw ringing{PQconnectdb(conninfo.c_str())};
+  const RawConnection ringing{PQconnectdb(conninfo.c_str())};
   const std::string channel = probe_channel(hearing);
   const auto listening = ask(hearing, "listen " + channel + "; select pg_backend_pid()");
   if (!listening || !ask(ringing, "notify " + channel)) {

@@ -29,6 +29,8 @@ bool is_answered(PGconn* connection, SteadyTime until) {
 
 }  // namespace
 
+void CloseRaw::operator()(PGconn* connection) const { PQfinish(connection); }
+
 std::optional<std::string> ask_within(PGconn* connection, const std::string& sql,
                                       rules::Duration limit) {
   const SteadyTime until = steady_now() + limit;

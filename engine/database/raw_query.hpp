@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -8,6 +9,12 @@
 struct pg_conn;
 
 namespace rollbackd::engine {
+
+struct CloseRaw {
+  void operator()(pg_conn* connection) const;
+};
+// A connection of libpq itself, for what libpqxx cannot be asked.
+using RawConnection = std::unique_ptr<pg_conn, CloseRaw>;
 
 // Runs SQL over a blocking libpq connection and gives the first field of the last statement's
 // result, empty where there is none. Nothing: it failed, or was not answered within `limit` (libpq

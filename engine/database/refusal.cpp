@@ -1,22 +1,18 @@
 #include "engine/database/refusal.hpp"
 
 #include <chrono>
-#include <memory>
 #include <poll.h>
 
 #include <libpq-fe.h>
 
 #include "engine/clock.hpp"
+#include "engine/database/raw_query.hpp"
 
 namespace rollbackd::engine {
 namespace {
 
-constexpr rules::Duration answered_within = rules::seconds{2};
+constexpr rules::Duration refused_within = rules::seconds{2};
 constexpr std::size_t sqlstate_length = 5;
-
-struct Finish {
-  void operator()(PGconn* connection) const { PQfinish(connection); }
-};
 
 // The last word of "… FATAL:  28P01", which is all that is said at this verbosity.
 std::string last_word(const std::string& text) {
@@ -33,12 +29,12 @@ std::string last_word(const std::string& text) {
 }  // namespace
 
 std::string refusal_of(const std::string& conninfo) {
-  const std::unique_ptr<PGconn, Finish> connection{PQconnectStart(conninfo.c_str())};
+  const RawConnection connection{PQconnectStart(conninfo.c_str())};
   if (!connection) {
     return {};
   }
   PQsetErrorVerbosity(connection.get(), PQERRORS_SQLSTATE);
-  const SteadyTime until = steady_now() + answered_within;
+  const SteadyTime until = steady_now() + refused_within;
   PostgresPollingStatusType status = PGRES_POLLING_WRITING;
   while (status == PGRES_POLLING_READING || status == PGRES_POLLING_WRITING) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - steady_now());

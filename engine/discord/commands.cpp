@@ -16,7 +16,7 @@ namespace {
 
 namespace words = discord_words;
 
-constexpr std::size_t name_max = 64;  // of a person, bytes
+constexpr std::size_t person_name_max = 64;  // of a person, bytes
 
 InteractionAnswer unauthorized(std::string details) {
   return {401, {}, "Invalid request signature", std::move(details)};
@@ -33,7 +33,8 @@ std::string mention(const Interaction& interaction) { return "<@" + interaction.
 std::string recorded(const Interaction& interaction) {
   std::string name = plain_text(interaction.user_name);
   std::replace(name.begin(), name.end(), '\n', ' ');
-  return "discord:" + interaction.user + (name.empty() ? "" : " (" + cut_end(name, name_max) + ")");
+  return "discord:" + interaction.user +
+         (name.empty() ? "" : " (" + cut_end(name, person_name_max) + ")");
 }
 
 // Nothing that PostgreSQL or a terminal would refuse or obey.

@@ -14,7 +14,7 @@ namespace rollbackd::engine {
 namespace {
 
 // In UTF-16 units, escapes included.
-constexpr std::size_t name_max = 80;
+constexpr std::size_t shown_name_max = 80;
 constexpr std::size_t reason_max = 230;
 constexpr std::size_t line_max = 200;
 constexpr std::size_t verdict_max = 350;
@@ -23,7 +23,7 @@ constexpr std::size_t url_max = 150;
 constexpr std::size_t words_max = 500;  // our own in one message, with ids, times and the bar
 
 // Deployment, service, target and commit; the reasons of the rollback and of its approval.
-static_assert(4 * name_max + 2 * reason_max + verdict_max + error_max + url_max + words_max <=
+static_assert(4 * shown_name_max + 2 * reason_max + verdict_max + error_max + url_max + words_max <=
               content_max);
 
 std::string_view doing(rules::StepName step) {
@@ -49,11 +49,11 @@ std::string_view doing(rules::StepName step) {
 }
 
 std::string service_of(const rules::Rollback& rollback) {
-  return escaped_line(rollback.service.environment + "/" + rollback.service.name, name_max);
+  return escaped_line(rollback.service.environment + "/" + rollback.service.name, shown_name_max);
 }
 
 std::string deployment_of(const rules::Rollback& rollback) {
-  return "Deployment: " + escaped_line(rollback.version, name_max) + " (" +
+  return "Deployment: " + escaped_line(rollback.version, shown_name_max) + " (" +
          rollback.deployment.text().substr(0, 8) + ") of " + service_of(rollback);
 }
 
@@ -65,8 +65,8 @@ std::string short_commit(const std::string& commit) {
 
 std::string target_of(const rules::Rollback& rollback) {
   return rollback.target
-             ? "Target: " + escaped_line(rollback.target->version, name_max) + " (commit: " +
-                   escaped_line(short_commit(rollback.target->git_commit), name_max) + ")"
+             ? "Target: " + escaped_line(rollback.target->version, shown_name_max) + " (commit: " +
+                   escaped_line(short_commit(rollback.target->git_commit), shown_name_max) + ")"
              : "Target: none";
 }
 
@@ -155,7 +155,7 @@ std::string head_of(const rules::Rollback& rollback) {
 }
 
 std::string pause_of(const rules::Pause& pause) {
-  return (pause.by.empty() ? "" : " by " + escaped_line(pause.by, name_max)) +
+  return (pause.by.empty() ? "" : " by " + escaped_line(pause.by, shown_name_max)) +
          (pause.since ? " " + since(rules::second_of(*pause.since)) : "") +
          (pause.reason.empty() ? "" : ": " + escaped_line(pause.reason, reason_max));
 }

@@ -13,9 +13,9 @@ namespace {
 
 // A count reads a whole window of every log, and while it does nobody can alter them. One that is
 // not done in time is given twice as much the next time.
-constexpr rules::Duration patience_least = rules::seconds{8};
-constexpr rules::Duration patience_most = rules::seconds{60};
-constexpr rules::Duration stuck_after = rules::seconds{2};
+constexpr rules::Duration count_patience_least = rules::seconds{8};
+constexpr rules::Duration count_patience_most = rules::seconds{60};
+constexpr rules::Duration count_stuck_after = rules::seconds{2};
 
 // A text[] in PostgreSQL's own notation.
 std::string text_array(const std::vector<rules::RebuildWindows>& wanted,
@@ -60,15 +60,15 @@ Recount::Recount(asio::io_context& reactor, const ConnectionInfo& info, rules::S
     : reactor_{reactor},
       longest_{longest},
       handlers_{std::move(handlers)},
-      patience_{patience_least},
+      patience_{count_patience_least},
       session_{info,
-               {"recount", patience_least + stuck_after,
+               {"recount", count_patience_least + count_stuck_after,
                 [this](Connection& connection) { server_ = server_identity(connection); }},
                log} {}
 
 void Recount::ask(std::function<std::function<void()>(Connection&)> answer) {
   busy_ = true;
-  session_.set_job_max(patience_ + stuck_after);
+  session_.set_job_max(patience_ + count_stuck_after);
   session_.run(
       [this, answer = std::move(answer)](Connection& connection) {
         asio::post(reactor_, [this, then = answer(connection)] {
@@ -80,7 +80,7 @@ void Recount::ask(std::function<std::function<void()>(Connection&)> answer) {
         asio::post(reactor_, [this, failure] {
           busy_ = false;
           if (failure.sqlstate == query_canceled) {
-            patience_ = std::min(patience_ * 2, patience_most);
+            patience_ = std::min(patience_ * 2, count_patience_most);
           }
           handlers_.on_failed(failure.what);
         });

@@ -1,5 +1,7 @@
 #include "engine/http/alertmanager.hpp"
 
+#include <algorithm>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,6 +21,7 @@ using simdjson::dom::object;
 
 constexpr std::size_t label_bytes_max = 500;
 constexpr std::string_view known_version = "4";
+constexpr std::uint64_t cut_off_max = 1'000'000;  // believed of one delivery
 // What Go writes for a time that is not set.
 constexpr std::string_view no_time = "0001-01-01T00:00:00Z";
 
@@ -151,6 +154,11 @@ std::variant<AlertDelivery, ApiResponse> DeliveryReader::read(const element& roo
     if (refusal_) {
       return *refusal_;
     }
+  }
+  // What max_alerts of the receiver has cut off is heard of nowhere else.
+  std::uint64_t cut_off = 0;
+  if (body.at_key("truncatedAlerts").get(cut_off) == simdjson::SUCCESS) {
+    delivery.left_out += static_cast<std::size_t>(std::min(cut_off, cut_off_max));
   }
   for (auto& [fingerprint, alert] : by_fingerprint) {
     delivery.alerts.push_back(std::move(alert));

@@ -140,6 +140,20 @@ void Api::route(ApiRequest request, const ApiReply& reply) const {
   reply(refused ? std::move(*refused) : unknown(request));
 }
 
+BodyLimit Api::body_limit(const ApiRequest& request) const {
+  const std::string_view path = canonical(request.path);
+  for (const Route& known : routes_) {
+    if (known.body.bytes == 0 || request.method != known.method || !match(known.path, path)) {
+      continue;
+    }
+    const HttpToken* token = known.scope ? tokens_.holder(request) : nullptr;
+    return token != nullptr && token->may(*known.scope)
+               ? known.body
+               : BodyLimit{0, "Who sends a token that may do this may send more."};
+  }
+  return {};
+}
+
 std::optional<ApiResponse> Api::admit(const Route& known, ApiCall& call) const {
   const HttpToken* token = known.scope ? tokens_.holder(call.request) : nullptr;
   if (token == nullptr) {

@@ -23,6 +23,9 @@ class Api {
 
   void answer(ApiRequest request, ApiReply reply) const;
 
+  // How large this request's body may be, of which all but the body is there.
+  [[nodiscard]] BodyLimit body_limit(const ApiRequest& request) const;
+
   // From the next request on.
   void use(std::vector<HttpToken> tokens) { tokens_ = Tokens{std::move(tokens)}; }
 

@@ -110,10 +110,13 @@ std::variant<ApiRequest, ApiResponse> clean(const BeastHeader& header, std::size
   return request;
 }
 
+ApiResponse body_too_large(std::size_t bytes_max, std::string_view remedy) {
+  return refusal(413, "Body too large",
+                 "Send at most " + std::to_string(bytes_max / 1024) + " KiB." +
+                     (remedy.empty() ? "" : " " + std::string{remedy}));
+}
+
 ApiResponse refusal_of(const boost::system::error_code& error, bool has_target) {
-  if (error == http::error::body_limit) {
-    return refusal(413, "Body too large", "Send at most 64 KiB.");
-  }
   if (error == http::error::header_limit || error == http::error::buffer_overflow) {
     return has_target ? refusal(431, "Header too large", "Send at most 8 KiB of header.")
                       : refusal(414, "URI too long",

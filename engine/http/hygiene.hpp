@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string_view>
 #include <variant>
 
 #include "engine/asio.hpp"
@@ -20,7 +21,10 @@ using BeastHeader = boost::beast::http::request_header<boost::beast::http::field
 // request would begin is then anybody's guess.
 std::variant<ApiRequest, ApiResponse> clean(const BeastHeader& header, std::size_t fields_max);
 
-// The refusal for what Beast itself found wrong. `has_target`: the first line was read whole.
+// The refusal of a body with more bytes than that. `remedy`: what its sender can do; or nothing.
+ApiResponse body_too_large(std::size_t bytes_max, std::string_view remedy);
+
+// The refusal for what else Beast itself found wrong. `has_target`: the first line was read whole.
 ApiResponse refusal_of(const boost::system::error_code& error, bool has_target);
 
 }  // namespace rollbackd::engine

@@ -202,7 +202,10 @@ ApiResponse refusal_of(const rules::Answer& answer) {
     case Kind::no_breaker:
       return refusal(404, "No open breaker", "The breaker of this environment is not open.");
     case Kind::unavailable:
-      return come_back("Not ready", "The journal is being read; ask again.");
+      return come_back("Not ready",
+                       "What has to be known is being read from the database, or it is not certain "
+                       "that the request was written there: ask again, with the same "
+                       "Idempotency-Key if it had one. /readyz says what is wrong.");
   }
   UNREACHABLE("an answer without a response");
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -51,6 +52,13 @@ struct ApiCall {
   rules::Sender sender{};  // the same token, and what tells a repetition
 };
 
+// How large the body of a request may be.
+struct BodyLimit {
+  std::size_t bytes = 0;  // 0: as usual
+  // What the sender of a larger one can do; for people.
+  std::string_view remedy;
+};
+
 // One method of one path.
 struct Route {
   using Handler = std::function<void(const ApiSources&, ApiCall, ApiReply)>;
@@ -60,6 +68,7 @@ struct Route {
   std::optional<Scope> scope;  // that the token needs; nothing: no token is asked for
   bool acts = false;           // only the leader may answer it
   Handler handler;
+  BodyLimit body{};  // of who has a good token; of others as usual
 };
 
 // 503 with the second after which to come back.

@@ -35,9 +35,11 @@ void about_event(const ApiSources& sources, const ApiCall& call, const ApiReply&
     return reply(body.complaint());
   }
   wanted.event = *event;
-  sources.desk.ask(wanted, [reply](const rules::Answer& answer) {
+  sources.desk.ask(wanted, [&sources, reply](const rules::Answer& answer) {
     if (answer.kind == rules::Answer::Kind::accepted && answer.rollback) {
       reply(done(json_answer(rollback_state_json(*answer.rollback))));
+    } else if (answer.kind == rules::Answer::Kind::unknown_event) {
+      answer_absent(sources, refused_request(answer), reply);
     } else {
       reply(refused_request(answer));
     }
@@ -81,9 +83,11 @@ void resume(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
                              " has not got it."));
   }
   sources.desk.ask(rules::CloseBreakerRequest{0, *breaker, reason, person, call.sender},
-                   [reply, breaker](const rules::Answer& answer) {
+                   [&sources, reply, breaker](const rules::Answer& answer) {
                      if (answer.kind == rules::Answer::Kind::accepted) {
                        reply(done(json_answer(breaker_json(*breaker, false))));
+                     } else if (answer.kind == rules::Answer::Kind::no_breaker) {
+                       answer_absent(sources, refused_request(answer), reply);
                      } else {
                        reply(refused_request(answer));
                      }

@@ -26,6 +26,22 @@ ApiResponse original(int status, std::string_view error) {
   return json_answer(R"({"error":")" + std::string{error} + "\"}", status);
 }
 
+// A deployment that memory does not know: the table may have it already, or may not be readable.
+void answer_unknown(const ApiSources& sources, const rules::DeploymentId& deployment,
+                    const ApiReply& reply) {
+  DeploymentsQuery query;
+  query.only = {deployment};
+  sources.archive.deployments(query, [reply](const Result<std::optional<std::string>>& rows) {
+    if (!rows) {
+      reply(unanswered(rows.error()));
+    } else if (rows.value().value_or("[]") == "[]") {
+      reply(unknown_deployment());
+    } else {
+      reply(come_back("Not ready", "The deployment is recorded but not watched yet; ask again."));
+    }
+  });
+}
+
 void check(const ApiSources& sources, const ApiCall& call, const ApiReply& reply) {
   JsonBody body{call.request.body};
   const auto deployment = body.id<rules::DeploymentId>("deployment_id");
@@ -45,8 +61,10 @@ void check(const ApiSources& sources, const ApiCall& call, const ApiReply& reply
                            "The windows are more than 30 seconds old, because the database cannot "
                            "be read; /readyz says why."));
   }
-  const auto found = view.check(*deployment);
-  reply(found ? json_answer(check_json(*found)) : unknown_deployment());
+  if (const auto found = view.check(*deployment)) {
+    return reply(json_answer(check_json(*found)));
+  }
+  answer_unknown(sources, *deployment, reply);
 }
 
 // Seconds of `Prefer: wait=N`; nothing: it is not asked for.
@@ -168,15 +186,19 @@ void execute(const ApiSources& sources, const ApiCall& call, const ApiReply& rep
   wanted.reason = *reason;
   const auto waiting =
       std::make_shared<Waiting>(sources.timers, wait_of(call.request.prefer), reply);
-  const bool is_dry_run = wanted.dry_run;
-  sources.desk.ask(wanted,
-                   [&desk = sources.desk, waiting, reply, is_dry_run](const rules::Answer& answer) {
-                     if (answer.kind == rules::Answer::Kind::accepted && answer.rollback) {
-                       waiting->begin(desk, *answer.rollback);
-                     } else {
-                       reply(refused_request(answer, is_dry_run));
-                     }
-                   });
+  using Kind = rules::Answer::Kind;
+  sources.desk.ask(wanted, [&sources, waiting, reply, is_dry_run = wanted.dry_run,
+                            deployment = wanted.deployment](const rules::Answer& answer) {
+    if (answer.kind == Kind::accepted && answer.rollback) {
+      waiting->begin(sources.desk, *answer.rollback);
+    } else if (answer.kind == Kind::unknown_deployment) {
+      answer_unknown(sources, deployment, reply);
+    } else if (answer.kind == Kind::no_target && is_dry_run) {
+      answer_absent(sources, refused_request(answer, is_dry_run), reply);
+    } else {
+      reply(refused_request(answer, is_dry_run));
+    }
+  });
 }
 
 ApiResponse unknown_event() {
@@ -245,6 +267,15 @@ void follow_event(const ApiSources& sources, const ApiCall& call, const rules::E
           std::make_shared<Waiting>(sources.timers, wait_of(call.request.prefer), reply)
               ->follow(sources.desk, event);
         }
+      });
+}
+
+void answer_absent(const ApiSources& sources, ApiResponse absent, const ApiReply& reply) {
+  DeploymentsQuery none;
+  none.only.emplace();
+  sources.archive.deployments(
+      none, [absent = std::move(absent), reply](const Result<std::optional<std::string>>& rows) {
+        reply(rows ? absent : unanswered(rows.error()));
       });
 }
 

@@ -22,7 +22,6 @@ namespace {
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 constexpr std::chrono::milliseconds accept_pause{200};
 // Refused requests that get a line in the log, unless its level is debug.
 constexpr int lines_a_second = 100;
@@ -80,6 +79,11 @@ class HttpServer::Core final : public SessionHost, public std::enable_shared_fro
   }
   [[nodiscard]] const Api& api() const { return api_; }
   void answer(ApiRequest request, ApiReply reply) override;
+  [[nodiscard]] BodyLimit body_limit(const ApiRequest& request) const override {
+    BodyLimit limit = api_.body_limit(request);
+    limit.bytes = limit.bytes > 0 ? limit.bytes : limits_.body_max;
+    return limit;
+  }
   void answered(const ApiRequest& request, const ApiResponse& response,
                 const std::string& request_id, const std::string& client,
                 rules::Duration taken) override;

@@ -23,7 +23,7 @@ struct HttpLimits {
   std::size_t connections_max = 256;
   std::size_t header_max = 8 * 1024;
   std::size_t fields_max = 64;
-  std::size_t body_max = 64 * 1024;
+  std::size_t body_max = 64 * 1024;                   // where the route says nothing else
   std::chrono::milliseconds header_deadline{10'000};  // from the first byte of a request
   std::chrono::milliseconds body_deadline{15'000};    // to send the body, and to take the answer
   std::chrono::milliseconds idle_deadline{30'000};    // until the first byte

@@ -17,8 +17,6 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using boost::system::error_code;
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-
 // Room for a header and what a client may send ahead of its turn. Bodies are moved out as they
 // come.
 constexpr std::size_t read_ahead = 8 * 1024;
@@ -100,7 +98,8 @@ asio::awaitable<bool> HttpSession::exchange() {
   begun_ = stage_since_;
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(host_->limits().header_max));
-  parser.body_limit(host_->limits().body_max);
+  // Not before it is known who asks for what.
+  parser.body_limit(boost::none);
   const bool has_header = co_await read_header(parser);
   if (!has_header) {
     co_return false;
@@ -109,6 +108,7 @@ asio::awaitable<bool> HttpSession::exchange() {
   if (auto* refused = std::get_if<ApiResponse>(&cleaned)) {
     co_return co_await refuse(parser, *refused);
   }
+  body_limit_ = host_->body_limit(std::get<ApiRequest>(cleaned));
   const bool has_body = co_await read_body(parser);
   if (!has_body) {
     co_return false;
@@ -194,6 +194,9 @@ std::optional<ApiResponse> HttpSession::complaint(const error_code& error, bool 
   if (timed_out_) {
     return refusal(408, "Request timeout", "The request took too long to arrive.");
   }
+  if (error == http::error::body_limit) {
+    return body_too_large(body_limit_.bytes, body_limit_.remedy);
+  }
   const bool is_gone = error == http::error::end_of_stream ||
                        error == http::error::partial_message ||
                        error.category() == boost::system::system_category();
@@ -214,6 +217,12 @@ asio::awaitable<bool> HttpSession::read_header(Parser& parser) {
 }
 
 asio::awaitable<bool> HttpSession::read_body(Parser& parser) {
+  parser.body_limit(body_limit_.bytes);
+  const auto length = parser.content_length();
+  if (length && *length > body_limit_.bytes) {
+    ApiResponse why = body_too_large(body_limit_.bytes, body_limit_.remedy);
+    co_return co_await refuse(parser, why);
+  }
   arm(host_->limits().body_deadline, OnDeadline::stop_reading);
   if (!parser.is_done() && beast::iequals(parser.get()[http::field::expect], "100-continue")) {
     static constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";

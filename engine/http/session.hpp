@@ -24,6 +24,8 @@ class SessionHost {
   [[nodiscard]] virtual const HttpLimits& limits() const = 0;
   [[nodiscard]] virtual std::string next_request_id() = 0;
   virtual void answer(ApiRequest request, ApiReply reply) = 0;
+  // How large the body of this request may be; never 0.
+  [[nodiscard]] virtual BodyLimit body_limit(const ApiRequest& request) const = 0;
   // A request was answered; `request` is as empty as the refused one was unreadable.
   virtual void answered(const ApiRequest& request, const ApiResponse& response,
                         const std::string& request_id, const std::string& client,
@@ -84,7 +86,8 @@ class HttpSession final : public std::enable_shared_from_this<HttpSession> {
   asio::steady_timer timer_;
   boost::beast::flat_buffer buffer_;
   std::string client_;
-  ApiRequest request_;  // the one at hand, as far as it could be read
+  ApiRequest request_;    // the one at hand, as far as it could be read
+  BodyLimit body_limit_;  // its body's
   Stage stage_ = Stage::idle;
   SteadyTime stage_since_ = steady_now();
   SteadyTime begun_{};

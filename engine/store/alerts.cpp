@@ -24,10 +24,12 @@ const Statement& take_statement() {
       " kept as (insert into ops.alerts as a (fingerprint, alert, environment, service, starts_at,"
       "     summary)"
       "   select g.fingerprint, g.alert, g.environment, g.service, g.starts_at, g.summary"
-      "   from given g"
-      "   where g.resolved_at is null and ((select count(*) from ops.alerts) < " +
+      "   from (select g.*, k.fingerprint is not null as known, count(*) filter"
+      "       (where k.fingerprint is null) over (order by g.starts_at, g.fingerprint) as nth"
+      "     from given g left join ops.alerts k on k.fingerprint = g.fingerprint"
+      "     where g.resolved_at is null) g"
+      "   where g.known or (select count(*) from ops.alerts) + g.nth <= " +
           std::to_string(rules::limits::alerts_max) +
-          "     or exists (select from ops.alerts k where k.fingerprint = g.fingerprint))"
           "   on conflict (fingerprint) do update"
           "     set starts_at = excluded.starts_at, summary = excluded.summary, told_at = now()"
           "   returning 1)"

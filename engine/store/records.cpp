@@ -223,6 +223,12 @@ void Records::take_alerts(AlertDelivery delivery, OnText on_text) {
           log_.error("alerts_left_out", {{"count", static_cast<std::int64_t>(taken.left_out)},
                                          {"why", std::string{"ops.alerts is full"}}});
         }
+        if (delivery.left_out > 0) {
+          log_.warning(
+              "alerts_left_out",
+              {{"count", static_cast<std::int64_t>(delivery.left_out)},
+               {"why", std::string{"no labels environment and service, or over max_alerts"}}});
+        }
         taken.left_out += delivery.left_out;
         meter_.count(Count::alerts_in_firing, static_cast<double>(taken.firing));
         meter_.count(Count::alerts_in_resolved, static_cast<double>(taken.resolved));

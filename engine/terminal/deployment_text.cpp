@@ -14,9 +14,7 @@ using nlohmann::json;
 
 constexpr std::size_t id_shown = 8;
 
-std::string heading(const std::string& text) { return coloured(Colour::bold, text) + "\n"; }
-
-std::string headline(const json& row) {
+std::string deployment_headline(const json& row) {
   const std::string deployed = text_of(row, "deployed_at");
   const std::string replaced = text_of(row, "replaced_at");
   std::string text = coloured(Colour::bold, "Deployment " + shown_of(row, "deployment_id")) + "  " +
@@ -125,7 +123,8 @@ std::string nothing_text(const json& row, bool seen) {
 
 std::string deployment_text(const json& row, const json& triggers) {
   const json decisions = rows_of(row, "decisions");
-  std::string text = headline(row) + errors_text(row, triggers) + heading("What was decided");
+  std::string text =
+      deployment_headline(row) + errors_text(row, triggers) + heading("What was decided");
   text += decisions_text(decisions);
   if (!has_decided(decisions)) {
     text += nothing_text(row, was_seen(decisions));

@@ -16,8 +16,6 @@ using nlohmann::json;
 
 constexpr std::size_t hash_shown = 12;
 
-std::string heading(const std::string& text) { return coloured(Colour::bold, text) + "\n"; }
-
 // A value as people write it: no quotes, no 8.0, "-" for null.
 std::string shown(const json& value) {
   if (value.is_string()) {
@@ -38,7 +36,7 @@ std::string exactly(const json& value) {
   return value.is_number() && text.ends_with(".0") ? text.substr(0, text.size() - 2) : text;
 }
 
-std::string number_in(const json& object, const char* key) { return shown(part(object, key)); }
+std::string number_text_in(const json& object, const char* key) { return shown(part(object, key)); }
 
 std::string named(const std::string& version, const std::string& commit) {
   return printable(version) + (commit.empty() ? "" : " (" + printable(commit) + ")");
@@ -77,7 +75,7 @@ std::string said_text(const json& metadata, const char* key, const char* verb) {
          clock_text(text_of(said, "at")) + (reason.empty() ? "" : ": " + printable(reason)) + "\n";
 }
 
-std::string headline(const json& row) {
+std::string rollback_headline(const json& row) {
   const json plan = part(row, "rollback_plan");
   const json target = part(plan, "target");
   const json metadata = part(row, "metadata");
@@ -125,13 +123,13 @@ std::string evidence_text(const json& evidence) {
     const bool has_window = window.is_number() && window.get<double>() > 0;
     text += "  " + printable(trigger) + " fired: " + shown_of(evidence, "signal") +
             (has_window ? " over " + shown(window) + " s" : std::string{}) + " was " +
-            number_in(evidence, "measured") + ", the limit is " + number_in(evidence, "above") +
-            "\n";
+            number_text_in(evidence, "measured") + ", the limit is " +
+            number_text_in(evidence, "above") + "\n";
   }
-  return text + "  errors in the last minute " + number_in(evidence, "errors_per_minute") +
-         ", in 5 minutes " + number_in(evidence, "recent_errors") + "; connections in use " +
-         number_in(evidence, "connection_utilisation") + " %; entropy " +
-         number_in(evidence, "entropy") + "\n";
+  return text + "  errors in the last minute " + number_text_in(evidence, "errors_per_minute") +
+         ", in 5 minutes " + number_text_in(evidence, "recent_errors") + "; connections in use " +
+         number_text_in(evidence, "connection_utilisation") + " %; entropy " +
+         number_text_in(evidence, "entropy") + "\n";
 }
 
 std::string validation_text(const json& validation) {
@@ -204,11 +202,11 @@ std::string snapshots_text(const json& snapshots) {
   Table table{{"  WHEN", "TYPE", "SCHEMA", "ROWS", "METRICS"}};
   std::set<std::string> schemas;
   for (const json& snapshot : snapshots) {
-    double rows = 0;
+    double counted = 0;
     const json counts = part(snapshot, "table_counts");
     if (counts.is_object()) {
       for (const auto& [table_name, count] : counts.items()) {
-        rows += count.is_number() ? count.get<double>() : 0;
+        counted += count.is_number() ? count.get<double>() : 0;
       }
     }
     std::string metrics;
@@ -223,7 +221,7 @@ std::string snapshots_text(const json& snapshots) {
     schemas.insert(schema);
     table.add({"  " + clock_text(text_of(snapshot, "created_at")),
                shown_of(snapshot, "snapshot_type"), schema.empty() ? "-" : printable(schema),
-               counts.is_object() ? rules::number_text(rows) : "-", printable(metrics)});
+               counts.is_object() ? rules::number_text(counted) : "-", printable(metrics)});
   }
   text += table.text();
   return text +
@@ -239,7 +237,7 @@ std::string notifications_text(const json& notifications) {
     const std::string sent = text_of(message, "sent_at");
     const std::string error = text_of(message, "last_error");
     text += "  " + shown_of(message, "kind") + ": " +
-            (sent.empty() ? "not delivered, " + number_in(message, "attempts") + " attempts"
+            (sent.empty() ? "not delivered, " + number_text_in(message, "attempts") + " attempts"
                           : "delivered " + clock_text(sent)) +
             (error.empty() ? "" : "; the last error: " + printable(error)) + "\n";
   }
@@ -291,7 +289,8 @@ std::string decisions_text(const json& events) {
 }
 
 std::string rollback_text(const json& row) {
-  std::string text = headline(row) + evidence_text(part(part(row, "rollback_plan"), "evidence")) +
+  std::string text = rollback_headline(row) +
+                     evidence_text(part(part(row, "rollback_plan"), "evidence")) +
                      validation_text(part(row, "constitutional_validation")) + steps_text(row) +
                      snapshots_text(part(row, "snapshots"));
   if (const json decisions = part(row, "decisions"); decisions.is_array() && !decisions.empty()) {

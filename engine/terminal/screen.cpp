@@ -98,6 +98,8 @@ Colour colour_of(std::string_view word) {
   return found == colours.end() ? Colour::plain : found->second;
 }
 
+std::string heading(const std::string& text) { return coloured(Colour::bold, text) + "\n"; }
+
 std::string word(const std::string& text) { return coloured(colour_of(text), printable(text)); }
 
 std::string printable(std::string_view text) {

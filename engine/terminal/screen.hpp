@@ -32,6 +32,9 @@ Colour colour_of(std::string_view word);
 // The text in this colour where standard output is a terminal and NO_COLOR is not set.
 std::string coloured(Colour colour, const std::string& text);
 
+// The line above a part of what is shown: bold, with its end of line.
+std::string heading(const std::string& text);
+
 // Texts from the database may hold anything; a terminal obeys control characters, and people read
 // what an override of the writing direction makes of a line. One line without them.
 std::string printable(std::string_view text);

@@ -9,7 +9,7 @@ namespace {
 
 namespace rules = rollbackd::rules;
 
-constexpr rules::Second start = 1'765'800'000;
+constexpr rules::Second began = 1'765'800'000;
 
 rules::Service service(std::int64_t number) {
   return {"production", "service-" + std::to_string(number)};
@@ -17,7 +17,7 @@ rules::Service service(std::int64_t number) {
 
 rules::FeedRebuilt rebuilt(std::int64_t services) {
   rules::FeedRebuilt input;
-  input.as_of = rules::instant_of(start);
+  input.as_of = rules::instant_of(began);
   for (std::int64_t i = 0; i < services; ++i) {
     rules::Deployment d;
     d.row = i + 1;
@@ -60,7 +60,7 @@ struct Stage {
   }
 
   rules::Decider decider;
-  rules::Instant now = rules::instant_of(start);
+  rules::Instant now = rules::instant_of(began);
 };
 
 // A batch with one event; no second passes.

@@ -284,7 +284,7 @@ bool exchange(World& world, std::string_view& input, std::size_t first) {
   const engine::HttpLimits limits;
   Parser parser;
   parser.header_limit(static_cast<std::uint32_t>(limits.header_max));
-  parser.body_limit(limits.body_max);
+  parser.body_limit(boost::none);
   parser.eager(false);
   if (const error_code error =
           read(parser, input, first, [](const Parser& p) { return p.is_header_done(); })) {
@@ -297,16 +297,26 @@ bool exchange(World& world, std::string_view& input, std::size_t first) {
     look_at(*refused);
     return false;
   }
+  auto& request = std::get<engine::ApiRequest>(cleaned);
+  const engine::BodyLimit given = world.api.body_limit(request);
+  const std::size_t body_max = given.bytes > 0 ? given.bytes : limits.body_max;
+  INVARIANT(body_max == limits.body_max || carries(request, "pipeline"));
+  const auto length = parser.content_length();
+  if (length && *length > body_max) {
+    look_at(engine::body_too_large(body_max, given.remedy));
+    return false;
+  }
+  parser.body_limit(body_max);
   parser.eager(true);
   if (const error_code error =
           read(parser, input, first, [](const Parser& p) { return p.is_done(); })) {
-    look_at(engine::refusal_of(error, true));
+    look_at(error == http::error::body_limit ? engine::body_too_large(body_max, given.remedy)
+                                             : engine::refusal_of(error, true));
     return false;
   }
-  auto& request = std::get<engine::ApiRequest>(cleaned);
   look_at(request);
   request.body = std::move(parser.get().body());
-  INVARIANT(request.body.size() <= limits.body_max);
+  INVARIANT(request.body.size() <= body_max);
   answer(world, std::move(request));
   return parser.keep_alive();
 }

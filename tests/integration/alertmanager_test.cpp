@@ -24,6 +24,19 @@ std::string delivery(const std::string& status, const std::string& starts,
          starts + R"(","endsAt":")" + ends + R"(","fingerprint":")" + fingerprint + R"("}]})";
 }
 
+// So many alerts that fire, in one delivery.
+std::string many(int count, const std::string& summary = "s") {
+  std::string alerts;
+  for (int i = 0; i < count; ++i) {
+    alerts += std::string{i > 0 ? "," : ""} +
+              R"({"status":"firing","labels":{"alertname":"A","environment":"e","service":"s"},)"
+              R"("annotations":{"summary":")" +
+              summary + R"("},"startsAt":"2025-12-15T14:35:00Z","fingerprint":"m)" +
+              std::to_string(i) + "\"}";
+  }
+  return R"({"version":"4","alerts":[)" + alerts + "]}";
+}
+
 HttpAnswer post(const Stage& stage, const std::string& body,
                 const std::string& token = "acting-token") {
   return http_request(stage.http_port(), "POST", "/alertmanager", body, token);
@@ -109,6 +122,24 @@ TEST_CASE("alerts: those for which there is no room are left out, and those that
   CHECK(post(stage, delivery("firing", now_text(stage))).body ==
         R"({"firing":1,"left_out":0,"resolved":0})");
   stage.wait_for_metric("rollbackd_alertmanager_alerts", "10000");
+  // Two for which there is one place.
+  stage.ask("delete from ops.alerts where fingerprint = 'g1'");
+  CHECK(post(stage, many(2)).body == R"({"firing":1,"left_out":1,"resolved":0})");
+  CHECK(stage.ask("select count(*) from ops.alerts") == "10000");
+}
+
+TEST_CASE("alerts: a large group comes through, and is fast") {
+  Stage stage;
+  std::string body = many(2000, std::string(300, 'x'));
+  MESSAGE(body.size() << " bytes");
+  REQUIRE(body.size() > 64 * 1024);
+  REQUIRE(body.size() < 1024 * 1024);
+  CHECK(post(stage, body).body == R"({"firing":2000,"left_out":0,"resolved":0})");
+  stage.wait_for_metric("rollbackd_alertmanager_alerts", "2000");
+  // Such a delivery of which the Alertmanager has cut off the rest.
+  body.insert(1, R"("truncatedAlerts":7,)");
+  CHECK(post(stage, body).body == R"({"firing":2000,"left_out":7,"resolved":0})");
+  stage.wait_for_metric("rollbackd_alertmanager_alerts_left_out_total", "7");
 }
 
 TEST_CASE("heartbeats go the whole way, are nobody's events, and stay few") {

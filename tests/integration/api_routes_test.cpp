@@ -162,7 +162,14 @@ TEST_CASE(
   std::filesystem::create_directory(f.program_file());
   CHECK(f.execute(web, 500).value("error", "") == "Rollback execution failed");
 
+  // From the first moment on nothing is said not to be there: nobody knows.
   f.postgres().stop();
+  f.execute(lonely, 503);
+  f.execute(lonely, 503, {{"dry_run", true}});
+  const json unread = f.execute(nobody, 503);
+  CHECK(unread.value("details", "").find("/readyz says what is wrong") != std::string::npos);
+  f.ask("POST", "/check", json{{"deployment_id", nobody}}.dump(), 503);
+  f.ask("POST", "/approve", about(nobody), 503);
   f.execute(late, 503);
   f.ask("GET", "/history", "", 503);
   f.wait_for_readiness(503);

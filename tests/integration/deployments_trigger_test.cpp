@@ -10,16 +10,13 @@
 namespace rollbackd::tests {
 namespace {
 
-InstalledPostgres& server() {
-  static InstalledPostgres started;
-  return started;
-}
+struct DeploymentsTriggerTest;
 
 // One row, old enough that "now" is told apart from its times.
 class Row {
  public:
   explicit Row(const std::string& status, const std::string& completed_at = "null") {
-    id_ = query(server().conninfo(),
+    id_ = query(server_of<DeploymentsTriggerTest>().conninfo(),
                 "insert into ops.deployments (environment, version, git_commit, git_branch, status,"
                 " deployed_at, completed_at) values ('e', '1', 'c', 'main', '" +
                     status + "', '2020-01-01Z', " + completed_at + ") returning deployment_id");
@@ -27,12 +24,13 @@ class Row {
 
   // `before` runs in the same transaction.
   void update(const std::string& assignment, const std::string& before = "") const {
-    rows(server().conninfo(), "begin;" + before + "; update ops.deployments set " + assignment +
-                                  " where deployment_id = '" + id_ + "'; commit");
+    rows(server_of<DeploymentsTriggerTest>().conninfo(),
+         "begin;" + before + "; update ops.deployments set " + assignment +
+             " where deployment_id = '" + id_ + "'; commit");
   }
   [[nodiscard]] std::string get(const std::string& expression) const {
     return query(
-        server().conninfo(),
+        server_of<DeploymentsTriggerTest>().conninfo(),
         "select " + expression + " from ops.deployments where deployment_id = '" + id_ + "'");
   }
   [[nodiscard]] bool is_now(const std::string& column) const {
@@ -42,7 +40,7 @@ class Row {
     return get(column + " = '2020-01-01Z'") == "t";
   }
   void roll_back(const std::string& status, const std::string& written_by = "rollbackd") const {
-    rows(server().conninfo(),
+    rows(server_of<DeploymentsTriggerTest>().conninfo(),
          "insert into ops.rollback_events (deployment_id, trigger_type, trigger_reason, status, "
          "metadata,"
          " environment, service) values ('" +
@@ -164,7 +162,7 @@ TEST_CASE("a row keeps its status while a rollback of the daemon is in progress,
 
 TEST_CASE("the setting of a rollback's step ends with its transaction") {
   const Row row{"rolled_back"};
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<DeploymentsTriggerTest>().conninfo());
   rows(*connection, "begin; " + as_a_step + "; commit");
   rows(*connection, "update ops.deployments set status = 'success'");
   CHECK(row.get("status") == "rolled_back");

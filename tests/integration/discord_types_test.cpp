@@ -61,7 +61,7 @@ class Samples {
 void add_answers(Samples& samples) {
   const std::string type = "APIInteractionResponse";
   SetView view;
-  view.set = {a_service("v2.5.3", bad_id, rules::State::firing)};
+  view.set = {a_service("v2.5.3", discord_bad_id, rules::State::firing)};
   samples.add(type, engine::pong_json());
   samples.add(type, engine::deferred_json());
   samples.add(type, engine::notice_json(engine::help_text()));
@@ -96,7 +96,7 @@ void add_messages(Samples& samples) {
 
 TEST_CASE("discord types: every answer, message and command of ours is what Discord takes") {
   const fs::path tools = fs::path{ROLLBACKD_SOURCE_DIR} / "build/tools/discord";
-  if (!fs::exists(tools / "installed.json")) {
+  if (!fs::exists(tools / "package.json")) {
     MESSAGE("skipped: Discord's types are not installed (./dev setup test, where there is npm)");
     return;
   }

@@ -11,24 +11,21 @@
 namespace rollbackd::tests {
 namespace {
 
+struct DoorbellTest;
+
 const std::string error_row =
     "insert into ops.system_logs (severity, source, message) values ('error', 's', 'm')";
-
-InstalledPostgres& server() {
-  static InstalledPostgres started;
-  return started;
-}
 
 }  // namespace
 
 TEST_CASE("the bell is silent while nobody holds K, and rings while somebody does") {
-  Listener listener{server().conninfo()};
-  const auto writer = connect(server().conninfo());
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  const auto writer = connect(server_of<DoorbellTest>().conninfo());
 
   rows(*writer, error_row);
   CHECK(listener.rings() == 0);
   {
-    const HeldKey key{server().conninfo()};
+    const HeldKey key{server_of<DoorbellTest>().conninfo()};
     rows(*writer, error_row);
     CHECK(listener.rings() == 1);
     rows(*writer,
@@ -36,77 +33,81 @@ TEST_CASE("the bell is silent while nobody holds K, and rings while somebody doe
          " values ('critical', 's', 'm')");
     CHECK(listener.rings() == 1);
   }
-  while (query(server().conninfo(), "select count(*) from pg_locks where locktype = 'advisory'") !=
-         "0") {
+  while (query(server_of<DoorbellTest>().conninfo(),
+               "select count(*) from pg_locks where locktype = 'advisory'") != "0") {
   }
   rows(*writer, error_row);
   CHECK(listener.rings() == 0);
 }
 
 TEST_CASE("a thousand rows of one commit ring once") {
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
-  rows(server().conninfo(),
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  const HeldKey key{server_of<DoorbellTest>().conninfo()};
+  rows(server_of<DoorbellTest>().conninfo(),
        "insert into ops.system_logs (severity, source, message)"
        " select 'error', 's', n::text from generate_series(1, 1000) n");
   CHECK(listener.rings() == 1);
 }
 
 TEST_CASE("rows that do not count, and inserts without rows, never ring") {
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  const HeldKey key{server_of<DoorbellTest>().conninfo()};
   for (const char* severity : {"debug", "info", "warning"}) {
-    rows(server().conninfo(), std::string{"insert into ops.system_logs (severity, source, message)"
-                                          " values ('"} +
-                                  severity + "', 's', 'm')");
+    rows(server_of<DoorbellTest>().conninfo(),
+         std::string{"insert into ops.system_logs (severity, source, message)"
+                     " values ('"} +
+             severity + "', 's', 'm')");
   }
-  rows(server().conninfo(),
+  rows(server_of<DoorbellTest>().conninfo(),
        "insert into ops.system_logs (severity, source, message) select 'error', 's', 'm' where "
        "false");
   CHECK(listener.rings() == 0);
 }
 
 TEST_CASE("what is rolled back does not ring") {
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
-  rows(server().conninfo(), "begin; " + error_row + "; rollback");
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  const HeldKey key{server_of<DoorbellTest>().conninfo()};
+  rows(server_of<DoorbellTest>().conninfo(), "begin; " + error_row + "; rollback");
   CHECK(listener.rings() == 0);
-  rows(server().conninfo(), "begin; savepoint a; " + error_row + "; rollback to a; commit");
+  rows(server_of<DoorbellTest>().conninfo(),
+       "begin; savepoint a; " + error_row + "; rollback to a; commit");
   CHECK(listener.rings() == 0);
-  rows(server().conninfo(), "begin; savepoint a; " + error_row + "; release a; commit");
+  rows(server_of<DoorbellTest>().conninfo(),
+       "begin; savepoint a; " + error_row + "; release a; commit");
   CHECK(listener.rings() == 1);
 }
 
 TEST_CASE("a deployment rings when it is inserted and when it changes") {
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
-  rows(server().conninfo(),
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  const HeldKey key{server_of<DoorbellTest>().conninfo()};
+  rows(server_of<DoorbellTest>().conninfo(),
        "insert into ops.deployments (environment, version, git_commit, git_branch)"
        " values ('e', '1', 'c', 'main')");
   CHECK(listener.rings() == 1);
-  rows(server().conninfo(), "update ops.deployments set status = 'in_progress'");
+  rows(server_of<DoorbellTest>().conninfo(), "update ops.deployments set status = 'in_progress'");
   CHECK(listener.rings() == 1);
 }
 
 TEST_CASE("rows by COPY and by replication ring, too") {
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
-  rows(server().conninfo(),
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  const HeldKey key{server_of<DoorbellTest>().conninfo()};
+  rows(server_of<DoorbellTest>().conninfo(),
        "copy ops.system_logs (severity, source, message)"
        " from program 'printf \"error\\ts\\tm\\n\"'");
   CHECK(listener.rings() == 1);
   // As the apply worker of a subscription does.
-  rows(server().conninfo(), "set session_replication_role = replica; " + error_row);
+  rows(server_of<DoorbellTest>().conninfo(),
+       "set session_replication_role = replica; " + error_row);
   CHECK(listener.rings() == 1);
 }
 
 TEST_CASE("whoever takes K waits for the writers that saw silence, and misses none after them") {
-  Listener listener{server().conninfo()};
-  const auto writer = connect(server().conninfo());
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  const auto writer = connect(server_of<DoorbellTest>().conninfo());
   rows(*writer, "begin");
   rows(*writer, error_row);
   const std::string try_for_it = "select pg_try_advisory_lock(8245928655501484907)";
-  const auto daemon = connect(server().conninfo());
+  const auto daemon = connect(server_of<DoorbellTest>().conninfo());
   CHECK(query(*daemon, try_for_it) == "f");
   rows(*writer, "commit");
   CHECK(query(*daemon, try_for_it) == "t");
@@ -116,25 +117,25 @@ TEST_CASE("whoever takes K waits for the writers that saw silence, and misses no
 }
 
 TEST_CASE("a stranger who shares K changes nothing") {
-  Listener listener{server().conninfo()};
-  const auto stranger = connect(server().conninfo());
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  const auto stranger = connect(server_of<DoorbellTest>().conninfo());
   query(*stranger, "select pg_advisory_lock_shared(8245928655501484907)");
-  rows(server().conninfo(), error_row);
+  rows(server_of<DoorbellTest>().conninfo(), error_row);
   CHECK(listener.rings() == 0);
 }
 
 TEST_CASE("the bell falls silent with the death of the daemon's session") {
-  Listener listener{server().conninfo()};
-  HeldKey key{server().conninfo()};
-  query(server().conninfo(),
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  HeldKey key{server_of<DoorbellTest>().conninfo()};
+  query(server_of<DoorbellTest>().conninfo(),
         "select pg_terminate_backend(" + std::to_string(key.pid()) + ", 10000)");
-  rows(server().conninfo(), error_row);
+  rows(server_of<DoorbellTest>().conninfo(), error_row);
   CHECK(listener.rings() == 0);
 }
 
 TEST_CASE("who holds K exclusively can be named, as the README says") {
-  HeldKey key{server().conninfo()};
-  CHECK(query(server().conninfo(),
+  HeldKey key{server_of<DoorbellTest>().conninfo()};
+  CHECK(query(server_of<DoorbellTest>().conninfo(),
               "select a.pid from pg_locks l join pg_stat_activity a using (pid)"
               " where l.locktype = 'advisory' and l.granted and l.mode = 'ExclusiveLock'"
               " and l.objsubid = 1 and l.classid = 1919904876 and l.objid = 1650549611") ==
@@ -142,9 +143,9 @@ TEST_CASE("who holds K exclusively can be named, as the README says") {
 }
 
 TEST_CASE("the role of applications rings without any further right") {
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
-  rows(server().conninfo(), "set role rollbackd_writer; " + error_row);
+  Listener listener{server_of<DoorbellTest>().conninfo()};
+  const HeldKey key{server_of<DoorbellTest>().conninfo()};
+  rows(server_of<DoorbellTest>().conninfo(), "set role rollbackd_writer; " + error_row);
   CHECK(listener.rings() == 1);
 }
 

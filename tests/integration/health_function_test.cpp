@@ -16,14 +16,12 @@
 namespace rollbackd::tests {
 namespace {
 
-InstalledPostgres& server() {
-  static InstalledPostgres started;
-  return started;
-}
+struct HealthFunctionTest;
 
 class Transaction {
  public:
-  Transaction() : connection_{connect(server().conninfo())}, work_{*connection_} {}
+  Transaction()
+      : connection_{connect(server_of<HealthFunctionTest>().conninfo())}, work_{*connection_} {}
 
   std::string ask(const std::string& sql) {
     const pqxx::result found = work_.exec(sql);
@@ -144,7 +142,7 @@ TEST_CASE("numbers are JSON numbers, the second is UTC, an unknown deployment is
 TEST_CASE("connections are the client backends of the server, active ones those of others") {
   Transaction t;
   const std::string id = t.deploy("-1 hour");
-  const auto idle = connect(server().conninfo("postgres", "postgres"));
+  const auto idle = connect(server_of<HealthFunctionTest>().conninfo("postgres", "postgres"));
   CHECK(t.health(id, "database_connections") ==
         t.ask("select count(*) from pg_stat_activity where backend_type = 'client backend'"));
   CHECK(t.health(id, "active_queries") == "0");

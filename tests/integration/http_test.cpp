@@ -1,3 +1,4 @@
+#include <cstdio>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -174,6 +175,46 @@ TEST_CASE("http: a body of exactly the limit is read, whole or in chunks") {
   connection.send("POST " + check + "Transfer-Encoding: Chunked\r\n\r\n10000\r\n" + body +
                   "\r\n0\r\n\r\n");
   CHECK(status_of(connection.receive()) == 401);
+}
+
+TEST_CASE("http: a delivery of alerts may be larger, of who sends a good token") {
+  HttpStage stage;
+  const std::size_t most = 1024 * 1024;
+  const auto deliver = [&](const std::string& token, std::size_t bytes, bool in_chunks) {
+    std::string body = R"({"version":"4","alerts":[]})";
+    body.resize(bytes, ' ');
+    const std::string head = "POST /alertmanager HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" +
+                             (token.empty() ? "" : "Apikey: " + token + "\r\n");
+    if (!in_chunks) {
+      return stage.talk(head + "Content-Length: " + std::to_string(bytes) + "\r\n\r\n" + body);
+    }
+    std::string chunks;
+    for (std::size_t at = 0; at < bytes; at += 0x10000) {
+      const std::string chunk = body.substr(at, 0x10000);
+      char size[17];
+      std::snprintf(size, sizeof size, "%zx", chunk.size());
+      chunks += std::string{size} + "\r\n" + chunk + "\r\n";
+    }
+    return stage.talk(head + "Transfer-Encoding: chunked\r\n\r\n" + chunks + "0\r\n\r\n");
+  };
+  for (const bool in_chunks : {false, true}) {
+    CAPTURE(in_chunks);
+    CHECK(status_of(deliver("all", most, in_chunks)) == 200);
+    const std::string larger = deliver("all", most + 1, in_chunks);
+    CHECK(status_of(larger) == 413);
+    CHECK(larger.find("at most 1024 KiB") != std::string::npos);
+    CHECK(larger.find("max_alerts") != std::string::npos);
+    // Strangers, and who may not send alerts, as ever.
+    for (const char* token : {"", "reader", "guessed"}) {
+      CAPTURE(token);
+      const std::string refused = deliver(token, 64 * 1024 + 1, in_chunks);
+      CHECK(status_of(refused) == 413);
+      CHECK(refused.find("at most 64 KiB") != std::string::npos);
+      CHECK(status_of(deliver(token, 64 * 1024, in_chunks)) ==
+            (std::string_view{token} == "reader" ? 403 : 401));
+    }
+  }
+  CHECK(stage.archive.deliveries.size() == 2);
 }
 
 TEST_CASE("http: a thousand pipelined requests are answered one after the other") {

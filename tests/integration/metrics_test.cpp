@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 
@@ -86,21 +87,45 @@ TEST_CASE("metrics: as many series with ten thousand deployments of the same ser
   }
 }
 
+TEST_CASE("connections: the daemon has as many as the documentation says") {
+  Stage stage;
+  stage.wait_until_watched(stage.deploy("v1"));
+  std::ifstream in{std::string{ROLLBACKD_SOURCE_DIR} + "/config/README.md"};
+  const std::string text{std::istreambuf_iterator<char>{in}, {}};
+  const std::string row = "| connections | ";
+  const std::size_t at = text.find(row);
+  REQUIRE(at != std::string::npos);
+  const double told = std::stod(text.substr(at + row.size()));
+  double open = 0;
+  eventually("all of them", 20, [&] {
+    open = number(
+        stage, "select count(*) from pg_stat_activity where application_name like 'rollbackd %'");
+    return open >= told;
+  });
+  CHECK(open == told);
+}
+
 TEST_CASE("metrics: with nothing happening the daemon asks the database a few times a second") {
   Stage stage;
   stage.wait_until_watched(stage.deploy("v1"));
-  // The server tells its numbers late; each session by itself, when it is idle.
+  const auto pass = [](double seconds) {
+    const auto begun = Clock::now();
+    double passed = 0;
+    eventually("time to pass", 30, [&] {
+      passed = seconds_since(begun);
+      return passed >= seconds;
+    });
+    return passed;
+  };
+  // Each session tells its numbers by itself, ten seconds after it became idle at the latest: those
+  // of the start are not to be counted.
+  pass(10.5);
   const std::string commits =
       "select xact_commit from pg_stat_database where datname = current_database()";
   const double first = number(stage, commits);
   const double polls = std::stod(stage.metric("rollbackd_feed_polls_total"));
   const double samples = std::stod(stage.metric("rollbackd_samples_total"));
-  const auto begun = Clock::now();
-  double passed = 0;
-  eventually("time to pass", 30, [&] {
-    passed = seconds_since(begun);
-    return passed >= 8;
-  });
+  const double passed = pass(8);
   const double all = (number(stage, commits) - first) / passed;
   const double polled = (std::stod(stage.metric("rollbackd_feed_polls_total")) - polls) / passed;
   const double sampled = (std::stod(stage.metric("rollbackd_samples_total")) - samples) / passed;

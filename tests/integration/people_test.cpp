@@ -18,10 +18,14 @@ struct People : Stage {
                   const std::vector<std::pair<std::string, std::string>>& replaced = {})
       : Stage{more, {}, replaced} {}
 
+  // A daemon that is starting, or is writing what is asked about, says 503: ask again.
   json api(const std::string& method, const std::string& path, const json& body, int status) {
-    const HttpAnswer answer =
-        http_request(http_port(), method, "/functions/v1/auto-rollback" + path,
-                     body.is_null() ? "" : body.dump(), "acting-token");
+    HttpAnswer answer;
+    eventually("an answer other than 503", 10, [&] {
+      answer = http_request(http_port(), method, "/functions/v1/auto-rollback" + path,
+                            body.is_null() ? "" : body.dump(), "acting-token");
+      return answer.status != 503 || status == 503;
+    });
     CAPTURE(path);
     CAPTURE(answer.body);
     CHECK(answer.status == status);

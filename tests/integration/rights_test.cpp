@@ -12,16 +12,13 @@
 namespace rollbackd::tests {
 namespace {
 
-const std::string refused = "42501";
+struct RightsTest;
 
-InstalledPostgres& server() {
-  static InstalledPostgres started;
-  return started;
-}
+const std::string refused = "42501";
 
 // The SQLSTATE of the statement as this role, empty if it is allowed; undone.
 std::string as(const std::string& role, const std::string& sql) {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<RightsTest>().conninfo());
   rows(*connection, "set role " + role);
   return failure_of(*connection, sql);
 }
@@ -185,7 +182,7 @@ TEST_CASE("a dashboard may read everything and write nothing") {
 }
 
 TEST_CASE("a caller who may read nothing counts the errors that there are") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<RightsTest>().conninfo());
   pqxx::work work{*connection};
   work.exec(
       "create role nobody_special; grant usage on schema ops to nobody_special;"
@@ -203,7 +200,7 @@ TEST_CASE("a caller who may read nothing counts the errors that there are") {
 
 TEST_CASE(
     "the functions that run as their owner cannot be led astray by the caller's search_path") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<RightsTest>().conninfo());
   pqxx::work work{*connection};
   work.exec(
       "create schema evil; create function evil.now() returns timestamptz language plpgsql as"

@@ -1,11 +1,14 @@
 // rollbackctl as a person and a pipeline use it, against the real daemon.
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "tests/support/http_relay.hpp"
 #include "tests/support/http_stub.hpp"
 #include "tests/support/stage.hpp"
 
@@ -17,10 +20,11 @@ namespace {
 struct Terminal : Stage {
   using Stage::Stage;
 
+  HttpRelay relay{http_port()};
+
   int ctl(std::vector<std::string> arguments, const std::string& token = "acting-token") {
     arguments.insert(arguments.begin(),
-                     {ROLLBACKCTL_PROGRAM, "--server",
-                      "http://127.0.0.1:" + std::to_string(http_port()), "--token", token});
+                     {ROLLBACKCTL_PROGRAM, "--server", relay.url(), "--token", token});
     said.clear();
     return run_program(arguments, said);
   }
@@ -129,6 +133,92 @@ TEST_CASE("rollbackctl: from a deployment to its manual rollback") {
   check_mistakes(f, bad);
   check_rollback(f, bad);
   check_refusals(f, bad);
+}
+
+TEST_CASE("rollbackctl: an answer that is lost after the daemon acted makes nothing happen twice") {
+  Terminal f{"mode: ask\n"};
+  f.deployed_long_ago("v1");
+  // Runs it with its first two answers lost: it asks three times, with one key.
+  std::set<std::string> keys;
+  const auto run = [&](const std::vector<std::string>& arguments) {
+    const std::size_t before = f.relay.keyed_requests().size();
+    f.relay.lose_answers(2);
+    const int code = f.ctl(arguments);
+    INFO(f.said);
+    CHECK(f.says("does not say what became of it"));
+    auto asked = f.relay.keyed_requests();
+    asked.erase(asked.begin(), asked.begin() + static_cast<std::ptrdiff_t>(before));
+    CHECK(asked == std::vector<std::string>(3, asked.at(0)));
+    CHECK(keys.insert(asked[0].substr(0, asked[0].find(' '))).second);
+    return code;
+  };
+  CHECK(run({"record", "--environment", "production", "--version", "v2", "--commit", "abc",
+             "--branch", "main"}) == 0);
+  CHECK(f.ask("select count(*) from ops.deployments where version = 'v2'") == "1");
+  const std::string bad = f.ask("select deployment_id from ops.deployments where version = 'v2'");
+  CHECK(f.says(bad));
+  f.wait_until_watched(bad);
+
+  CHECK(run({"pause", "--reason", "work"}) == 0);
+  CHECK(run({"resume"}) == 0);
+  eventually("the resume to be told", 10, [&] {
+    return f.ask(
+               "select string_agg(event_type, ' ' order by id) from ops.roman_events where"
+               " event_type in ('pause', 'resume')") == "pause resume";
+  });
+  // What was refused without a trace is refused again.
+  CHECK(run({"resume", "--breaker", "production"}) == 5);
+
+  f.log_errors(6);
+  const auto proposed = [&f] {
+    std::string event;
+    eventually("the proposal", 10, [&] {
+      event = f.ask("select max(event_id::text) from ops.rollback_events where status = 'pending'");
+      return !event.empty();
+    });
+    return event;
+  };
+  const std::string event = proposed();
+  CHECK(run({"approve", event, "--reason", "yes"}) == 0);
+  CHECK(f.says("Rollback complete"));
+  CHECK(f.program_runs() == 1);
+  CHECK(f.ask("select count(*) from ops.roman_events where event_type = 'rollback_approved'") ==
+        "1");
+
+  const std::string next = f.deploy("v3");
+  f.wait_until_watched(next);
+  CHECK(run({"rollback", "v3", "--reason", "wrong prices", "--yes"}) == 0);
+  CHECK(f.says("Rollback complete"));
+  CHECK(f.program_runs() == 2);
+  CHECK(f.ask("select count(*) from ops.rollback_events where deployment_id = '" + next + "'") ==
+        "1");
+
+  const std::string pending = f.deploy("v4", "pending");
+  eventually("the row to be known", 10, [&] { return f.check(pending).status == 200; });
+  CHECK(run({"record", "--deployment", pending, "--status", "success"}) == 0);
+  CHECK(f.ask("select status from ops.deployments where deployment_id = '" + pending + "'") ==
+        "success");
+}
+
+TEST_CASE(
+    "rollbackctl: a daemon that is not ready is asked again, one that does not lead as well") {
+  HttpStub daemon;
+  daemon.next({503, R"({"error":"Not the leader","details":"db2 leads. Ask there."})"});
+  daemon.next({503, R"({"error":"Not ready","details":"ask again"})"});
+  daemon.next({409, R"({"error":"Request under way","details":"ask again"})"});
+  daemon.next({502, "<html>bad gateway</html>"});
+  daemon.otherwise({409, R"({"error":"Carried out before","details":"its answer was lost"})"});
+  std::string said;
+  CHECK(run_program({ROLLBACKCTL_PROGRAM, "--server", daemon.url(""), "pause", "--reason", "x"},
+                    said) == 0);
+  CAPTURE(said);
+  CHECK(said.find("(Not the leader); asking again for up to 30 s") != std::string::npos);
+  CHECK(said.find("Paused: nothing is rolled back") != std::string::npos);
+  const auto requests = daemon.requests();
+  REQUIRE(requests.size() == 5);
+  for (const StubRequest& request : requests) {
+    CHECK(request.header("idempotency-key") == requests[0].header("idempotency-key"));
+  }
 }
 
 TEST_CASE("rollbackctl: no server, a stranger's server, and a file that says where it is") {

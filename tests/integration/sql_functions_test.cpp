@@ -15,14 +15,12 @@
 namespace rollbackd::tests {
 namespace {
 
-InstalledPostgres& server() {
-  static InstalledPostgres started;
-  return started;
-}
+struct SqlFunctionsTest;
 
 class Transaction {
  public:
-  Transaction() : connection_{connect(server().conninfo())}, work_{*connection_} {}
+  Transaction()
+      : connection_{connect(server_of<SqlFunctionsTest>().conninfo())}, work_{*connection_} {}
 
   std::string ask(const std::string& sql) {
     const pqxx::result found = work_.exec(sql);
@@ -190,12 +188,14 @@ TEST_CASE(
   for (const char* call : {"ops.record_rollback_event(gen_random_uuid(), 'manual', 'r', null)",
                            "ops.create_system_snapshot(gen_random_uuid(), 'pre_rollback')",
                            "ops.create_system_snapshot(null, 'pre_rollback')"}) {
-    CHECK(failure_of(*connect(server().conninfo()), std::string{"select "} + call) == "P0002");
+    CHECK(failure_of(*connect(server_of<SqlFunctionsTest>().conninfo()),
+                     std::string{"select "} + call) == "P0002");
   }
   for (const char* call : {"ops.record_rollback_event(gen_random_uuid(), 'other', 'r', null)",
                            "ops.create_system_snapshot(gen_random_uuid(), 'other')",
                            "ops.create_system_snapshot(gen_random_uuid(), null)"}) {
-    CHECK(failure_of(*connect(server().conninfo()), std::string{"select "} + call) == "22023");
+    CHECK(failure_of(*connect(server_of<SqlFunctionsTest>().conninfo()),
+                     std::string{"select "} + call) == "22023");
   }
 }
 
@@ -207,7 +207,7 @@ TEST_CASE("at most one active rollback per service is the daemon's; other people
            " metadata) values ('manual', 'r', '" +
            status + "', 'production', '" + service + "', '{\"written_by\": \"" + by + "\"}');";
   };
-  const auto c = connect(server().conninfo());
+  const auto c = connect(server_of<SqlFunctionsTest>().conninfo());
   CHECK(failure_of(*c, insert("a", "pending", "rollbackd") +
                            insert("a", "in_progress", "rollbackd")) == "23505");
   CHECK(failure_of(*c, insert("a", "pending", "rollbackd") + insert("b", "pending", "rollbackd") +
@@ -290,11 +290,11 @@ TEST_CASE("small tables are counted exactly, big ones estimated and named") {
 
 TEST_CASE(
     "a table that is locked, or that the owner may not read, is estimated and holds nothing up") {
-  rows(server().conninfo(),
+  rows(server_of<SqlFunctionsTest>().conninfo(),
        "create table public.locked as select generate_series(1, 10) n; analyze public.locked;"
        "create table public.secret as select generate_series(1, 10) n; analyze public.secret;"
        "alter table public.secret enable row level security");
-  const auto other = connect(server().conninfo());
+  const auto other = connect(server_of<SqlFunctionsTest>().conninfo());
   pqxx::work lock{*other};
   lock.exec("lock table public.locked in access exclusive mode");
   Transaction t;
@@ -306,18 +306,18 @@ TEST_CASE(
               "= '" +
               snapshot + "'") == "10");
   lock.abort();
-  rows(server().conninfo(), "drop table public.locked, public.secret");
+  rows(server_of<SqlFunctionsTest>().conninfo(), "drop table public.locked, public.secret");
 }
 
 TEST_CASE("a snapshot keeps no lock on the tables it has counted") {
   Transaction t;
   const std::string id = t.deploy("1");
-  rows(server().conninfo(), "create table public.counted as select 1");
+  rows(server_of<SqlFunctionsTest>().conninfo(), "create table public.counted as select 1");
   t.ask("select ops.create_system_snapshot('" + id + "', 'pre_rollback')");
   CHECK(t.ask("select table_counts ->> 'public.counted' from ops.system_snapshots") == "1");
   CHECK(t.ask("select count(*) from pg_locks where relation = 'public.counted'::regclass"
               " and pid = pg_backend_pid() and mode = 'AccessShareLock'") == "0");
-  rows(server().conninfo(), "drop table public.counted");
+  rows(server_of<SqlFunctionsTest>().conninfo(), "drop table public.counted");
 }
 
 TEST_CASE("a snapshot holds the metrics and settings of its moment, and no secret") {
@@ -346,7 +346,7 @@ TEST_CASE("a snapshot holds the metrics and settings of its moment, and no secre
 TEST_CASE(
     "without the right to see other sessions the connections are the sum over the databases") {
   Transaction t;
-  const auto idle = connect(server().conninfo());
+  const auto idle = connect(server_of<SqlFunctionsTest>().conninfo());
   t.rows("revoke pg_read_all_stats from rollbackd_owner");
   CHECK(t.ask("select is_exact from ops.rollbackd_connections()") == "f");
   CHECK(std::stoi(t.ask("select connections from ops.rollbackd_connections()")) >= 2);

@@ -13,10 +13,7 @@
 namespace rollbackd::tests {
 namespace {
 
-InstalledPostgres& server() {
-  static InstalledPostgres started;
-  return started;
-}
+struct WatchedLogsTest;
 
 std::string fresh_name() {
   static int count = 0;
@@ -50,7 +47,7 @@ std::string foreign_xids(pqxx::connection& connection, const std::string& log,
 }  // namespace
 
 TEST_CASE("an ordinary table is watched without a rewrite, and twice is as good as once") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   const std::string log = make_log(*connection, usual_columns);
   rows(*connection, "insert into " + log + " (severity) select 'error' from generate_series(1, 9)");
   const std::string file = "select relfilenode from pg_class where oid = '" + log + "'::regclass";
@@ -72,7 +69,7 @@ TEST_CASE("an ordinary table is watched without a rewrite, and twice is as good 
 }
 
 TEST_CASE("an index that was left invalid is dropped and made again") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   const std::string log = make_log(*connection, usual_columns);
   watch_wholly(*connection, "'" + log + "'");
   const std::string index = "app.rollbackd_" + log.substr(4) + "_xid";
@@ -85,7 +82,7 @@ TEST_CASE("an index that was left invalid is dropped and made again") {
 }
 
 TEST_CASE("other severities get another doorbell, and indexes in place of the old ones") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   const std::string log = make_log(*connection, usual_columns);
   watch_wholly(*connection, "'" + log + "'");
   CHECK(watch_wholly(*connection, "'" + log + "', p_severities => '{fatal}'").empty());
@@ -93,8 +90,8 @@ TEST_CASE("other severities get another doorbell, and indexes in place of the ol
               "select count(*) from pg_indexes where schemaname || '.' || tablename ="
               " '" +
                   log + "' and indexname like 'rollbackd%'") == "2");
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
+  Listener listener{server_of<WatchedLogsTest>().conninfo()};
+  const HeldKey key{server_of<WatchedLogsTest>().conninfo()};
   rows(*connection, "insert into " + log + " (severity) values ('error')");
   CHECK(listener.rings() == 0);
   rows(*connection, "insert into " + log + " (severity) values ('fatal')");
@@ -103,7 +100,7 @@ TEST_CASE("other severities get another doorbell, and indexes in place of the ol
 }
 
 TEST_CASE("columns of other names, an enum, own environments and services, and their defaults") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   rows(*connection,
        "create schema if not exists app; create type app.\"Level\" as enum"
        " ('info', 'error', 'fatal')");
@@ -119,8 +116,8 @@ TEST_CASE("columns of other names, an enum, own environments and services, and t
                          " p_severities => '{error,fatal,critical}',"
                          " p_default_environment => 'it''s', p_default_service => 'web'")
             .empty());
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
+  Listener listener{server_of<WatchedLogsTest>().conninfo()};
+  const HeldKey key{server_of<WatchedLogsTest>().conninfo()};
   rows(*connection, "set timezone = 'Asia/Kathmandu'; insert into " + log +
                         " values (1, '2026-01-01 12:00', 'error', 'm', '', null, '{\"a\": 1}',"
                         " '00000000-0000-0000-0000-000000000001', 's'),"
@@ -138,15 +135,15 @@ TEST_CASE("columns of other names, an enum, own environments and services, and t
 }
 
 TEST_CASE("severities that are numbers, and a table that has an xid of its own") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   const std::string log = make_log(*connection,
                                    "id bigserial, at timestamptz default now(),"
                                    " level smallint, message text, xid text");
   const std::string arguments =
       "'" + log + "', p_timestamp => 'at', p_severity => 'level', p_severities => '{-1,50}'";
   CHECK(watch_wholly(*connection, arguments).empty());
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
+  Listener listener{server_of<WatchedLogsTest>().conninfo()};
+  const HeldKey key{server_of<WatchedLogsTest>().conninfo()};
   rows(*connection, "set session_replication_role = replica; insert into " + log +
                         " (level, xid, rollbackd_xid) values (50, 'a', '3'),"
                         " (-1, 'b', null), (40, 'c', '5')");
@@ -158,7 +155,7 @@ TEST_CASE("severities that are numbers, and a table that has an xid of its own")
 }
 
 TEST_CASE("severities of any characters ring, and are found as they should be when asked again") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   const std::string log = make_log(
       *connection,
       "id bigserial, timestamp timestamptz default now(), message text, severity varchar(20)");
@@ -169,8 +166,8 @@ TEST_CASE("severities of any characters ring, and are found as they should be wh
               "select count(*) from ops.watched_logs w, ops.rollbackd_attach_steps(w) s"
               " where w.log = '" +
                   log + "'::regclass") == "0");
-  Listener listener{server().conninfo()};
-  const HeldKey key{server().conninfo()};
+  Listener listener{server_of<WatchedLogsTest>().conninfo()};
+  const HeldKey key{server_of<WatchedLogsTest>().conninfo()};
   for (const char* severity : {"a\"b", "it''s", "g, h", "{x}", "a::b"}) {
     rows(*connection, "insert into " + log + " (severity) values ('" + severity + "')");
     CHECK(listener.rings() == 1);
@@ -180,7 +177,7 @@ TEST_CASE("severities of any characters ring, and are found as they should be wh
 }
 
 TEST_CASE("a severity that is computed can be watched") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   const std::string log =
       make_log(*connection,
                "id bigserial, timestamp timestamptz default now(), message text,"
@@ -194,7 +191,7 @@ TEST_CASE("a severity that is computed can be watched") {
 }
 
 TEST_CASE("replicated rows whose xid is null, of elsewhere, or comes with a COPY are stamped") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   const std::string log = make_log(*connection, usual_columns);
   watch_wholly(*connection, "'" + log + "'");
   rows(*connection, "set session_replication_role = replica");
@@ -206,7 +203,7 @@ TEST_CASE("replicated rows whose xid is null, of elsewhere, or comes with a COPY
 }
 
 TEST_CASE("a column that was renamed fails no writer") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   const std::string log = make_log(*connection, usual_columns);
   watch_wholly(*connection, "'" + log + "'");
   rows(*connection, "alter table " + log + " rename column xid to other");
@@ -240,7 +237,7 @@ TEST_CASE("types of columns that are not used can be changed, and the table can 
 
 TEST_CASE(
     "a log that is not watched any more rings no bell and counts no more, until it is again") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchedLogsTest>().conninfo());
   const std::string log = make_log(*connection, usual_columns);
   watch_wholly(*connection, "'" + log + "'");
   const std::string sum = "select sum(version) from ops.watched_logs";
@@ -267,9 +264,9 @@ TEST_CASE("our own log stays unwatched once somebody has said so, also after ano
   const auto connection = connect(postgres.conninfo());
   rows(*connection, "select ops.unwatch_error_log('ops.system_logs')");
   install_into(postgres.conninfo());
-  CHECK(query(*connection,
-              "select string_agg(log::text, ' ') from ops.watched_logs where watched") ==
-        "ops.heartbeats");
+  CHECK(
+      query(*connection, "select string_agg(log::text, ' ') from ops.watched_logs where watched") ==
+      "ops.heartbeats");
   CHECK(of_events(*connection, "select count(*) from events") == "0");
   CHECK(missing_in(postgres.conninfo("rollbackd")) == "");
 }
@@ -332,8 +329,8 @@ TEST_CASE("the daemon's role reads every event, and what it lacks is named by ta
   const auto state = engine::check_schema(*connect(postgres.conninfo("rollbackd")));
   REQUIRE(state->warnings.size() == 1);
   CHECK(state->warnings[0].text == "the index of " + log +
-                                  " over its timestamp is missing or invalid:"
-                                  " run `rollbackd install`");
+                                       " over its timestamp is missing or invalid:"
+                                       " run `rollbackd install`");
   CHECK(install(postgres.conninfo()).outcome.changed);
   CHECK(watch(*connection, "'" + log + "'").empty());
 }

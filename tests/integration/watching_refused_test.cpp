@@ -15,6 +15,8 @@
 namespace rollbackd::tests {
 namespace {
 
+struct WatchingRefusedTest;
+
 using namespace std::chrono_literals;
 
 class Warnings : public pqxx::errorhandler {
@@ -27,15 +29,10 @@ class Warnings : public pqxx::errorhandler {
   std::string said;
 };
 
-InstalledPostgres& server() {
-  static InstalledPostgres started;
-  return started;
-}
-
 // The whole text of the error that the call ends with, its hint included; empty: none.
 std::string refusal(const std::string& setup, const std::string& arguments,
                     const std::string& role = "postgres") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchingRefusedTest>().conninfo());
   pqxx::work work{*connection};
   work.exec(
       "create schema app; create table app.log (id bigserial, timestamp timestamptz, severity"
@@ -148,7 +145,7 @@ TEST_CASE("what the caller may not do is returned for whoever may") {
 
 TEST_CASE(
     "values that differ only by case, labels that do not exist, and unlogged tables are said") {
-  const auto connection = connect(server().conninfo());
+  const auto connection = connect(server_of<WatchingRefusedTest>().conninfo());
   Warnings warnings{*connection};
   pqxx::work work{*connection};
   work.exec(
@@ -203,8 +200,9 @@ TEST_CASE("a long transaction is named, and nobody waits behind the attaching fo
   CHECK_MESSAGE(says(said, "select pg_terminate_backend(" + pid + ") ends it"), said);
   CHECK(longest > 1s);
   CHECK(longest < 4s);
-  CHECK(query(postgres.conninfo(), "select count(*) from ops.watched_logs"
-                                   " where log <> 'ops.heartbeats'::regclass") == "1");
+  CHECK(query(postgres.conninfo(),
+              "select count(*) from ops.watched_logs"
+              " where log <> 'ops.heartbeats'::regclass") == "1");
   rows(*reader, "commit");
   CHECK(watch(*writer, "'app.log'").size() == 2);
 }

@@ -15,7 +15,6 @@ cgroup=""
 
 finish() {
   [[ -z "$manager" ]] || kill -KILL "$manager" 2>/dev/null || true
-  wait 2>/dev/null || true
   rmdir "$root/.outside" 2>/dev/null || true
   # What was killed takes a moment to be gone.
   for ((tries = 0; tries < 50; tries++)); do
@@ -76,6 +75,7 @@ boot() {
     ' boot "$root" >>"$console.log" 2>&1
   ) &
   manager=$!
+  disown # its end is no news
 }
 
 inside() {

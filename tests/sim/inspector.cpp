@@ -19,8 +19,6 @@ using rules::TriggerType;
 constexpr rules::Duration rollback_max = rules::minutes{30};
 // Nobody acts more often than this in one second of quiet work.
 constexpr std::uint64_t moments_max = 20'000;
-// How often every row is counted.
-constexpr rules::Second count_every = 5;
 
 std::string text_of(const rules::JournalEntry& entry) {
   struct Text {

@@ -11,6 +11,16 @@
 
 namespace rollbackd::tests {
 
+using CountByDeployment = std::map<rules::DeploymentId, std::uint64_t>;
+
+// How often every row is counted.
+inline constexpr rules::Second count_every = 5;
+
+inline std::uint64_t count_of(const CountByDeployment& counts, const rules::DeploymentId& id) {
+  const auto found = counts.find(id);
+  return found == counts.end() ? 0 : found->second;
+}
+
 // Looks at the world from outside and holds it against what always holds (DESIGN.md section 9). It
 // counts and decides by itself, the dumb way, and never asks the rules how they did.
 class Inspector {
@@ -69,13 +79,11 @@ class Inspector {
   void look_at_end_of(const rules::Rollback& rollback);
   void look_at_rows_of(const rules::Rollback& rollback, const Watched& watched);
   void look_at_counts();
-  void look_at_neglect(const std::map<rules::DeploymentId, std::uint64_t>& minute,
-                       const std::map<rules::DeploymentId, std::uint64_t>& five);
+  void look_at_neglect(const CountByDeployment& minute, const CountByDeployment& five);
   [[nodiscard]] bool must_be_rolled_back(const rules::Deployment& current) const;
   [[nodiscard]] std::size_t other_rollbacks(const rules::Service& service,
                                             const rules::EventId& own) const;
-  void look_at_neighbours(const std::map<rules::DeploymentId, std::uint64_t>& minute,
-                          const std::map<rules::DeploymentId, std::uint64_t>& five);
+  void look_at_neighbours(const CountByDeployment& minute, const CountByDeployment& five);
   [[nodiscard]] bool is_guarded(const rules::Deployment& current) const;
   [[nodiscard]] bool was_bad_before(const rules::Deployment& current) const;
   [[nodiscard]] bool meets_migrations(const rules::Deployment& current) const;

@@ -15,12 +15,6 @@ using rules::RollbackStatus;
 // A rollback that has to come does so within this long, when nothing is broken.
 constexpr rules::Duration promptly = rules::seconds{15};
 
-std::uint64_t count_of(const std::map<rules::DeploymentId, std::uint64_t>& counts,
-                       const rules::DeploymentId& id) {
-  const auto found = counts.find(id);
-  return found == counts.end() ? 0 : found->second;
-}
-
 }  // namespace
 
 void Inspector::look_at_end_of(const Rollback& rollback) {
@@ -154,8 +148,7 @@ bool Inspector::must_be_rolled_back(const Deployment& current) const {
          world_.database().target_of(current) != nullptr;
 }
 
-void Inspector::look_at_neglect(const std::map<rules::DeploymentId, std::uint64_t>& minute,
-                                const std::map<rules::DeploymentId, std::uint64_t>& five) {
+void Inspector::look_at_neglect(const CountByDeployment& minute, const CountByDeployment& five) {
   for (const rules::Service& service : services_) {
     const Deployment* current = world_.database().at(service, world_.time());
     const bool plain = policies_.of(service).triggers == rules::default_triggers();

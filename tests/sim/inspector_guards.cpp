@@ -13,14 +13,6 @@ using rules::Rollback;
 using rules::RollbackStatus;
 using rules::TriggerType;
 
-constexpr rules::Second count_every = 5;
-
-std::uint64_t count_of(const std::map<rules::DeploymentId, std::uint64_t>& counts,
-                       const rules::DeploymentId& id) {
-  const auto found = counts.find(id);
-  return found == counts.end() ? 0 : found->second;
-}
-
 }  // namespace
 
 // Nobody acts unattended against a guard that everybody can see.
@@ -64,8 +56,7 @@ std::size_t Inspector::other_rollbacks(const rules::Service& service,
 }
 
 // A service whose neighbours are as bad, by counting all of them.
-void Inspector::look_at_neighbours(const std::map<rules::DeploymentId, std::uint64_t>& minute,
-                                   const std::map<rules::DeploymentId, std::uint64_t>& five) {
+void Inspector::look_at_neighbours(const CountByDeployment& minute, const CountByDeployment& five) {
   for (const auto& [id, row] : world_.deployments()) {
     services_.insert(row.service);
   }

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <set>
 #include <string>
 
 #include <doctest/doctest.h>
@@ -9,7 +10,7 @@
 namespace rollbackd::tests {
 namespace {
 
-constexpr std::uint64_t seeds_by_default = 60;
+constexpr std::uint64_t seeds_by_default = 30;
 // A planted bug has to be noticed within so many stories.
 constexpr std::uint64_t stories_for_a_bug = 60;
 
@@ -53,10 +54,12 @@ TEST_CASE("sim: whatever happens, what always holds does hold") {
 
 TEST_CASE("sim: the same seed tells the same story, another seed another") {
   const std::uint64_t first = seed();
-  for (std::uint64_t s = first; s < first + 5; ++s) {
+  std::set<std::uint64_t> stories;
+  for (std::uint64_t s = first; s < first + 4; ++s) {
     INFO("SEED=" << s);
-    CHECK(simulate(s).story == simulate(s).story);
-    CHECK(simulate(s).story != simulate(s + 1).story);
+    const std::uint64_t story = simulate(s).story;
+    CHECK(simulate(s).story == story);
+    CHECK(stories.insert(story).second);
   }
 }
 

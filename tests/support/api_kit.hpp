@@ -4,12 +4,39 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/http/message.hpp"
 #include "engine/ports.hpp"
 
 namespace rollbackd::tests {
+
+inline const std::string some_event = "11111111-2222-3333-4444-555555555555";
+inline const std::string some_deployment = "99999999-2222-3333-4444-555555555555";
+inline const std::string execute_body =
+    R"({"deployment_id":")" + some_deployment + R"(","trigger_reason":"wrong prices"})";
+
+// That event: some_deployment back to v1, by a command.
+inline rules::Rollback a_rollback() {
+  rules::Rollback rollback;
+  rollback.id = *rules::EventId::parse(some_event);
+  rollback.deployment = *rules::DeploymentId::parse(some_deployment);
+  rollback.executor = "command";
+  rollback.target = rules::Target{*rules::DeploymentId::parse(some_event), "v1", "abc", {}, true};
+  return rollback;
+}
+
+// Of an answer; empty: it is not there.
+inline std::string header(const engine::ApiResponse& response, std::string_view name) {
+  for (const auto& [known, value] : response.headers) {
+    if (known == name) {
+      return value;
+    }
+  }
+  return {};
+}
 
 // A view of nothing, of which tests change what they are about.
 class EmptyView : public engine::View {

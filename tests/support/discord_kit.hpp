@@ -35,13 +35,13 @@ inline rules::ServiceView a_service(const std::string& version, const std::strin
   return service;
 }
 
-inline const std::string bad_id = "abc12300-0000-4000-8000-000000000001";
-inline const std::string other_id = "abd45600-0000-4000-8000-000000000002";
+inline const std::string discord_bad_id = "abc12300-0000-4000-8000-000000000001";
+inline const std::string discord_other_id = "abd45600-0000-4000-8000-000000000002";
 
 inline rules::Rollback a_shown_rollback() {
   rules::Rollback rollback;
   rollback.id = rules::EventId::parse("11111111-1111-4111-8111-111111111111").value();
-  rollback.deployment = rules::DeploymentId::parse(bad_id).value();
+  rollback.deployment = rules::DeploymentId::parse(discord_bad_id).value();
   rollback.version = "v2.5.3";
   rollback.git_commit = "badc0de";
   rollback.service = {"production", "app"};
@@ -69,8 +69,8 @@ struct DiscordKit {
                                             [this] { return rules::instant_of(now); },
                                             [this] { return leader; }},
                      settings, times);
-    view.set = {a_service("v2.5.2", other_id, rules::State::healthy, "web"),
-                a_service("v2.5.3", bad_id, rules::State::proposed)};
+    view.set = {a_service("v2.5.2", discord_other_id, rules::State::healthy, "web"),
+                a_service("v2.5.3", discord_bad_id, rules::State::proposed)};
   }
   ~DiscordKit() { CHECK(log.text().find("secret-") == std::string::npos); }
   DiscordKit(const DiscordKit&) = delete;

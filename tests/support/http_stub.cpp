@@ -134,8 +134,12 @@ void HttpStub::next(StubAnswer answer) {
 }
 
 void HttpStub::otherwise(StubAnswer answer) {
+  answer_by([answer = std::move(answer)](const StubRequest&) { return answer; });
+}
+
+void HttpStub::answer_by(Maker maker) {
   const std::lock_guard lock{mutex_};
-  otherwise_ = std::move(answer);
+  otherwise_ = std::move(maker);
 }
 
 void HttpStub::release() {
@@ -224,9 +228,9 @@ bool HttpStub::serve_one(int socket, std::string& received) {
   const bool head_only = request.method == "HEAD";
   std::size_t released = 0;
   StubAnswer reply;
+  Maker maker;
   {
     const std::lock_guard lock{mutex_};
-    reply = otherwise_;
     released = released_;
     const auto by_target = std::find_if(
         by_target_.begin(), by_target_.end(),
@@ -236,9 +240,14 @@ bool HttpStub::serve_one(int socket, std::string& received) {
     } else if (!answers_.empty()) {
       reply = std::move(answers_.front());
       answers_.pop_front();
+    } else {
+      maker = otherwise_;
     }
-    requests_.push_back(std::move(request));
+    requests_.push_back(request);
     changed_.notify_all();
+  }
+  if (maker) {
+    reply = maker(request);
   }
   wait_to_answer(reply, released);
   return answer(socket, reply, head_only);

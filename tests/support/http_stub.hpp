@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -61,6 +62,9 @@ class HttpStub {
   // The answers of the requests to come, in order; after them `otherwise`.
   void next(StubAnswer answer);
   void otherwise(StubAnswer answer);
+  // The same, of answers that are made when they are asked for; several may be at once.
+  using Maker = std::function<StubAnswer(const StubRequest&)>;
+  void answer_by(Maker maker);
   // Of every request whose target has this in it, whatever else there is.
   void always(std::string_view in_target, StubAnswer answer);
   // Lets every answer go that is held.
@@ -86,7 +90,7 @@ class HttpStub {
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::deque<StubAnswer> answers_;
-  StubAnswer otherwise_;
+  Maker otherwise_ = [](const StubRequest&) { return StubAnswer{}; };
   std::vector<std::pair<std::string, StubAnswer>> by_target_;
   std::vector<StubRequest> requests_;
   std::vector<int> sockets_;

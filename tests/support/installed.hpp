@@ -37,6 +37,13 @@ struct InstalledPostgres : Postgres {
   }
 };
 
+// One for all cases of a file, which `File` stands for: any type of its own.
+template <typename File>
+InstalledPostgres& server_of() {
+  static InstalledPostgres started;
+  return started;
+}
+
 // The same with a good deployment and a bad one after it, of the service `api`.
 struct TwoDeployments : InstalledPostgres {
   std::string ask(const std::string& sql) const { return query(conninfo(), sql); }

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "rules/deployment.hpp"
+#include "rules/guards.hpp"
 #include "rules/world.hpp"
 
 // What the tests of rules/ have in common: a moment, rows, and worlds to put them into.
@@ -15,6 +17,7 @@ namespace rules = rollbackd::rules;
 
 inline const rules::Instant noon = rules::instant_of(1'765'800'000);  // 2025-12-15 12:00 UTC
 inline const rules::Second noon_second = rules::second_of(noon);
+inline constexpr rules::Duration one_us{1};
 inline const rules::Service app{"production", "app"};
 
 // A moment by its distance from noon.
@@ -71,14 +74,21 @@ inline rules::World world_at_noon(rules::Policy policy = {}) {
   return world;
 }
 
+inline const rules::Deployment& row_of(const rules::World& world, std::int64_t number) {
+  return *world.deployments.find(numbered_id(static_cast<std::uint64_t>(number)));
+}
+
+// What holds an action on this row.
+using Reasons = std::vector<rules::Reason>;
+inline Reasons holds(const rules::World& world, rules::Instant now = noon,
+                     std::int64_t number = 2) {
+  return rules::holds(world, row_of(world, number), now);
+}
+
 inline void log_errors(rules::World& world, std::int64_t deployment, std::uint64_t n,
                        double when = 0) {
   world.windows.add(numbered_id(static_cast<std::uint64_t>(deployment)), rules::second_of(at(when)),
                     n);
-}
-
-inline const rules::Deployment& row_of(const rules::World& world, std::int64_t number) {
-  return *world.deployments.find(numbered_id(static_cast<std::uint64_t>(number)));
 }
 
 }  // namespace rollbackd::tests

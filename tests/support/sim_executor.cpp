@@ -10,7 +10,6 @@ namespace {
 
 using rules::DeployOutcome;
 
-constexpr rules::Duration at_once{0};
 constexpr rules::Duration read_takes{1'000};
 constexpr rules::Duration answer_takes{5'000};
 constexpr rules::Duration script_takes{200'000};

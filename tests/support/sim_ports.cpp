@@ -8,8 +8,6 @@
 namespace rollbackd::tests {
 namespace {
 
-constexpr rules::Duration at_once{0};
-constexpr rules::Duration commit_takes{1'000};
 constexpr rules::Duration snapshot_takes{40'000};
 constexpr rules::Duration probe_takes{5'000};
 

@@ -6,9 +6,7 @@
 namespace rollbackd::tests {
 namespace {
 
-constexpr rules::Duration at_once{0};
 constexpr rules::Duration bell_takes{1'000};
-constexpr rules::Duration commit_takes{1'000};
 // How often a planted bug shows, where it is about one of many.
 constexpr std::uint64_t bug_every = 20;
 

@@ -82,6 +82,10 @@ struct SimWitness {
   std::function<void()> on_moment = [] {};  // something happened
 };
 
+// What happens next, but not within the call that asked for it; and one transaction of the journal.
+inline constexpr rules::Duration at_once{0};
+inline constexpr rules::Duration commit_takes{1'000};
+
 // A database, an executor and a clock in memory, around the real loop. Everything happens in one
 // order, decided by virtual time; nothing here knows how the rules decide.
 class SimWorld final : public engine::Clock,

@@ -63,13 +63,15 @@ void close_in_order(int fd) {
 }
 
 void close_with_reset(int fd) {
-  const linger at_once{1, 0};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  const linger no_time{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &no_time, sizeof no_time);
   close(fd);
 }
 
+}  // namespace
+
 // One direction of one connection.
-struct Flow {
+struct TcpProxy::Flow {
   int from = -1;
   int to = -1;
   bool stalled = false;
@@ -114,8 +116,6 @@ struct Flow {
     return true;
   }
 };
-
-}  // namespace
 
 struct TcpProxy::Connection {
   Connection(int client, int server) {

@@ -44,6 +44,7 @@ class TcpProxy {
   [[nodiscard]] std::size_t accepted() const;
 
  private:
+  struct Flow;
   struct Connection;
 
   void run();

@@ -93,6 +93,17 @@ TEST_CASE("alertmanager: no alerts, and labels that are empty, are no mistake") 
   CHECK(good(with(R"("environment":"p",)", "")).left_out == 1);
 }
 
+TEST_CASE("alertmanager: what max_alerts has cut off is counted, as far as it can be believed") {
+  const auto left_out = [](const std::string& number) {
+    return good(R"({"version":"4","alerts":[],"truncatedAlerts":)" + number + "}").left_out;
+  };
+  CHECK(left_out("0") == 0);
+  CHECK(left_out("12") == 12);
+  CHECK(left_out("18446744073709551615") == 1'000'000);
+  CHECK(left_out("-1") == 0);
+  CHECK(left_out("\"many\"") == 0);
+}
+
 TEST_CASE("alertmanager: a summary is made fit for people, and short") {
   const auto summary_of = [](const std::string& text) {
     return good(with(R"("startsAt")", R"("annotations":{"summary":")" + text + R"("},"startsAt")"))

@@ -14,20 +14,6 @@ namespace {
 using namespace tests;  // NOLINT(google-build-using-namespace)
 using Kind = rules::Answer::Kind;
 
-const std::string event = "11111111-2222-3333-4444-555555555555";
-const std::string deployment = "99999999-2222-3333-4444-555555555555";
-const std::string execute_body =
-    R"({"deployment_id":")" + deployment + R"(","trigger_reason":"wrong prices"})";
-
-rules::Rollback a_rollback() {
-  rules::Rollback rollback;
-  rollback.id = *rules::EventId::parse(event);
-  rollback.deployment = *rules::DeploymentId::parse(deployment);
-  rollback.executor = "command";
-  rollback.target = rules::Target{*rules::DeploymentId::parse(event), "v1", "abc", {}, true};
-  return rollback;
-}
-
 struct PeopleStage {
   EmptyView view;
   FixedClock clock;
@@ -81,7 +67,7 @@ TEST_CASE("api: execute answers each refusal in the words of the original") {
       {Kind::unknown_deployment, 404, R"({"error":"Deployment not found"})"},
       {Kind::rejected, 403, R"("error":"Constitutional validation failed")"},
       {Kind::no_target, 404, R"("error":"No valid rollback target found")"},
-      {Kind::under_way, 409, R"("event_id":")" + event},
+      {Kind::under_way, 409, R"("event_id":")" + some_event},
       {Kind::paused, 409, R"("error":"Paused")"},
       {Kind::unavailable, 503, R"("error":"Not ready")"},
       {Kind::dry_run, 200, R"("dry_run":true)"},
@@ -94,6 +80,40 @@ TEST_CASE("api: execute answers each refusal in the words of the original") {
     CHECK(holds(response, part));
   }
   CHECK(stage.desk.last<rules::ManualRequest>().reason == "wrong prices");
+}
+
+TEST_CASE("api: what memory does not know is not there only when the database says so too") {
+  const std::string about = R"({"event_id":")" + some_event + R"(","reason":"yes"})";
+  const std::string dry = execute_body.substr(0, execute_body.size() - 1) + R"(,"dry_run":true})";
+  const std::vector<std::tuple<Kind, std::string, std::string>> cases{
+      {Kind::unknown_deployment, "", execute_body},
+      {Kind::no_target, "", dry},
+      {Kind::unknown_event, "/approve", about},
+      {Kind::unknown_event, "/abort", about},
+      {Kind::no_breaker, "/resume", R"({"reason":"ok","breaker":"production"})"},
+      {Kind::accepted, "/check", R"({"deployment_id":")" + some_deployment + R"("})"},
+  };
+  for (const auto& [kind, path, body] : cases) {
+    const std::string& asked = path;
+    CAPTURE(asked);
+    PeopleStage stage;
+    stage.settle(kind);
+    CHECK(stage.answer("POST", path, body).status == 404);
+    stage.archive.answer = Error{"no connection", "start it"};
+    const ApiResponse unknown = stage.answer("POST", path, body);
+    CHECK(unknown.status == 503);
+    CHECK(holds(unknown, "The database cannot be read"));
+    CHECK(holds(unknown, "start it"));
+  }
+  // It was recorded a moment ago.
+  for (const auto& [kind, path, body] : {cases.front(), cases.back()}) {
+    PeopleStage stage;
+    stage.settle(kind);
+    stage.archive.answer = std::optional<std::string>{R"([{"id":1}])"};
+    const ApiResponse early = stage.answer("POST", path, body);
+    CHECK(early.status == 503);
+    CHECK(holds(early, "not watched yet"));
+  }
 }
 
 TEST_CASE("api: execute answers when the command has ended, and with wait when all has") {
@@ -114,7 +134,7 @@ TEST_CASE("api: execute answers when the command has ended, and with wait when a
     stage.desk.tell(state);
     REQUIRE(stage.answers.size() == 1);
     CHECK(stage.answers[0].status == 200);
-    CHECK(holds(stage.answers[0], R"("success":true,"event_id":")" + event));
+    CHECK(holds(stage.answers[0], R"("success":true,"event_id":")" + some_event));
     CHECK(holds(stage.answers[0], waits ? R"("status":"success")" : R"("status":"in_progress")"));
   }
 }
@@ -132,7 +152,7 @@ TEST_CASE("api: an execution that fails is 500 and one that is stopped 409, each
     stage.desk.tell(state);
     REQUIRE(stage.answers.size() == 1);
     CHECK(stage.answers[0].status == code);
-    CHECK(holds(stage.answers[0], event));
+    CHECK(holds(stage.answers[0], some_event));
     CHECK(holds(stage.answers[0], "superseded"));
   }
 }
@@ -151,7 +171,7 @@ TEST_CASE("api: an override wants its scope, and a name that is one") {
 TEST_CASE("api: approve, abort, pause and resume say who and why") {
   PeopleStage stage;
   stage.settle(Kind::accepted);
-  const std::string about = R"({"event_id":")" + event + R"(","reason":"yes"})";
+  const std::string about = R"({"event_id":")" + some_event + R"(","reason":"yes"})";
   CHECK(stage.answer("POST", "/approve", about).status == 200);
   CHECK(stage.desk.last<rules::ApproveRequest>().by == "all");
   CHECK(stage.answer("POST", "/abort", about).status == 200);
@@ -204,25 +224,27 @@ TEST_CASE("api: a deployment is recorded, and a status that a rollback keeps is 
   CHECK(stage.archive.recorded.back().service == "app");
   CHECK(stage.archive.recorded.back().recorded_by == "all");
   CHECK(stage.answer("POST", "/deployments", R"({"version":"v1"})").status == 400);
-  CHECK(stage.answer("PATCH", "/deployments/" + deployment, R"({"status":"failed"})").status ==
+  CHECK(stage.answer("PATCH", "/deployments/" + some_deployment, R"({"status":"failed"})").status ==
         200);
-  CHECK(stage.answer("PATCH", "/deployments/" + deployment, R"({"status":"success"})").status ==
-        409);
-  CHECK(stage.answer("PATCH", "/deployments/" + deployment, R"({"status":"odd"})").status == 400);
+  CHECK(
+      stage.answer("PATCH", "/deployments/" + some_deployment, R"({"status":"success"})").status ==
+      409);
+  CHECK(stage.answer("PATCH", "/deployments/" + some_deployment, R"({"status":"odd"})").status ==
+        400);
   CHECK(stage.answer("PATCH", "/deployments/x", R"({"status":"failed"})").status == 400);
 }
 
 TEST_CASE("api: one event is found, or is not, and its stream ends with its last state") {
   PeopleStage stage;
   stage.archive.answer = std::optional<std::string>{R"({"status":"success"})"};
-  CHECK(stage.answer("GET", "/events/" + event).status == 200);
-  const ApiResponse over = stage.answer("GET", "/events/" + event + "/stream");
+  CHECK(stage.answer("GET", "/events/" + some_event).status == 200);
+  const ApiResponse over = stage.answer("GET", "/events/" + some_event + "/stream");
   CHECK(over.content_type == "text/event-stream");
   CHECK(over.body == "event: end\ndata: {\"status\":\"success\"}\n\n");
   CHECK(over.stream == nullptr);
 
   stage.archive.answer = std::optional<std::string>{R"({"status":"in_progress"})"};
-  const ApiResponse live = stage.answer("GET", "/events/" + event + "/stream");
+  const ApiResponse live = stage.answer("GET", "/events/" + some_event + "/stream");
   REQUIRE(live.stream != nullptr);
   std::vector<std::optional<std::string>> pieces;
   const auto take = [&](std::optional<std::string> piece) { pieces.push_back(std::move(piece)); };
@@ -240,7 +262,7 @@ TEST_CASE("api: one event is found, or is not, and its stream ends with its last
   CHECK_FALSE(pieces[2].has_value());
 
   stage.archive.answer = std::optional<std::string>{};
-  CHECK(stage.answer("GET", "/events/" + event).status == 404);
+  CHECK(stage.answer("GET", "/events/" + some_event).status == 404);
   CHECK(stage.answer("GET", "/events/x").status == 400);
 }
 

@@ -9,6 +9,8 @@
 namespace rollbackd::engine {
 namespace {
 
+using tests::header;
+
 constexpr rules::Second now = 1'765'809'300;  // 2025-12-15T14:35:00Z
 constexpr std::string_view known = "11111111-2222-3333-4444-555555555555";
 constexpr std::string_view check_path = "/auto-rollback/check";
@@ -102,15 +104,6 @@ struct Stage {
     return answer(std::move(asked));
   }
 };
-
-std::string header(const ApiResponse& response, std::string_view name) {
-  for (const auto& [key, value] : response.headers) {
-    if (key == name) {
-      return value;
-    }
-  }
-  return {};
-}
 
 const std::string good_body = R"({"deployment_id":"11111111-2222-3333-4444-555555555555"})";
 

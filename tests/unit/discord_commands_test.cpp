@@ -15,7 +15,7 @@ namespace {
 using nlohmann::json;
 using rules::Answer;
 using tests::a_shown_rollback;
-using tests::bad_id;
+using tests::discord_bad_id;
 using tests::discord_command;
 using tests::discord_overriders;
 using tests::discord_signature;
@@ -43,7 +43,7 @@ TEST_CASE("discord: a ping is answered, once") {
 
 TEST_CASE("discord: unsigned, tampered, old, early and replayed requests are 401 and do nothing") {
   DiscordKit f;
-  const std::string body = f.approve(bad_id).dump();
+  const std::string body = f.approve(discord_bad_id).dump();
   const std::string at = std::to_string(f.now);
   const std::string signature = discord_signature(at, body);
   CHECK(f.take_signed(SignedBody{"", "", body}).status == 401);
@@ -64,9 +64,9 @@ TEST_CASE("discord: unsigned, tampered, old, early and replayed requests are 401
 
 TEST_CASE("discord: what is signed and is no interaction is 400 and says what is missing") {
   DiscordKit f;
-  json no_token = f.approve(bad_id);
+  json no_token = f.approve(discord_bad_id);
   no_token["token"] = "a/../b";
-  json no_user = f.approve(bad_id);
+  json no_user = f.approve(discord_bad_id);
   no_user["member"].erase("user");
   for (const std::string& body : {std::string{"{"}, std::string{"[]"}, std::string{R"({"type":2})"},
                                   no_token.dump(), no_user.dump()}) {
@@ -79,18 +79,18 @@ TEST_CASE("discord: what is signed and is no interaction is 400 and says what is
 
 TEST_CASE("discord: another server, a direct message, another application, no role: told so") {
   DiscordKit f;
-  json elsewhere = f.approve(bad_id);
+  json elsewhere = f.approve(discord_bad_id);
   elsewhere["guild_id"] = "2222222222222222223";
   CHECK(holds(f.notice(elsewhere), "discord.guild_id"));
-  json direct = f.approve(bad_id);
+  json direct = f.approve(discord_bad_id);
   direct.erase("guild_id");
   direct.erase("member");
   direct["user"] = {{"id", "4444444444444444444"}, {"username", "ann"}};
   CHECK(holds(f.notice(direct), "discord.guild_id"));
-  json foreign = f.approve(bad_id);
+  json foreign = f.approve(discord_bad_id);
   foreign["application_id"] = "1111111111111111112";
   CHECK(holds(f.notice(foreign), "discord.application_id"));
-  CHECK(holds(f.notice(f.approve(bad_id, "9")), "discord.approver_roles"));
+  CHECK(holds(f.notice(f.approve(discord_bad_id, "9")), "discord.approver_roles"));
   for (const char* subcommand : {"status", "history", "pause", "resume"}) {
     CHECK(holds(f.notice(discord_command("rollback", subcommand, {{"reason", "why"}}, "9")),
                 "discord.approver_roles"));
@@ -105,10 +105,10 @@ TEST_CASE("discord: another server, a direct message, another application, no ro
 
 TEST_CASE("discord: /approve rollback asks as that member, and its message follows to the end") {
   DiscordKit f;
-  const json command = f.approve(bad_id);
+  const json command = f.approve(discord_bad_id);
   CHECK(f.take(command) == json{{"type", 5}});
   const auto& wanted = f.desk.last<rules::ManualRequest>();
-  CHECK(wanted.deployment.text() == bad_id);
+  CHECK(wanted.deployment.text() == discord_bad_id);
   CHECK(wanted.reason == "Critical bug in payment flow");
   CHECK(wanted.initiated_by == "discord:4444444444444444444 (ann)");
   CHECK(wanted.overrides.empty());
@@ -145,7 +145,7 @@ TEST_CASE("discord: a deployment is known by its version, or by the beginning of
   DiscordKit f;
   for (const char* name : {"v2.5.3", "abc1", " ABC12300 "}) {
     CHECK(f.take(f.approve(name)) == json{{"type", 5}});
-    CHECK(f.desk.last<rules::ManualRequest>().deployment.text() == bad_id);
+    CHECK(f.desk.last<rules::ManualRequest>().deployment.text() == discord_bad_id);
   }
   f.desk.asked.clear();
   CHECK(holds(f.notice(f.approve("ab")), "No current deployment"));
@@ -159,13 +159,14 @@ TEST_CASE("discord: a deployment is known by its version, or by the beginning of
 
 TEST_CASE("discord: overrides are for their roles, and only of what may be set aside") {
   DiscordKit f;
-  CHECK(holds(f.notice(f.approve(bad_id, tests::discord_approvers, "migration")),
+  CHECK(holds(f.notice(f.approve(discord_bad_id, tests::discord_approvers, "migration")),
               "discord.override_roles"));
-  CHECK(holds(f.notice(f.approve(bad_id, discord_overriders, "law_inhabitance")),
+  CHECK(holds(f.notice(f.approve(discord_bad_id, discord_overriders, "law_inhabitance")),
               "cannot be set aside"));
-  CHECK(holds(f.notice(f.approve(bad_id, discord_overriders, "no_target")), "cannot be set aside"));
+  CHECK(holds(f.notice(f.approve(discord_bad_id, discord_overriders, "no_target")),
+              "cannot be set aside"));
   CHECK(f.desk.asked.empty());
-  f.take(f.approve(bad_id, discord_overriders, "migration, paused,"));
+  f.take(f.approve(discord_bad_id, discord_overriders, "migration, paused,"));
   CHECK(f.desk.last<rules::ManualRequest>().overrides ==
         std::vector<rules::Reason>{rules::Reason::migration, rules::Reason::paused});
 }
@@ -178,14 +179,14 @@ TEST_CASE("discord: deployments in need are completed first, by any part of thei
   };
   const json all = typed("");
   REQUIRE(all.size() == 2);
-  CHECK(all[0]["value"] == bad_id);
+  CHECK(all[0]["value"] == discord_bad_id);
   CHECK(all[0]["name"] == "v2.5.3 · production/app · proposed · abc12300");
   CHECK(typed("WEB").size() == 1);
   CHECK(typed("abc12300-0000").size() == 1);
   CHECK(typed("2.5.").size() == 2);
   CHECK(typed("nothing").empty());
   for (int i = 0; i < 100; ++i) {
-    f.view.set.push_back(tests::a_service("v" + std::to_string(i), tests::other_id));
+    f.view.set.push_back(tests::a_service("v" + std::to_string(i), tests::discord_other_id));
   }
   CHECK(typed("").size() == 25);
 }
@@ -217,7 +218,7 @@ TEST_CASE("discord: each refusal of the rules has its words, and says that nothi
                                     {Answer::Kind::unknown_deployment, "No such deployment"},
                                     {Answer::Kind::unavailable, "Not now"}}) {
     DiscordKit f;
-    const json command = f.approve(bad_id);
+    const json command = f.approve(discord_bad_id);
     f.take(command);
     rules::Rollback rollback = a_shown_rollback();
     rollback.validation.checks = {{rules::Reason::migration, rules::Outcome::violation, true, false,
@@ -236,7 +237,7 @@ TEST_CASE("discord: a failure and an abort end with why, and with what to do") {
   for (const auto& [status, words] : {std::pair{rules::RollbackStatus::failed, "Rollback failed"},
                                       {rules::RollbackStatus::aborted, "Rollback aborted"}}) {
     DiscordKit f;
-    const json command = f.approve(bad_id);
+    const json command = f.approve(discord_bad_id);
     f.take(command);
     rules::Rollback rollback = a_shown_rollback();
     rollback.status = status;
@@ -316,14 +317,14 @@ TEST_CASE("discord: history is looked up, ten rows at most") {
 TEST_CASE("discord: a standby acts on nothing and says so") {
   DiscordKit f;
   f.leader = "host:1";
-  CHECK(holds(f.notice(f.approve(bad_id)), "standby"));
+  CHECK(holds(f.notice(f.approve(discord_bad_id)), "standby"));
   CHECK(holds(f.notice(discord_command("rollback", "pause", {{"reason", "why"}})), "standby"));
   CHECK(f.desk.asked.empty());
 }
 
 TEST_CASE("discord: a rollback that another daemon took over is not followed in silence") {
   DiscordKit f;
-  const json command = f.approve(bad_id);
+  const json command = f.approve(discord_bad_id);
   f.take(command);
   f.desk.waiting.at(0)({0, Answer::Kind::accepted, a_shown_rollback(), {}});
   f.run_until_edits(1);
@@ -334,10 +335,10 @@ TEST_CASE("discord: a rollback that another daemon took over is not followed in 
 
 TEST_CASE("discord: a role that is taken away, or a key, counts from the next request on") {
   DiscordKit f;
-  f.take(f.approve(bad_id));
+  f.take(f.approve(discord_bad_id));
   f.settings.approver_roles = {"77"};
   f.commands->use(f.settings);
-  CHECK(holds(f.notice(f.approve(bad_id)), "discord.approver_roles"));
+  CHECK(holds(f.notice(f.approve(discord_bad_id)), "discord.approver_roles"));
   f.settings.public_key->front() ^= 1U;
   f.commands->use(f.settings);
   CHECK(f.take_text(ping.dump()).status == 401);
@@ -353,8 +354,9 @@ TEST_CASE("discord: what is registered is what is known here") {
   for (const json& command : discord_commands()) {
     for (const json& subcommand : command["options"]) {
       CAPTURE(subcommand.dump());
-      const json answer = f.take(discord_command(command["name"], subcommand["name"],
-                                                 {{"deployment_id", bad_id}, {"reason", "why"}}));
+      const json answer =
+          f.take(discord_command(command["name"], subcommand["name"],
+                                 {{"deployment_id", discord_bad_id}, {"reason", "why"}}));
       CHECK_FALSE(holds(answer.dump(), "no such command"));
     }
   }

@@ -133,7 +133,7 @@ TEST_CASE("discord limits: status, history, pause and help are messages, whateve
     }
     json rows = json::array();
     for (std::int64_t k = random.between(0, 40); k > 0; --k) {
-      auto service = tests::a_service(nasty(random, 300), tests::bad_id,
+      auto service = tests::a_service(nasty(random, 300), tests::discord_bad_id,
                                       static_cast<rules::State>(random.between(0, 7)));
       service.service = {nasty(random, 300), nasty(random, 300)};
       service.errors_per_minute = 1e9 / static_cast<double>(random.between(1, 1000));

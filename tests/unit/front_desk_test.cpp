@@ -63,6 +63,24 @@ TEST_CASE("front desk: what may not have been committed is answered as unavailab
   }
 }
 
+TEST_CASE(
+    "front desk: a refusal that is written down is answered when it is, like what was accepted") {
+  for (const bool is_written : {true, false}) {
+    DeskStage stage;
+    stage.ask();
+    rules::Output output;
+    output.commits.push_back({7, {}, {}});
+    output.answers.push_back({1, Kind::no_target, {}, {}});
+    stage.desk.decided(output);
+    CHECK(stage.answers.empty());
+    stage.desk.took(rules::CommitDone{7, is_written, {}});
+    if (is_written) {
+      stage.desk.committed({7, {}, {}}, {});
+    }
+    CHECK(stage.answers == std::vector{is_written ? Kind::no_target : Kind::unavailable});
+  }
+}
+
 TEST_CASE("front desk: a refusal is answered at once") {
   DeskStage stage;
   stage.ask();

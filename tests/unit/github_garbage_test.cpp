@@ -54,11 +54,13 @@ std::string random_body(Random& random) {
 }
 
 tests::StubAnswer random_answer(Random& random) {
-  using How = tests::StubAnswer::How;
   static const std::vector<int> statuses{200, 200, 200, 200, 202, 204, 301, 304, 307, 400, 401,
                                          403, 404, 409, 418, 422, 429, 500, 502, 503, 599};
-  static const std::vector<How> hows{How::answer, How::answer, How::answer, How::answer,
-                                     How::answer, How::close,  How::cut,    How::raw};
+  static const std::vector<tests::StubAnswer::How> hows{
+      tests::StubAnswer::How::answer, tests::StubAnswer::How::answer,
+      tests::StubAnswer::How::answer, tests::StubAnswer::How::answer,
+      tests::StubAnswer::How::answer, tests::StubAnswer::How::close,
+      tests::StubAnswer::How::cut,    tests::StubAnswer::How::raw};
   tests::StubAnswer answer;
   answer.status = random.pick(statuses);
   answer.body = random_body(random);

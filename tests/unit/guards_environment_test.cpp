@@ -22,17 +22,10 @@ using rules::Reason;
 using rules::Service;
 using rules::Standing;
 using rules::World;
-using Reasons = std::vector<Reason>;
-
-constexpr Duration one_us{1};
 
 Service neighbour(std::int64_t number) { return {"production", "n" + std::to_string(number)}; }
 
 rules::EventId event(std::uint64_t number) { return rules::EventId{numbered_id(number).bytes()}; }
-
-Reasons holds(const World& world, Instant now = noon, std::int64_t number = 2) {
-  return rules::holds(world, row_of(world, number), now);
-}
 
 void stand(World& world, const Service& service, const Standing& now) {
   world.environments.change(service.environment, world.services[service].standing, now);

@@ -17,13 +17,6 @@ using rules::Instant;
 using rules::Reason;
 using rules::World;
 
-constexpr Duration one_us{1};
-using Reasons = std::vector<Reason>;
-
-Reasons holds(const World& world, Instant now = noon, std::int64_t number = 2) {
-  return rules::holds(world, row_of(world, number), now);
-}
-
 World latched_by(std::int64_t deployment) {
   World world = world_at_noon();
   world.services[app].latch =

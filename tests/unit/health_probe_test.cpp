@@ -13,7 +13,7 @@ namespace {
 
 const auto event_id = *rules::EventId::parse("11111111-1111-1111-1111-111111111111");
 
-struct Fixture {
+struct Probe {
   rules::HealthUrlAnswered ask(const std::string& url, std::chrono::milliseconds deadline) {
     HealthProbe probe{client, inbox, [&](const rules::Service&) { return url; }, deadline};
     probe.probe({event_id, {"production", "api"}});
@@ -33,7 +33,7 @@ struct Fixture {
 
 TEST_CASE("health probe: 2xx is well, everything else is not") {
   for (const int status : {200, 204, 299, 302, 404, 500, 503}) {
-    Fixture f;
+    Probe f;
     tests::HttpStub stub;
     stub.next({status, "", {{"Location", stub.url("/elsewhere")}}});
     const auto answer = f.ask(stub.url("/healthz"));
@@ -47,21 +47,21 @@ TEST_CASE("health probe: 2xx is well, everything else is not") {
 
 TEST_CASE("health probe: no connection, no answer and no answer in time are not well") {
   const tests::ClosedPort closed;
-  CHECK_FALSE(Fixture{}.ask(closed.url()).ok);
+  CHECK_FALSE(Probe{}.ask(closed.url()).ok);
   tests::HttpStub stub;
   tests::StubAnswer answer;
   answer.how = tests::StubAnswer::How::close;
   stub.next(answer);
-  CHECK_FALSE(Fixture{}.ask(stub.url()).ok);
+  CHECK_FALSE(Probe{}.ask(stub.url()).ok);
   answer.how = tests::StubAnswer::How::hold;
   stub.next(answer);
-  const auto late = Fixture{}.ask(stub.url(), std::chrono::milliseconds{100});
+  const auto late = Probe{}.ask(stub.url(), std::chrono::milliseconds{100});
   CHECK_FALSE(late.ok);
   CHECK(late.detail.find("timed out") != std::string::npos);
 }
 
 TEST_CASE("health probe: a service without health_url is answered, too") {
-  const auto answer = Fixture{}.ask("");
+  const auto answer = Probe{}.ask("");
   CHECK_FALSE(answer.ok);
   CHECK(answer.detail == "no health_url is configured; set rollback.verify.health_url");
 }

@@ -21,7 +21,7 @@ using tests::StubAnswer;
 using How = StubAnswer::How;
 using std::string_literals::operator""s;
 
-struct Fixture {
+struct Client {
   HttpOutcome ask(HttpRequest request) {
     std::optional<HttpOutcome> outcome;
     client.send(std::move(request), [&](HttpOutcome o) { outcome = std::move(o); });
@@ -56,7 +56,7 @@ bool is_unknown(const HttpOutcome& outcome) {
 }
 
 TEST_CASE("http client: an answer with its status, headers and body") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   stub.next({418, "short and stout", {{"X-RateLimit-Remaining", " 0 "}, {"X-Empty", ""}}});
   const auto outcome = f.ask(get(stub.url("/a/b?c=d")));
@@ -76,7 +76,7 @@ TEST_CASE("http client: an answer with its status, headers and body") {
 }
 
 TEST_CASE("http client: method, headers and body arrive as they were given") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   auto request = post(stub.url("/hook"), "{\"a\":\"\0ä\"}"s);
   request.headers = {
@@ -99,7 +99,7 @@ TEST_CASE("http client: method, headers and body arrive as they were given") {
 }
 
 TEST_CASE("http client: HEAD does not wait for a body") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   stub.next({200, "never sent"});
   auto request = get(stub.url());
@@ -110,7 +110,7 @@ TEST_CASE("http client: HEAD does not wait for a body") {
 }
 
 TEST_CASE("http client: a redirect is an answer, not a way") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   HttpStub other;
   stub.next({307, "", {{"Location", other.url()}}});
@@ -121,7 +121,7 @@ TEST_CASE("http client: a redirect is an answer, not a way") {
 }
 
 TEST_CASE("http client: an interim answer is not the answer") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   StubAnswer answer;
   answer.how = How::raw;
@@ -137,7 +137,7 @@ TEST_CASE("http client: an interim answer is not the answer") {
 }
 
 TEST_CASE("http client: of a huge body the beginning is kept") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   stub.next({200, std::string(3U << 20U, 'x')});
   const auto outcome = f.ask(get(stub.url()));
@@ -148,7 +148,7 @@ TEST_CASE("http client: of a huge body the beginning is kept") {
 }
 
 TEST_CASE("http client: a large request does not wait for a permission") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   REQUIRE(f.ask(post(stub.url(), std::string(3U << 20U, 'x'))).response);
   CHECK(stub.requests()[0].body.size() == 3U << 20U);
@@ -156,7 +156,7 @@ TEST_CASE("http client: a large request does not wait for a permission") {
 }
 
 TEST_CASE("http client: what was never sent is told apart") {
-  Fixture f;
+  Client f;
   const ClosedPort closed;
   const auto refused = f.ask(post(closed.url("/api/webhooks/1/secret"), "x"));
   CHECK(is_not_sent(refused));
@@ -168,7 +168,7 @@ TEST_CASE("http client: what was never sent is told apart") {
 TEST_CASE("http client: a peer that cannot speak TLS got no request") {
   for (const auto greeting : {HttpStub::Greeting::garbage, HttpStub::Greeting::reset_on_accept,
                               HttpStub::Greeting::silent}) {
-    Fixture f;
+    Client f;
     HttpStub stub{greeting};
     auto request = post("https://127.0.0.1:" + std::to_string(stub.port()) + "/secret", "x");
     request.deadline = std::chrono::milliseconds{300};
@@ -180,7 +180,7 @@ TEST_CASE("http client: a peer that cannot speak TLS got no request") {
 
 TEST_CASE("http client: after the request has left nothing is certain") {
   for (const How how : {How::reset, How::close}) {
-    Fixture f;
+    Client f;
     HttpStub stub;
     StubAnswer answer;
     answer.how = how;
@@ -194,7 +194,7 @@ TEST_CASE("http client: after the request has left nothing is certain") {
 }
 
 TEST_CASE("http client: an answer that breaks off is a failure that knows its status") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   StubAnswer answer{202, "half of it"};
   answer.how = How::cut;
@@ -205,7 +205,7 @@ TEST_CASE("http client: an answer that breaks off is a failure that knows its st
 }
 
 TEST_CASE("http client: what is no HTTP is a failure") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   StubAnswer answer;
   answer.how = How::raw;
@@ -215,7 +215,7 @@ TEST_CASE("http client: what is no HTTP is a failure") {
 }
 
 TEST_CASE("http client: the deadline ends a silent exchange, the others go on") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   StubAnswer held;
   held.how = How::hold;
@@ -235,7 +235,7 @@ TEST_CASE("http client: the deadline ends a silent exchange, the others go on") 
 }
 
 TEST_CASE("http client: a POST is not sent again when a kept connection dies under it") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   REQUIRE(f.ask(get(stub.url())).response);
   StubAnswer closed;
@@ -249,7 +249,7 @@ TEST_CASE("http client: a POST is not sent again when a kept connection dies und
 }
 
 TEST_CASE("http client: what would leave too late does not, and certainly did nothing") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   auto request = post(stub.url(), "deploy");
   request.leave_by = steady_now() - std::chrono::milliseconds{1};
@@ -262,7 +262,7 @@ TEST_CASE("http client: what would leave too late does not, and certainly did no
 }
 
 TEST_CASE("http client: connections are kept, but not for what acts") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   REQUIRE(f.ask(get(stub.url())).response);
   REQUIRE(f.ask(get(stub.url())).response);
@@ -276,7 +276,7 @@ TEST_CASE("http client: connections are kept, but not for what acts") {
 }
 
 TEST_CASE("http client: a kept connection that the server closed meanwhile is replaced") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   StubAnswer last{200, "x"};
   last.close_after = true;
@@ -286,7 +286,7 @@ TEST_CASE("http client: a kept connection that the server closed meanwhile is re
 }
 
 TEST_CASE("http client: only https, and http to loopback") {
-  Fixture f;
+  Client f;
   const auto refused = f.ask(get("http://example.com/secret"));
   CHECK(is_not_sent(refused));
   CHECK(refused.failure.what.find("secret") == std::string::npos);
@@ -302,7 +302,7 @@ TEST_CASE("http client: plain http to loopback goes through no proxy") {
   const ClosedPort nowhere;
   setenv("http_proxy", nowhere.url().c_str(), 1);
   {
-    Fixture f;
+    Client f;
     HttpStub stub;
     CHECK(f.ask(get(stub.url())).response);
   }
@@ -316,7 +316,7 @@ TEST_CASE("http client: https goes through the proxy of the environment") {
   proxy.otherwise({403, "no way out"});
   setenv("https_proxy", proxy.url().c_str(), 1);
   {
-    Fixture f;
+    Client f;
     CHECK(is_not_sent(f.ask(post("https://name.invalid/secret", "x"))));
     REQUIRE(proxy.requests().size() == 1);
     CHECK(proxy.requests()[0].method == "CONNECT");
@@ -327,7 +327,7 @@ TEST_CASE("http client: https goes through the proxy of the environment") {
 }
 
 TEST_CASE("http client: nothing can be smuggled into a request") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   auto request = get(stub.url());
   request.headers = {{"X-Reason", "a\r\nX-Admin: 1"}};
@@ -341,7 +341,7 @@ TEST_CASE("http client: nothing can be smuggled into a request") {
 }
 
 TEST_CASE("http client: one request too many is refused at once") {
-  Fixture f;
+  Client f;
   HttpStub stub;
   StubAnswer held;
   held.how = How::hold;

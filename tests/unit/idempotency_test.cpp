@@ -13,19 +13,6 @@ namespace {
 using namespace tests;  // NOLINT(google-build-using-namespace)
 using Kind = rules::Answer::Kind;
 
-const std::string event = "11111111-2222-3333-4444-555555555555";
-const std::string deployment = "99999999-2222-3333-4444-555555555555";
-const std::string execute_body =
-    R"({"deployment_id":")" + deployment + R"(","trigger_reason":"wrong prices"})";
-
-rules::Rollback a_rollback() {
-  rules::Rollback rollback;
-  rollback.id = *rules::EventId::parse(event);
-  rollback.deployment = *rules::DeploymentId::parse(deployment);
-  rollback.executor = "command";
-  return rollback;
-}
-
 struct KeyStage {
   EmptyView view;
   FixedClock clock;
@@ -60,21 +47,12 @@ struct KeyStage {
   void settle(Kind kind) { desk.at_once = rules::Answer{0, kind, a_rollback(), {}}; }
 };
 
-std::string header(const ApiResponse& response, std::string_view name) {
-  for (const auto& [known, value] : response.headers) {
-    if (known == name) {
-      return value;
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 TEST_CASE("idempotency: the same request gets the same answer, and is done once") {
   KeyStage stage;
   stage.settle(Kind::accepted);
-  const std::string body = R"({"event_id":")" + event + R"(","reason":"yes"})";
+  const std::string body = R"({"event_id":")" + some_event + R"(","reason":"yes"})";
   const ApiResponse first = stage.answer("k1", "/approve", body);
   CHECK(first.status == 200);
   CHECK(header(first, "Idempotency-Replayed").empty());
@@ -142,11 +120,11 @@ TEST_CASE("idempotency: an answer that was lost with its daemon is told from the
   stage.ask("k", "", execute_body);
   const rules::Sender sender = stage.desk.last<rules::ManualRequest>().sender;
   KeyStage next;
-  next.archive.kept[{"all", "k"}] = {sender.fingerprint, rules::EventId::parse(event), {}, ""};
-  const std::string row = R"({"event_id":")" + event +
+  next.archive.kept[{"all", "k"}] = {sender.fingerprint, rules::EventId::parse(some_event), {}, ""};
+  const std::string row = R"({"event_id":")" + some_event +
                           R"(","trigger_type":"manual","status":"success","rollback_plan":)"
                           R"({"target":null,"evidence":{},"replacement_id":")" +
-                          deployment +
+                          some_deployment +
                           R"("},"rollback_steps":[)"
                           R"({"status":"success","error":null})";
   std::string steps;
@@ -159,7 +137,7 @@ TEST_CASE("idempotency: an answer that was lost with its daemon is told from the
   CAPTURE(told.body);
   CHECK(told.status == 200);
   CHECK(told.body.find(R"("status":"success")") != std::string::npos);
-  CHECK(told.body.find(event) != std::string::npos);
+  CHECK(told.body.find(some_event) != std::string::npos);
   CHECK(header(told, "Idempotency-Replayed") == "true");
   CHECK(next.desk.asked.empty());
 }
@@ -217,10 +195,10 @@ TEST_CASE("api: every route that changes something knows keys, and no GET change
 TEST_CASE("api: whoever acts is told with the token, and a person by a uuid only") {
   KeyStage stage;
   stage.settle(Kind::accepted);
-  const std::string who = R"(,"initiated_by":")" + event + R"("})";
-  const std::string about = R"({"event_id":")" + event + R"(","reason":"yes")";
+  const std::string who = R"(,"initiated_by":")" + some_event + R"("})";
+  const std::string about = R"({"event_id":")" + some_event + R"(","reason":"yes")";
   static_cast<void>(stage.answer("", "/abort", about + who));
-  CHECK(stage.desk.last<rules::AbortRequest>().by == event);
+  CHECK(stage.desk.last<rules::AbortRequest>().by == some_event);
   CHECK(stage.desk.last<rules::AbortRequest>().sender.token == "all");
   static_cast<void>(stage.answer("", "/abort", about + "}"));
   CHECK(stage.desk.last<rules::AbortRequest>().by == "all");
@@ -242,7 +220,7 @@ TEST_CASE("api: whoever acts is told with the token, and a person by a uuid only
   CHECK(stage.archive.recorded.empty());
   static_cast<void>(stage.answer("", "/deployments", deployed + who));
   REQUIRE(stage.archive.recorded.size() == 1);
-  CHECK(stage.archive.recorded[0].initiated_by == event);
+  CHECK(stage.archive.recorded[0].initiated_by == some_event);
 }
 
 }  // namespace rollbackd::engine

@@ -15,7 +15,6 @@ using rules::Reason;
 using rules::Ruling;
 using rules::Verdict;
 using rules::World;
-using Reasons = std::vector<Reason>;
 
 Verdict judge(World& world, bool active = false, std::int64_t number = 2) {
   rules::ServiceState& state = world.services[app];

@@ -202,6 +202,43 @@ TEST_CASE("modes: a person who stops a proposal latches the service") {
         Answer::Kind::unknown_event);
 }
 
+TEST_CASE(
+    "modes: who sees a proposal before its transaction is known to be written is answered when it "
+    "is") {
+  const auto being_written = [] {
+    Bench bench{in_mode(rules::Mode::ask)};
+    bench.step(bench.batch({}, {logged(bench.now, 6)}));
+    REQUIRE(bench.on_their_way.size() == 1);
+    return bench;
+  };
+  for (const bool is_written : {true, false}) {
+    Bench bench = being_written();
+    const rules::EventId id =
+        std::get<rules::PutRollback>(bench.on_their_way[0].entries.at(0)).rollback.id;
+    rules::ApproveRequest yes{7, id, "go on", "ann"};
+    yes.sender.key = "k";
+    CHECK(bench.step(yes).answers.empty());
+    const rules::CommitId commit = bench.on_their_way[0].id;
+    bench.on_their_way.clear();
+    const rules::Output output = bench.step(rules::CommitDone{commit, is_written, {}});
+    REQUIRE(output.answers.size() == 1);
+    CHECK(output.answers[0].request == 7);
+    CHECK(output.answers[0].kind ==
+          (is_written ? Answer::Kind::accepted : Answer::Kind::unavailable));
+    REQUIRE(output.commits.size() == (is_written ? 1 : 0));
+    if (is_written) {
+      const auto& kept = std::get<rules::KeepRequest>(output.commits[0].entries.back());
+      CHECK(kept.sender.key == "k");
+      CHECK(kept.event == id);
+    }
+  }
+  Bench bench = being_written();
+  rules::ManualRequest request{numbered_id(2), "enough", "ann"};
+  CHECK(bench.step(request).answers.empty());
+  bench.confirm_all();
+  CHECK(bench.rollback()->approved->reason == "enough");
+}
+
 TEST_CASE("modes: a manual request takes the proposal over, and its row stays automatic") {
   Bench bench = proposed();
   const rules::EventId id = bench.rollback()->id;

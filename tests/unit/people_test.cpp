@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include "rules/limits.hpp"
 #include "rules/preconditions.hpp"
 #include "tests/support/rules_bench.hpp"
 
@@ -166,6 +167,40 @@ TEST_CASE(
   };
   CHECK(latched_after(true));
   CHECK_FALSE(latched_after(false));
+}
+
+TEST_CASE("people: who stops a rollback while a step is being written comes before the next step") {
+  Bench bench;
+  bench.step(request());
+  REQUIRE(bench.on_their_way.size() == 1);
+  const rules::EventId id =
+      std::get<rules::PutRollback>(bench.on_their_way[0].entries.at(0)).rollback.id;
+  // All that the next step waits for is there.
+  bench.step(rules::SnapshotTaken{numbered_id(2), rules::SnapshotType::pre_rollback, "id", {}});
+  CHECK(bench.step(rules::AbortRequest{1, id, "no", "ann"}).answers.empty());
+  const rules::CommitId first = bench.on_their_way[0].id;
+  bench.on_their_way.clear();
+  const rules::Output output = bench.step(rules::CommitDone{first, true, {}});
+  REQUIRE(output.answers.size() == 1);
+  CHECK(output.answers[0].kind == Answer::Kind::accepted);
+  bench.confirm_all();
+  CHECK(bench.rollback()->ended_by == Reason::aborted);
+  CHECK(bench.started<rules::Deploy>().empty());
+}
+
+TEST_CASE("people: so many requests wait for a transaction, and the next is asked to come again") {
+  Bench bench;
+  bench.step(request());
+  const rules::EventId id =
+      std::get<rules::PutRollback>(bench.on_their_way.at(0).entries.at(0)).rollback.id;
+  for (std::size_t i = 0; i < rules::limits::requests_postponed_max; ++i) {
+    CHECK(bench.step(rules::ApproveRequest{i, id, "yes", "ann"}).answers.empty());
+  }
+  const auto refused = bench.step(rules::ApproveRequest{99, id, "yes", "ann"}).answers;
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].kind == Answer::Kind::unavailable);
+  CHECK(bench.step(rules::LeadershipLost{}).answers.size() ==
+        rules::limits::requests_postponed_max);
 }
 
 TEST_CASE("people: after the dispatch it is too late to abort") {

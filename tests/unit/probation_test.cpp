@@ -17,8 +17,6 @@ using rules::Instant;
 using rules::SnapshotType;
 using rules::World;
 
-constexpr Duration one_us{1};
-
 // v2 with its probation ending at noon, after whatever is done to it.
 std::optional<rules::PassProbation> passed(
     const std::function<void(Deployment&)>& how = [](Deployment&) {}, std::uint64_t events = 0,

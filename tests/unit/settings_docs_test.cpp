@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include <doctest/doctest.h>
 
+#include "engine/reload.hpp"
 #include "engine/settings.hpp"
 #include "engine/settings_reader.hpp"
 #include "engine/settings_values.hpp"
@@ -41,6 +43,13 @@ std::vector<std::string> cells_of(const std::string& line) {
   return cells;
 }
 
+std::string in_one_line(const std::filesystem::path& document) {
+  std::ifstream in{std::filesystem::path{ROLLBACKD_SOURCE_DIR} / document};
+  std::string text{std::istreambuf_iterator<char>{in}, {}};
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
 std::vector<Row> documented() {
   std::ifstream in{std::filesystem::path{ROLLBACKD_SOURCE_DIR} / "config" / "README.md"};
   std::vector<Row> rows;
@@ -56,13 +65,13 @@ std::vector<Row> documented() {
 // "a.b[].c" and a value: {a: {b: [{c: value}]}}
 std::string yaml(const std::string& path, const std::string& value) {
   const std::size_t dot = path.find('.');
-  std::string key = path.substr(0, dot);
+  std::string first = path.substr(0, dot);
   const std::string inner = dot == std::string::npos ? value : yaml(path.substr(dot + 1), value);
-  if (key.ends_with("[]")) {
-    key.resize(key.size() - 2);
-    return "{" + key + ": [" + inner + "]}";
+  if (first.ends_with("[]")) {
+    first.resize(first.size() - 2);
+    return "{" + first + ": [" + inner + "]}";
   }
-  return "{" + key + ": " + inner + "}";
+  return "{" + first + ": " + inner + "}";
 }
 
 std::vector<std::string> problems_with(const std::string& text) {
@@ -195,6 +204,29 @@ TEST_CASE("settings, documented: limits are where the table says") {
     CHECK_FALSE_MESSAGE(has_any, row.key << " is a duration without a least one");
   }
   CHECK(limits >= 20);
+}
+
+TEST_CASE("settings, documented: what waits for a restart is what the texts say") {
+  const LoadedSettings wanted = read_settings(
+      "database: {conninfo: host=/elsewhere}\nhttp: {listen: ':1', rate_limit: 1}\n"
+      "feed: {doorbell: off}\ntriggers: [{name: e, signal: errors, window: 120s, above: 5}]\n"
+      "mode: ask\nprobation: 1m\nblame_window: 1m\nrollback: {cooldown: 1m}\n"
+      "environments: {staging: {mode: shadow}}\n");
+  REQUIRE(std::holds_alternative<Settings>(wanted));
+  const Settings running;
+  const Takeover taken = take_over(running, running, std::get<Settings>(wanted));
+  std::string keys;
+  for (const std::string& waiting : taken.needs_restart) {
+    if (waiting.find("is new") == std::string::npos) {
+      keys += "`" + waiting + "`, ";
+    }
+  }
+  CHECK(taken.needs_restart.size() > 3);
+  CHECK(taken.changed.empty());
+  const std::string sentence = keys + "and a window of a new length";
+  CAPTURE(sentence);
+  CHECK(in_one_line("README.md").find(sentence) != std::string::npos);
+  CHECK(in_one_line("config/README.md").find(sentence) != std::string::npos);
 }
 
 }  // namespace

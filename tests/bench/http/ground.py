@@ -1,13 +1,13 @@
-"""The daemon of the HTTP benchmark: what it decides it only says (mode shadow), so that nothing is deployed."""
+"""The daemon of the benchmarks over HTTP: what it decides it only says (mode shadow); a person's rollback runs /bin/true."""
 
 import hashlib
-import http.client
 import json
 import os
 import pathlib
 import secrets
 import time
 
+from client import Client
 from postgres import Postgres, Session
 from stage import Failure, free_port
 
@@ -20,21 +20,28 @@ http:
   tokens:
     - {{name: bench, sha256: "{sha256}", scopes: [read, record, rollback, override]}}
 mode: shadow
+rollback:
+  executor: command
+  command: {{argv: ["/bin/true"], timeout: 10s}}
+  verify: {{window: 1s}}
+  settle: 0s
 """
+
+# As people run it: the demo's server does not wait for the disk.
+DURABLE = "fsync = on\nfull_page_writes = on\n"
 
 # Far above what any client can ask for: the speed is to be measured, not the limit.
 NO_LIMIT = 1_000_000
 USUAL_LIMIT = 1000
 
 
-class Ground:
-    def __init__(self, stage, programs):
+class Ground(Client):
+    def __init__(self, stage, programs, postgres_settings=""):
+        super().__init__(free_port(), secrets.token_hex(32))
         self.stage = stage
         self.programs = programs
-        self.port = free_port()
-        self.token = secrets.token_hex(32)
         self.configuration = stage.folder / "rollbackd.yaml"
-        self.postgres = Postgres(stage, with_tcp=False)
+        self.postgres = Postgres(stage, with_tcp=False, more=DURABLE + postgres_settings)
         stage.run([programs / "rollbackd", "install", "--conninfo", self.postgres.conninfo("postgres")],
                   "rollbackd install")
         self.session = Session(self.postgres, "postgres")
@@ -63,21 +70,10 @@ class Ground:
         bare = self.stage.start("bare_beast", [self.programs / "bare_beast", get, post])
         return int(self.stage.wait_until("the bare server", lambda: bare.log.read_text().strip()))
 
-    def ask(self, method, path, body=None, headers=None):
-        """Status and body, on a connection of its own; (0, "") when nothing answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            return response.status, response.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException):
-            return 0, ""
-        finally:
-            connection.close()
-
-    def check(self, deployment):
-        return self.ask("POST", "/auto-rollback/check", json.dumps({"deployment_id": deployment}),
-                        {"Authorization": f"Bearer {self.token}"})
+    def requests(self):
+        """How many the daemon has answered."""
+        lines = self.get("/metrics")[1].splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("rollbackd_http_requests_total"))
 
     def new_service(self):
         """An environment of its own, with a version to go back to; the deployment that serves in it."""
@@ -91,7 +87,7 @@ class Ground:
               insert into ops.deployments (environment, version, git_commit, git_branch, status)
               values ('e{self.services}', 'v2', 'c2', 'main', 'success') returning deployment_id)
             select deployment_id from bad""").strip()
-        self.stage.wait_until("the deployment in memory", lambda: self.check(deployment)[0] == 200)
+        self.stage.wait_until("the deployment in memory", lambda: self.check(deployment))
         return deployment
 
     def log_errors(self, count):
@@ -106,7 +102,7 @@ class Ground:
         """From the commit of the sixth error of a new service to the commit of the decision."""
         deployment = self.new_service()
         self.log_errors(5)
-        self.wait_for("the errors in memory", lambda: '"recent_errors":5' in self.check(deployment)[1])
+        self.wait_for("the errors in memory", lambda: self.check(deployment).get("health", {}).get("recent_errors") == 5)
         xid = self.log_errors(1)
         decision = ("from ops.roman_events d where d.event_type = 'rollback_shadow'"
                     f" and d.metadata->>'environment' = 'e{self.services}'")
@@ -114,6 +110,16 @@ class Ground:
         return float(self.session.run(
             "select extract(epoch from pg_xact_commit_timestamp(d.xmin)"
             f" - pg_xact_commit_timestamp('{xid}'::text::xid)) * 1000 {decision}"))
+
+    def rollback_seconds(self):
+        """From asking for a rollback of a new service to its end, verified."""
+        deployment = self.new_service()
+        begun = time.monotonic()
+        status, body = self.post("/auto-rollback", {"deployment_id": deployment, "trigger_reason": "bench"},
+                                 {"Prefer": "wait=30"}, seconds=40)
+        if status != 200:
+            raise Failure(f"the rollback ended with {status}: {body}")
+        return time.monotonic() - begun
 
     def wait_for(self, what, question, seconds=30):
         limit = time.monotonic() + seconds
@@ -125,6 +131,11 @@ class Ground:
     def processor_seconds(self):
         fields = self.proc("stat").rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def processor_nanoseconds(self):
+        """As the scheduler counts it: exact, where the clock of processor_seconds() ticks every 10 ms."""
+        tasks = pathlib.Path(f"/proc/{self.daemon.popen.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
     def memory_mib(self):
         line = next(line for line in self.proc("status").splitlines() if line.startswith("VmRSS:"))
