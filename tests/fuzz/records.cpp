@@ -34,11 +34,13 @@ class Row {
   std::string text_;
 };
 
-// A value as a column may hold it: any JSON, and a line of it.
+// A value as a column may hold it: any JSON on one line, without the NUL that ends it for one
+// parser and not for the other.
 std::string value_in(std::string_view& input) {
   const std::string_view line = take_part(input);
-  return json::accept(line) || json::accept(engine::with_readable_numbers(line)) ? std::string{line}
-                                                                                 : "null";
+  const bool is_value =
+      line.find('\0') == std::string_view::npos && !engine::foreign_json(line).is_discarded();
+  return is_value ? std::string{line} : "null";
 }
 
 // A text or null.
@@ -50,7 +52,8 @@ std::string text_in(std::string_view& input) {
 void look_at_numbers(std::string_view input) {
   const std::string readable = engine::with_readable_numbers(input);
   INVARIANT(engine::with_readable_numbers(readable) == readable);
-  if (json::accept(input)) {
+  // A NUL ends the text for the other parser.
+  if (input.find('\0') == std::string_view::npos && json::accept(input)) {
     INVARIANT(readable == input);
     INVARIANT(is_json(engine::foreign_json(input).dump()));
   }
