@@ -187,6 +187,10 @@ TEST_CASE("idempotency: a pause is made once; it and its end are told with the t
 TEST_CASE("idempotency: keys that are a day old are forgotten") {
   Keys f;
   CHECK(f.send("old", "POST", "/pause", {{"reason", "work"}}).status == 200);
+  // It is kept after it was given, with that moment.
+  eventually("the answer to be kept", 10, [&] {
+    return f.ask("select count(*) from ops.request_keys where status = 200") == "1";
+  });
   f.ask("update ops.request_keys set kept_at = now() - interval '25 hours' returning 1");
   CHECK(f.send("new", "POST", "/resume", {{"reason", "work"}}).status == 200);
   const HttpAnswer again = f.send("old", "POST", "/pause", {{"reason", "other work"}});
