@@ -44,7 +44,14 @@ class Decider {
     std::optional<EventId> late_run{};    // the rollback whose run is followed after its end
     std::optional<bool> previous_unhealthy{};
     std::optional<Pause> pause{};  // that it tells
-    bool resumes = false;          // it ends the pause
+    bool pauses = false;           // it begins the pause, or
+    bool resumes = false;          // ends it
+  };
+  // A pause that was asked for here counts at once. What is read of ops.control may have been read
+  // before it was there, until one read has begun after its commit.
+  struct OwnPause {
+    Pause pause;
+    bool is_committed = false;
   };
   // What an executor said while no rollback was there to hear it.
   struct Unclaimed {
@@ -123,6 +130,7 @@ class Decider {
   void remember(const JournalRead& journal, Instant now);
   void forget_journal(Output& output);
   void note_standing(const Service& service);
+  void believe_in_own_pause();
   void look_at_control(Instant now, Output& output);
   void approve(Execution& execution, Approval approval, Instant now, Output& output);
   template <class Request>
@@ -166,6 +174,7 @@ class Decider {
   bool is_telling_pause_ = false;    // what tells it is on its way
   // The last that was asked for here, and with which token.
   std::optional<std::pair<Pause, std::string>> pause_asked_;
+  std::optional<OwnPause> own_pause_;
   std::uint64_t recount_asked_ = 0;         // the last RecountResponseTimes
   std::map<EventId, Unclaimed> unclaimed_;  // while the journal is not known
 };

@@ -130,6 +130,9 @@ void Decider::on(const CommitDone& done, Instant now, Output& output) {
     world_.deployments.mark_snapshot(*sent.arrival, true, sent.utilisation,
                                      sent.previous_unhealthy);
   }
+  if (sent.pauses && own_pause_) {
+    own_pause_->is_committed = true;
+  }
   if (sent.resumes && world_.control) {
     world_.control->pause.on = false;
   }
@@ -185,6 +188,7 @@ void Decider::forget_journal(Output& output) {
   }
   world_.breakers_opened.clear();
   is_telling_pause_ = false;
+  own_pause_.reset();
 }
 
 // Which rollback of the service is in progress, as its neighbours see it.
@@ -308,6 +312,7 @@ void Decider::on(const ControlRead& control, Instant now, Output& output) {
   const auto open_before = world_.control ? world_.control->breakers : std::vector<Breaker>{};
   const bool alerts_changed = !world_.control || world_.control->alerts != control.alerts;
   world_.control = control;
+  believe_in_own_pause();
   for (const Breaker& breaker : open_before) {
     if (!is_breaker_open(world_, breaker.environment)) {
       world_.breakers_closed[breaker.environment] = now;
@@ -315,7 +320,7 @@ void Decider::on(const ControlRead& control, Instant now, Output& output) {
   }
   look_at_control(now, output);
   for (auto& [service, execution] : executions_) {
-    execution.take(control);
+    execution.take(*world_.control);
   }
   if (alerts_changed) {
     auto changed = take_alerts(world_, control.alerts);

@@ -198,10 +198,13 @@ void Decider::on(const PauseRequest& request, Instant now, Output& output) {
   }
   const Pause pause{request.on, request.by, cut(request.reason), now};
   Sent sent;
+  sent.pauses = request.on;
   sent.resumes = !request.on;
   send({SetPause{pause}}, {}, std::move(sent), output);
+  own_pause_.reset();
   if (request.on) {
     world_.control->pause = pause;
+    own_pause_ = OwnPause{pause};
   }
   pause_asked_ = {pause, request.sender.token};
   output.answers.push_back({request.request, Answer::Kind::accepted, {}, pause});
@@ -228,6 +231,18 @@ void Decider::on(const CloseBreakerRequest& request, Instant now, Output& output
   std::erase_if(world_.control->breakers,
                 [&](const Breaker& breaker) { return breaker.environment == request.environment; });
   answer(request.request, Answer::Kind::accepted, {}, output);
+}
+
+void Decider::believe_in_own_pause() {
+  if (!own_pause_) {
+    return;
+  }
+  if (!world_.control->pause.on) {
+    world_.control->pause = own_pause_->pause;
+  }
+  if (own_pause_->is_committed) {
+    own_pause_.reset();
+  }
 }
 
 // The pause is told when it is read, whoever made it: anybody may, with plain SQL.

@@ -248,4 +248,26 @@ TEST_CASE("people: what tells a pause and was not written is told again; a stand
   CHECK(standby.told("pause") == 0);
 }
 
+TEST_CASE("people: a pause counts at once, whatever was read of the control before it was there") {
+  Bench bench;
+  bench.take(rules::ControlRead{});
+  bench.step(rules::PauseRequest{1, true, "a look", "bob"});
+  bench.step(rules::ControlRead{});  // before the commit
+  CHECK(bench.step(request()).answers.at(0).kind == Answer::Kind::paused);
+  bench.confirm_all();
+  bench.take(rules::ControlRead{});  // begun before it
+  CHECK(bench.ask(request()).kind == Answer::Kind::paused);
+  bench.take(rules::ControlRead{});  // begun after it: somebody has resumed
+  CHECK(bench.ask(request()).kind == Answer::Kind::accepted);
+}
+
+TEST_CASE("people: a pause that could not be written is not kept") {
+  Bench bench;
+  bench.take(rules::ControlRead{});
+  bench.step(rules::PauseRequest{1, true, "a look", "bob"});
+  bench.fail_commit();
+  bench.step(rules::ControlRead{});
+  CHECK_FALSE(bench.world().control->pause.on);
+}
+
 }  // namespace rollbackd::tests
