@@ -9,9 +9,11 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/doctor/doctor.hpp"
+#include "engine/foreign_json.hpp"
 #include "engine/settings_text.hpp"
 #include "engine/store/inquiry.hpp"
 #include "engine/terminal/deployment_text.hpp"
+#include "engine/terminal/json_parts.hpp"
 #include "engine/terminal/near.hpp"
 #include "engine/terminal/rollback_text.hpp"
 #include "engine/terminal/screen.hpp"
@@ -185,7 +187,7 @@ int inspect_event(const Settings& settings, const ConnectionInfo& database, cons
     std::cerr << "rollbackd: " << told.error().what << "\n  " << told.error().remedy << '\n';
     return exit_failed;
   }
-  json found = json::parse(*told);
+  auto found = foreign_json(*told);
   const bool is_known = !found["rollbacks"].empty() || !found["deployments"].empty();
   if (!is_known) {
     return no_such_thing(name, found["known"]);

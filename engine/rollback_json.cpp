@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/foreign_json.hpp"
 #include "engine/time_text.hpp"
 #include "rules/policy.hpp"
 
@@ -377,10 +378,10 @@ Status read_rollback_json(const std::string& plan, const std::string& steps,
                           const std::string& validation, const std::string& metadata,
                           rules::Rollback& rollback) {
   try {
-    read_plan(json::parse(plan), rollback);
-    read_steps(json::parse(steps), rollback);
-    read_validation(json::parse(validation), rollback);
-    read_metadata(json::parse(metadata), rollback);
+    read_plan(foreign_json(plan), rollback);
+    read_steps(foreign_json(steps), rollback);
+    read_validation(foreign_json(validation), rollback);
+    read_metadata(foreign_json(metadata), rollback);
   } catch (const std::exception& e) {
     return Error{
         "rollback " + rollback.id.text() + " cannot be read from ops.rollback_events: " + e.what(),

@@ -35,6 +35,10 @@ std::optional<int> number_in(std::string_view text, std::size_t at, std::size_t 
   return number;
 }
 
+rules::Instant start_of(std::chrono::year year) {
+  return rules::Instant{std::chrono::sys_days{year / std::chrono::January / 1}.time_since_epoch()};
+}
+
 }  // namespace
 
 std::string second_text(rules::Second second) { return date_and_time(second) + "Z"; }
@@ -66,7 +70,7 @@ std::optional<rules::Instant> parse_instant(std::string_view text) {
   const std::chrono::year_month_day date{std::chrono::year{*year},
                                          std::chrono::month{static_cast<unsigned>(*month)},
                                          std::chrono::day{static_cast<unsigned>(*day)}};
-  if (!date.ok() || *hour > 23 || *minute > 59 || *second > 59) {
+  if (!date.ok() || *year == 0 || *hour > 23 || *minute > 59 || *second > 59) {
     return std::nullopt;
   }
   const auto moment = std::chrono::sys_days{date}.time_since_epoch() + std::chrono::hours{*hour} +
@@ -105,7 +109,10 @@ std::optional<rules::Instant> parse_rfc3339(std::string_view text) {
     return std::nullopt;
   }
   const rules::Duration east = std::chrono::hours{*hours} + std::chrono::minutes{*minutes};
-  return rest[0] == '+' ? moment - east : moment + east;
+  const rules::Instant in_utc = rest[0] == '+' ? moment - east : moment + east;
+  const bool has_four_digits =
+      in_utc >= start_of(std::chrono::year{1}) && in_utc < start_of(std::chrono::year{10'000});
+  return has_four_digits ? std::optional{in_utc} : std::nullopt;
 }
 
 }  // namespace rollbackd::engine

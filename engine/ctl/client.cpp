@@ -12,9 +12,10 @@
 #include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
+#include "engine/foreign_json.hpp"
 #include "engine/secret_file.hpp"
 #include "engine/steady_time.hpp"
-#include "engine/terminal/near.hpp"
+#include "engine/terminal/json_parts.hpp"
 #include "engine/terminal/reason_text.hpp"
 #include "engine/terminal/screen.hpp"
 #include "rules/preconditions.hpp"
@@ -23,7 +24,10 @@ namespace rollbackd::ctl {
 namespace {
 
 using terminal::age;
+using terminal::part;
 using terminal::printable;
+using terminal::rows_of;
+using terminal::shown_of;
 using terminal::text_of;
 
 constexpr const char* default_server = "http://127.0.0.1:9641";
@@ -146,7 +150,8 @@ engine::HttpRequest Client::request_of(std::string_view method, const std::strin
   engine::HttpRequest request;
   request.method = std::string{method};
   request.url = path;
-  request.body = body.dump();
+  // What was typed may be no UTF-8.
+  request.body = body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   request.headers.emplace_back("Content-Type", "application/json");
   if (!prefer.empty()) {
     request.headers.emplace_back("Prefer", prefer);
@@ -176,7 +181,7 @@ std::string new_key() {
 }
 
 std::string error_of(const Reply& reply) {
-  return text_of(nlohmann::json::parse(reply.body, nullptr, false), "error");
+  return text_of(engine::foreign_json(reply.body), "error");
 }
 
 bool is_under_way(const Reply& reply) {
@@ -213,8 +218,10 @@ Reply Client::act(std::string_view method, const std::string& path, const nlohma
             << "); asking again for up to " << act_again_for.count()
             << " s, in such a way that it is done once\n";
   const engine::SteadyTime until = engine::steady_now() + act_again_for;
-  while (may_change(reply, in_doubt) && engine::steady_now() < until) {
-    std::this_thread::sleep_for(act_again_every);
+  for (auto waited = act_again_every;
+       may_change(reply, in_doubt) && waited <= act_again_for && engine::steady_now() < until;
+       waited += act_again_every) {
+    wait(act_again_every);
     reply = ask(request);
     in_doubt = in_doubt || leaves_in_doubt(reply);
   }
@@ -226,16 +233,18 @@ bool was_done_before(const Reply& reply) {
   return reply.status == 409 && error_of(reply) == "Carried out before";
 }
 
+void Client::wait(std::chrono::milliseconds pause) { std::this_thread::sleep_for(pause); }
+
 namespace {
 
 // What a person can do about a violation, beside another deployment: some can be set aside.
 void say_violations(const nlohmann::json& validation) {
-  for (const auto& check : validation.value("checks", nlohmann::json::array())) {
+  for (const auto& check : rows_of(validation, "checks")) {
     if (text_of(check, "outcome") != "violation") {
       continue;
     }
     const std::string name = text_of(check, "name");
-    std::cerr << "  " << name << ": " << printable(text_of(check, "text")) << '\n';
+    std::cerr << "  " << printable(name) << ": " << shown_of(check, "text") << '\n';
     const auto reason = rules::reason_named(name);
     if (reason && rules::may_be_overridden(*reason)) {
       std::cerr << "    With a token of the scope override: --override " << name
@@ -260,31 +269,30 @@ void say_what_was_said(const nlohmann::json& body) {
   if (error == "Paused") {
     const std::string by = text_of(body, "paused_by");
     std::cerr << "  by " << (by.empty() ? "somebody" : printable(by)) << " for "
-              << age(text_of(body, "since")) << ": " << printable(text_of(body, "reason"))
+              << age(text_of(body, "since")) << ": " << shown_of(body, "reason")
               << "\n  `rollbackctl resume` ends it for all; with a token of the scope override "
                  "--override paused rolls back through it.\n";
   } else if (!details.empty() && details != error) {
     std::cerr << "  " << printable(details) << '\n';
   }
-  if (const std::string event = text_of(body, "event_id"); !event.empty()) {
+  if (const std::string event = shown_of(body, "event_id"); !event.empty()) {
     std::cerr << "  rollbackctl show " << event << '\n';
   }
-  if (body.contains("validation") && body["validation"].is_object()) {
-    say_violations(body["validation"]);
-  }
+  say_violations(part(body, "validation"));
 }
 
 }  // namespace
 
 int complain(const Client& client, const Reply& reply) {
   if (reply.status == 0) {
-    std::cerr << "rollbackctl: no rollbackd answers at " << client.server() << ": " << reply.error
+    std::cerr << "rollbackctl: no rollbackd answers at " << client.server() << ": "
+              << printable(reply.error)
               << "\n  Is it running? Say where with --server or ROLLBACKD_SERVER.\n";
     say_doubt(reply);
     return exit_no_server;
   }
-  const auto body = nlohmann::json::parse(reply.body, nullptr, false);
-  if (text_of(body, "error").empty()) {
+  const auto body = engine::foreign_json(reply.body);
+  if (reply.is_good() || text_of(body, "error").empty()) {
     std::cerr << "rollbackctl: " << client.server() << " answers " << reply.status
               << ", not as rollbackd does\n  Is it rollbackd's address? Say where with --server or "
                  "ROLLBACKD_SERVER.\n";

@@ -55,6 +55,9 @@ struct Reply {
 class Client {
  public:
   explicit Client(Access access);
+  virtual ~Client() = default;
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
 
   Reply get(const std::string& path, std::chrono::seconds deadline = std::chrono::seconds{30});
   // For what only asks, though it has a body.
@@ -70,14 +73,19 @@ class Client {
             const std::string& prefer = {});
   static constexpr std::chrono::seconds act_again_for{30};
 
+  // Lets time pass before the next question.
+  virtual void wait(std::chrono::milliseconds pause);
+
   [[nodiscard]] const std::string& server() const { return access_.server; }
   [[nodiscard]] bool wants_json() const { return access_.json; }
+
+ protected:
+  virtual Reply ask(engine::HttpRequest request);
 
  private:
   static engine::HttpRequest request_of(std::string_view method, const std::string& path,
                                         const nlohmann::json& body, std::chrono::seconds deadline,
                                         const std::string& prefer);
-  Reply ask(engine::HttpRequest request);
 
   Access access_;
   engine::asio::io_context reactor_;
@@ -88,7 +96,8 @@ class Client {
 bool was_done_before(const Reply& reply);
 
 // Says on stderr what was wrong with an answer and what can be done, with the server's own words
-// where there are some, and gives the exit code for it.
+// where there are some, and gives the exit code for it. Of a good answer: that it is none of
+// rollbackd's.
 int complain(const Client& client, const Reply& reply);
 
 // A text with everything that is no letter, digit, '-', '.', '_' or '~' as %XX.

@@ -2,12 +2,13 @@
 #include <iostream>
 #include <optional>
 #include <set>
-#include <thread>
 #include <unistd.h>
 
 #include "engine/clock.hpp"
 #include "engine/ctl/commands.hpp"
 #include "engine/ctl/lookup.hpp"
+#include "engine/foreign_json.hpp"
+#include "engine/terminal/json_parts.hpp"
 #include "engine/terminal/reason_text.hpp"
 #include "engine/terminal/screen.hpp"
 
@@ -21,8 +22,12 @@ using nlohmann::json;
 using terminal::bar;
 using terminal::Colour;
 using terminal::coloured;
+using terminal::is_true;
 using terminal::LiveLine;
+using terminal::part;
 using terminal::printable;
+using terminal::rows_of;
+using terminal::shown_of;
 using terminal::text_of;
 
 constexpr std::chrono::milliseconds look_every{250};
@@ -56,7 +61,7 @@ Progress tell_steps(const json& steps, std::set<std::string>& told, LiveLine& li
   Progress progress;
   for (const json& step : steps) {
     const std::string status = text_of(step, "status");
-    const std::string name = text_of(step, "name");
+    const std::string name = shown_of(step, "name");
     const bool has_ended = status != "pending" && status != "in_progress";
     progress.done += has_ended ? 1U : 0U;
     progress.at_hand = status == "in_progress" ? name : progress.at_hand;
@@ -76,12 +81,12 @@ int tell_end(const json& row, bool as_json) {
   if (as_json) {
     std::cout << row.dump() << '\n';
   } else {
-    const std::string why = text_of(row.value("metadata", json::object()), "ended_by");
+    const std::string why = text_of(part(row, "metadata"), "ended_by");
     const auto reason = rules::reason_named(why);
     std::cout << (status == "success" ? coloured(Colour::green, "Rollback complete")
-                                      : coloured(Colour::red, "Rollback " + status))
-              << (why.empty() ? "" : ": " + why) << length_of(row, "initiated_at", "completed_at")
-              << "\n";
+                                      : coloured(Colour::red, "Rollback " + printable(status)))
+              << (why.empty() ? "" : ": " + printable(why))
+              << length_of(row, "initiated_at", "completed_at") << "\n";
     if (status != "success" && reason) {
       const terminal::ReasonText text = terminal::text_of(*reason);
       std::cout << "  " << text.meaning << (text.remedy.empty() ? "" : "\n  ") << text.remedy
@@ -99,18 +104,18 @@ int follow(Client& client, const std::string& event, const Arguments& arguments)
   int failures = 0;
   while (true) {
     const Reply reply = client.get("/auto-rollback/events/" + url_part(event));
-    if (!reply.is_good()) {
+    const json row = reply.is_good() ? engine::foreign_json(reply.body) : json{};
+    if (!row.is_object()) {
       if (++failures > failures_max) {
         line.clear();
         return complain(client, reply);
       }
       line.show("  no answer from " + client.server() + "; the rollback goes on without us");
-      std::this_thread::sleep_for(look_every);
+      client.wait(look_every);
       continue;
     }
     failures = 0;
-    const json row = json::parse(reply.body, nullptr, false);
-    const json steps = row.value("rollback_steps", json::array());
+    const json steps = rows_of(row, "rollback_steps");
     const Progress progress = tell_steps(steps, told, line, arguments.json);
     if (is_over(text_of(row, "status"))) {
       line.clear();
@@ -120,7 +125,7 @@ int follow(Client& client, const std::string& event, const Arguments& arguments)
       line.show("  " + bar(progress.done, steps.size()) + " " + progress.at_hand + "  " +
                 seconds_since(begun));
     }
-    std::this_thread::sleep_for(look_every);
+    client.wait(look_every);
   }
 }
 
@@ -136,20 +141,20 @@ bool is_confirmed(const std::string& question) {
 }
 
 void print_plan(const json& row, const json& plan) {
-  const json target = plan.value("target_deployment", json{});
-  std::cout << coloured(Colour::bold, "Roll back ") << printable(text_of(row, "version")) << " ("
-            << text_of(row, "deployment_id") << ")\n  "
+  const json target = part(plan, "target_deployment");
+  std::cout << coloured(Colour::bold, "Roll back ") << shown_of(row, "version") << " ("
+            << shown_of(row, "deployment_id") << ")\n  "
             << printable(text_of(row, "environment") + "/" + text_of(row, "service")) << " → "
-            << (target.is_object() ? printable(text_of(target, "version")) + " (commit " +
-                                         printable(text_of(target, "git_commit")) + ")"
+            << (target.is_object() ? shown_of(target, "version") + " (commit " +
+                                         shown_of(target, "git_commit") + ")"
                                    : "no target")
             << "\n";
-  const json validation = plan.value("validation", json::object());
+  const json validation = part(plan, "validation");
   std::cout << "  Constitutional validation: "
-            << (validation.value("compliant", false) ? coloured(Colour::green, "PASSED")
-                                                     : coloured(Colour::red, "FAILED"))
+            << (is_true(validation, "compliant") ? coloured(Colour::green, "PASSED")
+                                                 : coloured(Colour::red, "FAILED"))
             << "\n";
-  for (const auto& text : validation.value("warnings", json::array())) {
+  for (const auto& text : rows_of(validation, "warnings")) {
     std::cout << "  " << terminal::word("warning") << ": "
               << printable(text.is_string() ? text.get<std::string>() : "") << "\n";
   }
@@ -187,15 +192,16 @@ int rollback(Client& client, const Arguments& arguments) {
   }
   const json& row = std::get<json>(meant);
   const Reply plan = client.send("POST", "/auto-rollback", execute_body(row, arguments, true));
-  if (!plan.is_good()) {
-    return complain(client, plan);
+  const auto planned = object_in(client, plan);
+  if (const int* code = std::get_if<int>(&planned)) {
+    return *code;
   }
   if (arguments.dry_run && arguments.json) {
     std::cout << plan.body << '\n';
     return exit_ok;
   }
   if (!arguments.json) {
-    print_plan(row, json::parse(plan.body, nullptr, false));
+    print_plan(row, std::get<json>(planned));
   }
   if (arguments.dry_run) {
     return exit_ok;
@@ -206,17 +212,17 @@ int rollback(Client& client, const Arguments& arguments) {
   // The answer is wanted as soon as it is decided: the rest is followed.
   const Reply begun = client.act("POST", "/auto-rollback", execute_body(row, arguments, false),
                                  std::chrono::seconds{60}, "wait=0");
-  const json body = json::parse(begun.body, nullptr, false);
-  const std::string event = body.is_object() ? text_of(body, "event_id") : "";
+  const json body = engine::foreign_json(begun.body);
+  const auto event = rules::EventId::parse(text_of(body, "event_id"));
   // 409 is of the rollback that is in the way, except when this one has ended already.
   const bool is_other = begun.status == 409 && text_of(body, "status") != "aborted";
-  if (!begun.is_good() && (event.empty() || is_other)) {
+  if (!event || is_other) {
     return complain(client, begun);
   }
   if (!arguments.json) {
-    std::cout << "Rollback " << event << "\n";
+    std::cout << "Rollback " << event->text() << "\n";
   }
-  return follow(client, event, arguments);
+  return follow(client, event->text(), arguments);
 }
 
 int approve(Client& client, const Arguments& arguments) {
@@ -274,7 +280,7 @@ int record(Client& client, const Arguments& arguments) {
     const std::string id = text_of(std::get<json>(meant), "deployment_id");
     const Reply reply = client.act("PATCH", "/auto-rollback/deployments/" + url_part(id),
                                    {{"status", arguments.status}});
-    return say_done(client, reply, arguments, id);
+    return say_done(client, reply, arguments, printable(id));
   }
   const Reply reply =
       client.act("POST", "/auto-rollback/deployments",
@@ -284,8 +290,9 @@ int record(Client& client, const Arguments& arguments) {
                   {"git_commit", arguments.commit},
                   {"git_branch", arguments.branch},
                   {"status", arguments.status.empty() ? "in_progress" : arguments.status}});
-  const json row = json::parse(reply.body, nullptr, false);
-  return say_done(client, reply, arguments, row.is_object() ? text_of(row, "deployment_id") : "");
+  const auto id =
+      rules::DeploymentId::parse(text_of(engine::foreign_json(reply.body), "deployment_id"));
+  return id ? say_done(client, reply, arguments, id->text()) : complain(client, reply);
 }
 
 namespace {
@@ -297,7 +304,7 @@ std::optional<int> gate_verdict(const json& row, const Arguments& arguments, Liv
   const std::string status = text_of(row, "status");
   const bool is_going_back =
       status == "rolled_back" || state == "rolling_back" || state == "rolled_back";
-  const bool has_passed = row.value("health_check_passed", json{}) == true;
+  const bool has_passed = is_true(row, "health_check_passed");
   if (!is_going_back && !has_passed && status != "failed") {
     return std::nullopt;
   }
@@ -306,8 +313,8 @@ std::optional<int> gate_verdict(const json& row, const Arguments& arguments, Liv
     std::cout << row.dump() << '\n';
   } else if (is_going_back) {
     std::cout << coloured(Colour::red, "Rolled back, or about to be") << ": "
-              << printable(text_of(row, "reason")) << "\n  rollbackctl show "
-              << text_of(row, "deployment_id") << '\n';
+              << shown_of(row, "reason") << "\n  rollbackctl show "
+              << shown_of(row, "deployment_id") << '\n';
   } else if (status == "failed") {
     std::cout << coloured(Colour::red, "Failed") << ": its status is failed\n";
   } else {
@@ -332,15 +339,14 @@ int gate(Client& client, const Arguments& arguments) {
   while (steady_now() - begun < arguments.timeout) {
     const Reply reply =
         client.get("/auto-rollback/deployments?limit=1&deployment_id=" + url_part(id));
-    const json body = json::parse(reply.body, nullptr, false);
-    if (reply.is_good() && body.is_object() && body.contains("deployments") &&
-        !body["deployments"].empty()) {
-      const json& row = body["deployments"][0];
+    const json rows = rows_of(engine::foreign_json(reply.body), "deployments");
+    if (reply.is_good() && !rows.empty()) {
+      const json& row = rows[0];
       if (const auto code = gate_verdict(row, arguments, line, begun)) {
         return *code;
       }
       const std::string reason = text_of(row, "reason");
-      last = text_of(row, "status") + ", " + text_of(row, "state") +
+      last = shown_of(row, "status") + ", " + shown_of(row, "state") +
              (reason.empty() || reason == "System healthy" ? "" : ": " + printable(reason));
     } else {
       last = "no answer from " + client.server();
@@ -348,7 +354,7 @@ int gate(Client& client, const Arguments& arguments) {
     if (!arguments.json) {
       line.show("  " + last + "  " + seconds_since(begun));
     }
-    std::this_thread::sleep_for(std::chrono::seconds{1});
+    client.wait(std::chrono::seconds{1});
   }
   line.clear();
   std::cerr << "rollbackctl: not passed within " << arguments.timeout.count() << " s: " << last

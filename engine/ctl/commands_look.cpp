@@ -1,8 +1,9 @@
 #include <iostream>
-#include <thread>
 
 #include "engine/ctl/commands.hpp"
 #include "engine/ctl/lookup.hpp"
+#include "engine/foreign_json.hpp"
+#include "engine/terminal/json_parts.hpp"
 #include "engine/terminal/rollback_text.hpp"
 #include "engine/terminal/screen.hpp"
 
@@ -13,8 +14,12 @@ using nlohmann::json;
 using terminal::age;
 using terminal::Colour;
 using terminal::coloured;
+using terminal::is_true;
 using terminal::LiveLine;
+using terminal::part;
 using terminal::printable;
+using terminal::rows_of;
+using terminal::shown_of;
 using terminal::Table;
 using terminal::text_of;
 using terminal::word;
@@ -28,20 +33,18 @@ std::string number_of(const json& row, const char* key) {
 
 // One line about what forbids the daemon to act, and who it is.
 std::string standing(const json& about) {
-  std::string text = "rollbackd " + text_of(about, "role");
+  std::string text = "rollbackd " + shown_of(about, "role");
   if (const std::string leader = text_of(about, "leader"); !leader.empty()) {
     text += ", " + printable(leader) + " leads";
   }
-  const json pause = about.value("pause", json::object());
-  if (pause.value("paused", false)) {
-    text += "\n" + coloured(Colour::red, "PAUSED") + " by " +
-            printable(text_of(pause, "paused_by")) + " for " + age(text_of(pause, "since")) + ": " +
-            printable(text_of(pause, "reason"));
+  const json pause = part(about, "pause");
+  if (is_true(pause, "paused")) {
+    text += "\n" + coloured(Colour::red, "PAUSED") + " by " + shown_of(pause, "paused_by") +
+            " for " + age(text_of(pause, "since")) + ": " + shown_of(pause, "reason");
   }
-  for (const json& breaker : about.value("breakers", json::array())) {
+  for (const json& breaker : rows_of(about, "breakers")) {
     text += "\n" + coloured(Colour::red, "BREAKER OPEN") + " in " +
-            printable(text_of(breaker, "environment")) + ": " +
-            printable(text_of(breaker, "reason"));
+            shown_of(breaker, "environment") + ": " + shown_of(breaker, "reason");
   }
   return text + "\n";
 }
@@ -61,13 +64,13 @@ struct Overview {
 Overview overview_of(const json& body) {
   Table table{{"SERVICE", "VERSION", "AGE", "ERRORS/MIN", "IN 5 MIN", "STATE", "WHY"}};
   std::string news;
-  for (const json& row : body.value("deployments", json::array())) {
+  for (const json& row : rows_of(body, "deployments")) {
     const std::string why = text_of(row, "reason");
     const std::string state =
         text_of(row, "state").empty() ? text_of(row, "status") : text_of(row, "state");
     std::vector<std::string> cells{
         printable(text_of(row, "environment") + "/" + text_of(row, "service")),
-        printable(text_of(row, "version")),
+        shown_of(row, "version"),
         age(text_of(row, "deployed_at")),
         against_limit(row, "error_rate_per_minute", "error_rate_above"),
         against_limit(row, "recent_errors", "recent_errors_above"),
@@ -80,23 +83,27 @@ Overview overview_of(const json& body) {
   }
   const std::string head = standing(body);
   return {head + table.text(), text_of(body, "role") + text_of(body, "leader") +
-                                   body.value("pause", json{}).dump() +
-                                   body.value("breakers", json{}).dump() + news};
+                                   part(body, "pause").dump() + part(body, "breakers").dump() +
+                                   news};
 }
 
 Reply ask_for_overview(Client& client) {
   return client.get("/auto-rollback/deployments?current=true&limit=1000");
 }
 
+bool is_overview(const Reply& reply) {
+  return reply.is_good() && part(engine::foreign_json(reply.body), "deployments").is_array();
+}
+
 }  // namespace
 
 int status(Client& client, const Arguments& arguments) {
   const Reply reply = ask_for_overview(client);
-  if (!reply.is_good()) {
+  if (!is_overview(reply)) {
     return complain(client, reply);
   }
   std::cout << (arguments.json ? reply.body + "\n"
-                               : overview_of(json::parse(reply.body, nullptr, false)).text);
+                               : overview_of(engine::foreign_json(reply.body)).text);
   return exit_ok;
 }
 
@@ -108,22 +115,23 @@ int watch(Client& client, const Arguments& arguments) {
   bool has_answered = false;
   while (true) {
     const Reply reply = ask_for_overview(client);
-    if (!reply.is_good() && (!has_answered || reply.status == 401)) {
+    const bool is_good = is_overview(reply);
+    if (!is_good && (!has_answered || reply.status == 401)) {
       return complain(client, reply);
     }
     Overview now{"no answer from " + client.server() + "; asking again\n", "no answer"};
-    if (reply.is_good()) {
+    if (is_good) {
       has_answered = true;
       now = arguments.json ? Overview{reply.body + "\n", reply.body}
-                           : overview_of(json::parse(reply.body, nullptr, false));
+                           : overview_of(engine::foreign_json(reply.body));
     }
     if (in_place) {
       std::cout << "\033[H\033[2J" << now.text << std::flush;
     } else if (now.news != shown) {
-      (reply.is_good() ? std::cout : std::cerr) << now.text << std::flush;
+      (is_good ? std::cout : std::cerr) << now.text << std::flush;
     }
     shown = now.news;
-    std::this_thread::sleep_for(arguments.every);
+    client.wait(arguments.every);
   }
 }
 
@@ -135,21 +143,25 @@ int check(Client& client, const Arguments& arguments) {
   const json& row = std::get<json>(meant);
   const Reply reply = client.send("POST", "/auto-rollback/check",
                                   {{"deployment_id", text_of(row, "deployment_id")}});
-  if (!reply.is_good()) {
+  const auto told = object_in(client, reply);
+  if (const int* code = std::get_if<int>(&told)) {
+    return *code;
+  }
+  const json& body = std::get<json>(told);
+  if (!part(body, "should_rollback").is_boolean()) {
     return complain(client, reply);
   }
-  const json body = json::parse(reply.body, nullptr, false);
-  const bool is_bad = body.value("should_rollback", false);
+  const bool is_bad = is_true(body, "should_rollback");
   if (arguments.json) {
     std::cout << reply.body << '\n';
   } else {
-    const json health = body.value("health", json::object());
-    std::cout << word(text_of(body, "state")) << "  " << printable(text_of(body, "reason")) << "\n"
+    const json health = part(body, "health");
+    std::cout << word(text_of(body, "state")) << "  " << shown_of(body, "reason") << "\n"
               << "  errors per minute  " << number_of(health, "error_rate_per_minute") << "\n"
               << "  in 5 minutes       " << number_of(health, "recent_errors") << "\n"
               << "  connections        " << number_of(health, "database_connections") << " ("
               << number_of(body, "connection_utilisation") << " %)\n"
-              << "  as of              " << text_of(health, "timestamp") << "\n";
+              << "  as of              " << shown_of(health, "timestamp") << "\n";
   }
   return is_bad ? exit_rolled_back : exit_ok;
 }
@@ -172,11 +184,11 @@ int deployments(Client& client, const Arguments& arguments) {
   }
   Table table{{"ID", "SERVICE", "VERSION", "COMMIT", "AGE", "STATUS", "PASSED"}};
   for (const json& row : rows) {
-    table.add({text_of(row, "deployment_id").substr(0, id_shown),
+    table.add({printable(text_of(row, "deployment_id").substr(0, id_shown)),
                printable(text_of(row, "environment") + "/" + text_of(row, "service")),
-               printable(text_of(row, "version")), printable(text_of(row, "git_commit")),
+               shown_of(row, "version"), shown_of(row, "git_commit"),
                age(text_of(row, "deployed_at")), word(text_of(row, "status")),
-               row.value("health_check_passed", json{}) == true ? "yes" : ""});
+               is_true(row, "health_check_passed") ? "yes" : ""});
   }
   std::cout << table.text();
   return exit_ok;
@@ -190,20 +202,20 @@ int history(Client& client, const Arguments& arguments) {
     query += value.empty() ? "" : std::string{"&"} + key + "=" + url_part(value);
   }
   const Reply reply = client.get("/auto-rollback/history" + query);
-  if (!reply.is_good()) {
-    return complain(client, reply);
+  const auto told = list_in(client, reply, "rollbacks");
+  if (const int* code = std::get_if<int>(&told)) {
+    return *code;
   }
   if (arguments.json) {
     std::cout << reply.body << '\n';
     return exit_ok;
   }
-  const json body = json::parse(reply.body, nullptr, false);
   Table table{{"EVENT", "SERVICE", "WHEN", "TYPE", "STATUS", "REASON"}};
-  for (const json& row : body.value("rollbacks", json::array())) {
-    table.add({text_of(row, "event_id").substr(0, id_shown),
+  for (const json& row : std::get<json>(told)) {
+    table.add({printable(text_of(row, "event_id").substr(0, id_shown)),
                printable(text_of(row, "environment") + "/" + text_of(row, "service")),
-               age(text_of(row, "initiated_at")), text_of(row, "trigger_type"),
-               word(text_of(row, "status")), printable(text_of(row, "trigger_reason"))});
+               age(text_of(row, "initiated_at")), shown_of(row, "trigger_type"),
+               word(text_of(row, "status")), shown_of(row, "trigger_reason")});
   }
   std::cout << table.text();
   return exit_ok;

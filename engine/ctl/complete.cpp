@@ -3,6 +3,8 @@
 
 #include "engine/ctl/commands.hpp"
 #include "engine/ctl/lookup.hpp"
+#include "engine/foreign_json.hpp"
+#include "engine/terminal/json_parts.hpp"
 #include "engine/terminal/screen.hpp"
 
 namespace rollbackd::ctl {
@@ -16,9 +18,7 @@ constexpr std::chrono::seconds typing_patience{1};
 
 json rows_at(Client& client, const std::string& path, const char* key) {
   const Reply reply = client.get(path, typing_patience);
-  const json body = json::parse(reply.body, nullptr, false);
-  const bool is_there = reply.is_good() && body.is_object() && body.contains(key);
-  return is_there && body[key].is_array() ? body[key] : json::array();
+  return reply.is_good() ? terminal::rows_of(engine::foreign_json(reply.body), key) : json::array();
 }
 
 void say(const std::string& word, const std::string& about) {

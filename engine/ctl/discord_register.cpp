@@ -8,13 +8,15 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/ctl/client.hpp"
-#include "engine/terminal/screen.hpp"
 #include "engine/discord_commands.hpp"
+#include "engine/foreign_json.hpp"
 #include "engine/outgoing/discord_rest.hpp"
 #include "engine/outgoing/http_client.hpp"
 #include "engine/secret_file.hpp"
 #include "engine/settings.hpp"
 #include "engine/settings_values.hpp"
+#include "engine/terminal/json_parts.hpp"
+#include "engine/terminal/screen.hpp"
 
 namespace rollbackd::ctl {
 namespace {
@@ -110,10 +112,8 @@ engine::HttpOutcome put(const engine::DiscordSettings& settings, const json& com
 
 // What Discord itself says, on one line; it repeats no token.
 std::string words_of(const engine::HttpResponse& response) {
-  const json body = json::parse(response.body, nullptr, false);
-  std::string text = body.is_object() && body.contains("message") && body["message"].is_string()
-                         ? body["message"].get<std::string>()
-                         : "";
+  const auto body = engine::foreign_json(response.body);
+  std::string text = engine::text_in(body, "message");
   if (body.is_object() && body.contains("errors")) {
     text += (text.empty() ? "" : ": ") +
             body["errors"].dump(-1, ' ', false, json::error_handler_t::replace);
@@ -161,10 +161,10 @@ int refused(const engine::DiscordSettings& settings, const engine::HttpResponse&
 void tell(const engine::DiscordSettings& settings, const json& registered) {
   std::cout << "Registered in the server " << settings.guild_id << ":\n";
   for (const json& command : registered) {
-    for (const json& subcommand : command.value("options", json::array())) {
-      std::cout << "  /" << printable(command.value("name", "")) << " "
-                << printable(subcommand.value("name", "")) << "  "
-                << printable(subcommand.value("description", "")) << '\n';
+    for (const json& subcommand : terminal::rows_of(command, "options")) {
+      std::cout << "  /" << terminal::shown_of(command, "name") << " "
+                << terminal::shown_of(subcommand, "name") << "  "
+                << terminal::shown_of(subcommand, "description") << '\n';
     }
   }
   std::cout
@@ -211,7 +211,7 @@ int register_commands(const DiscordArguments& arguments) {
   if (!outcome.response->is_success()) {
     return refused(*settings, *outcome.response);
   }
-  const json registered = json::parse(outcome.response->body, nullptr, false);
+  const auto registered = engine::foreign_json(outcome.response->body);
   if (!registered.is_array()) {
     complain("what answers at " + engine::origin_of(settings->api_url) + " is not Discord",
              "Compare discord.api_url with https://discord.com/api/v10, which is the default.");

@@ -3,6 +3,8 @@
 #include <iostream>
 #include <vector>
 
+#include "engine/foreign_json.hpp"
+#include "engine/terminal/json_parts.hpp"
 #include "engine/terminal/near.hpp"
 #include "engine/terminal/screen.hpp"
 #include "rules/ids.hpp"
@@ -15,19 +17,6 @@ using terminal::printable;
 using terminal::text_of;
 
 constexpr std::size_t prefix_min = 4;
-
-std::variant<json, int> ask_list(Client& client, const std::string& path, const char* key) {
-  const Reply reply = client.get(path);
-  if (!reply.is_good()) {
-    return complain(client, reply);
-  }
-  json body = json::parse(reply.body, nullptr, false);
-  if (!body.is_object() || !body.contains(key) || !body[key].is_array()) {
-    std::cerr << "rollbackctl: " << client.server() << " does not answer as rollbackd does\n";
-    return exit_no_server;
-  }
-  return body[key];
-}
 
 void suggest(const std::string& name, const json& rows) {
   for (const std::string& line : terminal::near_matches(name, rows)) {
@@ -49,8 +38,28 @@ int no_deployment(const std::string& name, const json& rows) {
 
 }  // namespace
 
+std::variant<json, int> object_in(const Client& client, const Reply& reply) {
+  json body = reply.is_good() ? engine::foreign_json(reply.body) : json{};
+  if (!body.is_object()) {
+    return complain(client, reply);
+  }
+  return body;
+}
+
+std::variant<json, int> list_in(const Client& client, const Reply& reply, const char* key) {
+  auto body = object_in(client, reply);
+  if (std::holds_alternative<int>(body)) {
+    return body;
+  }
+  json list = terminal::part(std::get<json>(body), key);
+  if (!list.is_array()) {
+    return complain(client, reply);
+  }
+  return list;
+}
+
 std::variant<json, int> ask_deployments(Client& client, const std::string& query) {
-  return ask_list(client, "/auto-rollback/deployments" + query, "deployments");
+  return list_in(client, client.get("/auto-rollback/deployments" + query), "deployments");
 }
 
 std::variant<json, int> deployment_meant(Client& client, const std::string& name) {
@@ -76,7 +85,7 @@ std::variant<json, int> deployment_meant(Client& client, const std::string& name
   // A version that was rolled back to is there twice: who names it means what serves.
   json serving = json::array();
   for (const json& row : found) {
-    if (row.value("current", false)) {
+    if (terminal::is_true(row, "current")) {
       serving.push_back(row);
     }
   }
@@ -96,7 +105,7 @@ std::variant<std::string, int> event_meant(Client& client, const std::string& na
   if (rules::EventId::parse(name)) {
     return name;
   }
-  auto asked = ask_list(client, "/auto-rollback/history?limit=1000", "rollbacks");
+  auto asked = list_in(client, client.get("/auto-rollback/history?limit=1000"), "rollbacks");
   if (const int* code = std::get_if<int>(&asked)) {
     return *code;
   }
@@ -109,7 +118,7 @@ std::variant<std::string, int> event_meant(Client& client, const std::string& na
     }
   }
   for (const json& row : rows) {
-    const bool is_of_it = text_of(row.value("rollback_plan", json{}), "version") == name ||
+    const bool is_of_it = text_of(terminal::part(row, "rollback_plan"), "version") == name ||
                           is_beginning(name, text_of(row, "deployment_id"));
     if (found.empty() && is_of_it) {
       found.push_back(text_of(row, "event_id"));
@@ -126,11 +135,7 @@ std::variant<std::string, int> event_meant(Client& client, const std::string& na
 }
 
 std::variant<json, int> ask_event(Client& client, const std::string& event) {
-  const Reply reply = client.get("/auto-rollback/events/" + url_part(event));
-  if (!reply.is_good()) {
-    return complain(client, reply);
-  }
-  return json::parse(reply.body, nullptr, false);
+  return object_in(client, client.get("/auto-rollback/events/" + url_part(event)));
 }
 
 }  // namespace rollbackd::ctl

@@ -7,9 +7,15 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/ctl/client.hpp"
-#include "engine/terminal/near.hpp"
 
 namespace rollbackd::ctl {
+
+// The object that a good answer holds, or the exit code after the complaint.
+std::variant<nlohmann::json, int> object_in(const Client& client, const Reply& reply);
+
+// The list under a key of that object, or the same.
+std::variant<nlohmann::json, int> list_in(const Client& client, const Reply& reply,
+                                          const char* key);
 
 // The rows of GET …/deployments with these conditions, or the exit code after the complaint.
 std::variant<nlohmann::json, int> ask_deployments(Client& client, const std::string& query);

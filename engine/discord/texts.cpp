@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/discord/replies.hpp"
+#include "engine/foreign_json.hpp"
 #include "engine/markdown.hpp"
 #include "engine/time_text.hpp"
 #include "engine/utf8.hpp"
@@ -85,31 +86,24 @@ std::string_view light_of(const std::string& status) {
                                : "🔄";
 }
 
-std::string text_at(const json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() && found->is_string()
-             ? found->get<std::string>()
-             : "";
-}
-
 json object_at(const json& object, const char* key) {
   return object.is_object() ? object.value(key, json{}) : json{};
 }
 
 std::string line_of_event(const json& row) {
   const json plan = object_at(row, "rollback_plan");
-  const std::string target = text_at(object_at(plan, "target"), "version");
-  const auto moment = parse_instant(text_at(row, "initiated_at").substr(0, 19) + "Z");
-  const std::string status = text_at(row, "status");
+  const std::string target = text_in(object_at(plan, "target"), "version");
+  const auto moment = parse_instant(text_in(row, "initiated_at").substr(0, 19) + "Z");
+  const std::string status = text_in(row, "status");
   return std::string{light_of(status)} + " " +
          (moment ? since(rules::second_of(*moment)) + " " : "") +
-         escaped_line(text_at(row, "environment") + "/" + text_at(row, "service"), name_max) + " " +
-         escaped_line(text_at(plan, "version"), name_max) +
+         escaped_line(text_in(row, "environment") + "/" + text_in(row, "service"), name_max) + " " +
+         escaped_line(text_in(plan, "version"), name_max) +
          (target.empty() ? "" : " → " + escaped_line(target, name_max)) + " **" +
          escaped_line(status, name_max) + "** (" +
-         escaped_line(text_at(row, "trigger_type"), name_max) +
-         "): " + escaped_line(text_at(row, "trigger_reason"), reason_max) + " `" +
-         escaped_line(text_at(row, "event_id").substr(0, 8), name_max) + "`";
+         escaped_line(text_in(row, "trigger_type"), name_max) +
+         "): " + escaped_line(text_in(row, "trigger_reason"), reason_max) + " `" +
+         escaped_line(text_in(row, "event_id").substr(0, 8), name_max) + "`";
 }
 
 }  // namespace
@@ -177,7 +171,7 @@ std::string status_text(const View& view, const std::optional<std::string>& othe
 }
 
 std::string history_text(const std::string& rows) {
-  const json parsed = json::parse(rows, nullptr, false);
+  const auto parsed = foreign_json(rows);
   if (!parsed.is_array() || parsed.empty()) {
     return "Nothing was rolled back yet.";
   }

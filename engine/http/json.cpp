@@ -6,8 +6,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/foreign_json.hpp"
 #include "engine/rollback_json.hpp"
 #include "engine/time_text.hpp"
+#include "rules/invariant.hpp"
 #include "rules/limits.hpp"
 #include "rules/trigger_limit.hpp"
 
@@ -220,9 +222,11 @@ ApiResponse refused_request(const rules::Answer& answer, bool is_dry_run) {
 }
 
 ApiResponse event_answer(const std::string& row) {
-  const Json event = Json::parse(row, nullptr, false);
-  const auto text = [&event](const char* key) { return event.value(key, ""); };
-  const auto json = [&event](const char* key) { return event.value(key, Json(nullptr)).dump(); };
+  const auto event = foreign_json<Json>(row);
+  const auto text = [&event](const char* key) { return text_in(event, key); };
+  const auto json = [&event](const char* key) {
+    return event.is_object() ? dump(event.value(key, Json(nullptr))) : "null";
+  };
   rules::Rollback rollback;
   rollback.id = rules::EventId::parse(text("event_id")).value_or(rollback.id);
   rollback.status = rules::rollback_status_named(text("status")).value_or(rollback.status);
@@ -260,13 +264,13 @@ std::string breaker_json(const std::string& environment, bool open) {
 
 std::string deployments_json(const std::string& rows, const View& view, const Readiness& readiness,
                              const rules::PolicyBook* policies) {
-  Json all = Json::parse(rows, nullptr, false);
+  auto all = foreign_json<Json>(rows);
   std::set<rules::DeploymentId> current;
   for (const rules::ServiceView& service : view.services()) {
     current.insert(service.deployment);
   }
   for (Json& row : all) {
-    const auto id = rules::DeploymentId::parse(row.value("deployment_id", ""));
+    const auto id = rules::DeploymentId::parse(text_in(row, "deployment_id"));
     const auto seen = id ? view.check(*id) : std::nullopt;
     row["current"] = id && current.contains(*id);
     if (seen) {
@@ -276,7 +280,7 @@ std::string deployments_json(const std::string& rows, const View& view, const Re
       row["reason"] = seen->reason;
     }
     if (policies != nullptr) {
-      const rules::Service service{row.value("environment", ""), row.value("service", "")};
+      const rules::Service service{text_in(row, "environment"), text_in(row, "service")};
       const rules::TriggerTable& table = policies->of(service).triggers;
       row["error_rate_above"] = number(rules::rollback_limit(
           table, rules::Signal::errors_per_minute, rules::limits::rate_window));
@@ -299,29 +303,25 @@ std::string deployments_json(const std::string& rows, const View& view, const Re
 }
 
 ApiResponse changed_deployment(const std::string& row, const std::string& status) {
-  Json deployment = Json::parse(row, nullptr, false);
-  const Json event = deployment.is_object() ? deployment.value("event_id", Json(nullptr)) : Json{};
-  if (deployment.is_object() && deployment.value("status", "") != status) {
-    return answer_of({{"error", "A rollback keeps the status"},
-                      {"details", "The deployment is, or was, rolled back: its status stays " +
-                                      deployment.value("status", "") + "."},
-                      {"event_id", event}},
-                     409);
+  auto deployment = foreign_json<Json>(row);
+  INVARIANT(deployment.is_object());
+  const Json event = deployment.value("event_id", Json(nullptr));
+  if (const std::string kept = text_in(deployment, "status"); kept != status) {
+    return answer_of(
+        {{"error", "A rollback keeps the status"},
+         {"details", "The deployment is, or was, rolled back: its status stays " + kept + "."},
+         {"event_id", event}},
+        409);
   }
   deployment.erase("event_id");
   return done(answer_of(deployment, 200));
 }
 
 std::string event_json(const std::string& row, const View& view) {
-  Json event = Json::parse(row, nullptr, false);
+  auto event = foreign_json<Json>(row);
   if (!event.is_object()) {
     return row;
   }
-  const auto text_in = [](const Json& object, const char* key) {
-    return object.is_object() && object.contains(key) && object[key].is_string()
-               ? object[key].get<std::string>()
-               : std::string{};
-  };
   std::string ended_by = text_in(event.value("metadata", Json::object()), "ended_by");
   if (ended_by.empty() && !is_over(row)) {
     const std::string bad = text_in(event, "deployment_id");
@@ -340,8 +340,7 @@ std::string event_json(const std::string& row, const View& view) {
 }
 
 bool is_over(const std::string& event_row) {
-  const Json row = Json::parse(event_row, nullptr, false);
-  const std::string status = row.is_object() ? row.value("status", "") : "";
+  const std::string status = text_in(foreign_json(event_row), "status");
   return status != "pending" && status != "in_progress";
 }
 

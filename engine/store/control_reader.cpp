@@ -2,16 +2,14 @@
 
 #include <algorithm>
 #include <stdexcept>
-
-#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "engine/database/statement.hpp"
+#include "engine/store/control_rows.hpp"
 #include "rules/limits.hpp"
 
 namespace rollbackd::engine {
 namespace {
-
-using nlohmann::json;
 
 // Longer than the session waits for a lock.
 constexpr rules::Duration job_max = rules::seconds{4};
@@ -57,49 +55,6 @@ const Statement& control_statement() {
           ")) from alert a) end"
           " from ops.control c cross join ops.leader l cross join mark cross join alert_mark"};
   return statement;
-}
-
-std::optional<rules::Instant> instant_of(const json& microseconds) {
-  return microseconds.is_number_integer()
-             ? std::optional{rules::Instant{rules::Duration{microseconds.get<std::int64_t>()}}}
-             : std::nullopt;
-}
-
-std::string text_of(const json& text) { return text.is_string() ? text.get<std::string>() : ""; }
-
-std::vector<rules::Breaker> breakers_of(const pqxx::field& rows) {
-  std::vector<rules::Breaker> breakers;
-  if (!rows.is_null()) {
-    for (const json& row : json::parse(rows.c_str())) {
-      breakers.push_back(
-          {text_of(row[0]), text_of(row[1]), instant_of(row[2]).value_or(rules::Instant{})});
-    }
-  }
-  return breakers;
-}
-
-std::vector<rules::Migration> migrations_of(const pqxx::field& rows) {
-  std::vector<rules::Migration> migrations;
-  if (!rows.is_null()) {
-    for (const json& row : json::parse(rows.c_str())) {
-      migrations.push_back({text_of(row[0]), rules::DeploymentId::parse(text_of(row[1])),
-                            instant_of(row[2]), row[3].get<bool>(), row[4].get<bool>(),
-                            row[5].get<bool>()});
-    }
-  }
-  return migrations;
-}
-
-std::vector<rules::FiringAlert> alerts_of(const pqxx::field& rows) {
-  std::vector<rules::FiringAlert> alerts;
-  if (!rows.is_null()) {
-    for (const json& row : json::parse(rows.c_str())) {
-      alerts.push_back({{text_of(row[0]), text_of(row[1])},
-                        text_of(row[2]),
-                        instant_of(row[3]).value_or(rules::Instant{})});
-    }
-  }
-  return alerts;
 }
 
 }  // namespace
@@ -158,31 +113,28 @@ std::string ControlReader::read_now(Connection& connection, std::uint64_t number
     throw std::runtime_error{
         "ops.control and ops.leader have to have exactly one row each; run `rollbackd install`"};
   }
-  const pqxx::row row = rows[0];
-  if (row[6].c_str() != migrations_mark_) {
-    migrations_ = migrations_of(row[7]);
-    migrations_mark_ = row[6].c_str();
+  ControlRow row = read_control_row(rows[0]);
+  if (row.migrations_mark != migrations_mark_) {
+    migrations_ = std::move(row.migrations);
+    migrations_mark_ = row.migrations_mark;
     migrations_cut_ = migrations_.size() > rules::limits::migrations_max;
     if (migrations_cut_) {
       migrations_.erase(migrations_.begin());
     }
   }
-  if (row[8].c_str() != alerts_mark_) {
-    alerts_ = alerts_of(row[9]);
-    alerts_mark_ = row[8].c_str();
+  if (row.alerts_mark != alerts_mark_) {
+    alerts_ = std::move(row.alerts);
+    alerts_mark_ = row.alerts_mark;
   }
   rules::ControlRead read;
   read.number = number;
-  read.pause = {row[0].as<bool>(), row[1].as<std::string>(""), row[2].as<std::string>(""), {}};
-  if (!row[3].is_null()) {
-    read.pause.since = rules::Instant{rules::Duration{row[3].as<std::int64_t>()}};
-  }
-  read.breakers = breakers_of(row[4]);
+  read.pause = std::move(row.pause);
+  read.breakers = std::move(row.breakers);
   read.migrations = migrations_;
   read.migrations_cut = migrations_cut_;
   read.alerts = alerts_;
   inbox_.post(std::move(read));
-  return row[5].as<std::string>("");
+  return row.leader;
 }
 
 void ControlReader::done(std::uint64_t number, const std::string& problem) {

@@ -7,6 +7,7 @@
 
 #include "engine/database/connection.hpp"
 #include "engine/database/statement.hpp"
+#include "engine/foreign_json.hpp"
 #include "engine/store/sample_errors.hpp"
 
 namespace rollbackd::engine {
@@ -124,7 +125,7 @@ std::vector<std::string> deployments_named(pqxx::transaction_base& work, const s
 
 json story(pqxx::transaction_base& work, const std::string& sql, const std::string& id) {
   const pqxx::result rows = work.exec_params(sql, id);
-  return rows.empty() ? json{} : json::parse(rows[0][0].c_str());
+  return rows.empty() ? json{} : foreign_json(rows[0][0].c_str());
 }
 
 std::string answer(Connection& connection, const std::string& name) {
@@ -148,8 +149,8 @@ std::string answer(Connection& connection, const std::string& name) {
     }
   }
   if (found["deployments"].empty()) {
-    found["known"] = json::parse(work.exec(known_sql)[0][0].c_str());
-    for (const json& event : json::parse(work.exec(known_events_sql)[0][0].c_str())) {
+    found["known"] = foreign_json(work.exec(known_sql)[0][0].c_str());
+    for (const json& event : foreign_json(work.exec(known_events_sql)[0][0].c_str())) {
       found["known"].push_back(event);
     }
   }

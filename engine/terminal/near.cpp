@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/settings_values.hpp"
-#include "engine/terminal/screen.hpp"
+#include "engine/terminal/json_parts.hpp"
 
 namespace rollbackd::terminal {
 namespace {
@@ -23,13 +23,12 @@ std::size_t same_beginning(const std::string& a, const std::string& b) {
 }
 
 std::string line_of(const json& row) {
-  const std::string event = text_of(row, "event_id");
-  const std::string service =
-      printable(text_of(row, "environment")) + "/" + printable(text_of(row, "service"));
-  return event.empty() ? printable(text_of(row, "version")) + "  " + text_of(row, "deployment_id") +
-                             "  " + service + "  " + text_of(row, "status")
-                       : "rollback " + event + "  " + service + "  " + text_of(row, "status") +
-                             "  " + printable(text_of(row, "trigger_reason"));
+  const std::string event = shown_of(row, "event_id");
+  const std::string service = shown_of(row, "environment") + "/" + shown_of(row, "service");
+  return event.empty() ? shown_of(row, "version") + "  " + shown_of(row, "deployment_id") + "  " +
+                             service + "  " + shown_of(row, "status")
+                       : "rollback " + event + "  " + service + "  " + shown_of(row, "status") +
+                             "  " + shown_of(row, "trigger_reason");
 }
 
 // How near a name of the row comes: by the most characters at the beginning, or by a slip of the
@@ -49,11 +48,6 @@ std::size_t nearness(const std::string& name, const json& row) {
 }
 
 }  // namespace
-
-std::string text_of(const json& object, const std::string& key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 std::vector<std::string> near_matches(const std::string& name, const json& known) {
   std::vector<std::pair<std::size_t, const json*>> ranked;

@@ -7,9 +7,6 @@
 
 namespace rollbackd::terminal {
 
-// The text of a key; empty when it is absent, null or no text.
-std::string text_of(const nlohmann::json& object, const std::string& key);
-
 // A line for each of the few deployments and rollbacks that somebody who wrote `name` may have
 // meant, the nearest first. `known`: rows with version and deployment_id, or with event_id.
 std::vector<std::string> near_matches(const std::string& name, const nlohmann::json& known);

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "engine/terminal/near.hpp"
+#include "engine/terminal/json_parts.hpp"
 #include "engine/terminal/reason_text.hpp"
 #include "engine/terminal/screen.hpp"
 #include "rules/value.hpp"
@@ -15,11 +15,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t hash_shown = 12;
-
-json part(const json& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return found == object.end() ? json{} : *found;
-}
 
 // A value as people write it: no quotes, no 8.0, "-" for null.
 std::string shown(const json& value) {
@@ -50,7 +45,7 @@ std::string named(const std::string& version, const std::string& commit) {
 // "14:23:01.123", within a story whose date is known.
 std::string clock_text(const std::string& timestamp) {
   const auto from = timestamp.find('T');
-  std::string text = from == std::string::npos ? timestamp : timestamp.substr(from + 1);
+  std::string text = printable(from == std::string::npos ? timestamp : timestamp.substr(from + 1));
   text = text.substr(0, text.find_first_of("+Z"));
   const std::size_t point = text.find('.');
   return point == std::string::npos ? text + ".000" : (text + "000").substr(0, point + 4);
@@ -85,15 +80,14 @@ std::string rollback_headline(const json& row) {
   const json target = part(plan, "target");
   const json metadata = part(row, "metadata");
   std::string text =
-      coloured(Colour::bold, "Rollback " + text_of(row, "event_id")) + "  " +
+      coloured(Colour::bold, "Rollback " + shown_of(row, "event_id")) + "  " +
       word(text_of(row, "status")) + "\n  " +
       printable(text_of(row, "environment") + "/" + text_of(row, "service")) + ": " +
       named(text_of(plan, "version"), text_of(plan, "git_commit")) + " → " +
       (target.is_object() ? named(text_of(target, "version"), text_of(target, "git_commit"))
                           : "no target") +
-      "\n  " + text_of(row, "trigger_type") + ", decided " +
-      time_text(text_of(row, "initiated_at")) + ": " + printable(text_of(row, "trigger_reason")) +
-      "\n";
+      "\n  " + shown_of(row, "trigger_type") + ", decided " +
+      time_text(text_of(row, "initiated_at")) + ": " + shown_of(row, "trigger_reason") + "\n";
   std::string who = text_of(row, "initiated_by");
   who = who.empty() ? text_of(metadata, "initiated_by") : who;
   text += who.empty() ? "" : "  asked for by " + printable(who) + "\n";
@@ -127,7 +121,7 @@ std::string evidence_text(const json& evidence) {
   if (const std::string trigger = text_of(evidence, "trigger"); !trigger.empty()) {
     const json window = part(evidence, "window_seconds");
     const bool has_window = window.is_number() && window.get<double>() > 0;
-    text += "  " + printable(trigger) + " fired: " + text_of(evidence, "signal") +
+    text += "  " + printable(trigger) + " fired: " + shown_of(evidence, "signal") +
             (has_window ? " over " + shown(window) + " s" : std::string{}) + " was " +
             number_text_in(evidence, "measured") + ", the limit is " +
             number_text_in(evidence, "above") + "\n";
@@ -149,14 +143,14 @@ std::string validation_text(const json& validation) {
                      "\n";
   Table table{{"  CHECK", "OUTCOME", "MEASURED", "LIMIT"}};
   for (const json& check : checks) {
-    table.add({"  " + text_of(check, "name"), word(text_of(check, "outcome")),
+    table.add({"  " + shown_of(check, "name"), word(text_of(check, "outcome")),
                exactly(part(check, "measured")), exactly(part(check, "limit"))});
   }
   text += table.text();
   for (const json& check : checks) {
     const std::string outcome = text_of(check, "outcome");
     if (outcome != "compliant") {
-      text += "  " + word(outcome) + ": " + printable(text_of(check, "text")) + "\n";
+      text += "  " + word(outcome) + ": " + shown_of(check, "text") + "\n";
       text += outcome == "violation" ? meaning_lines(text_of(check, "name"), "    ") : "";
     }
   }
@@ -164,7 +158,7 @@ std::string validation_text(const json& validation) {
 }
 
 std::string step_details(const json& step) {
-  std::string text = printable(text_of(step, "error"));
+  std::string text = shown_of(step, "error");
   const json metadata = part(step, "metadata");
   if (!metadata.is_object()) {
     return text;
@@ -186,7 +180,7 @@ std::string steps_text(const json& row) {
   for (const json& step : steps) {
     const auto from = moment_of(text_of(step, "started_at"));
     const auto until = moment_of(text_of(step, "completed_at"));
-    table.add({"  " + text_of(step, "name"), word(text_of(step, "status")),
+    table.add({"  " + shown_of(step, "name"), word(text_of(step, "status")),
                from && decided ? length_text(*from - *decided) : "-",
                from && until ? length_text(*until - *from) : "-", step_details(step)});
   }
@@ -226,7 +220,7 @@ std::string snapshots_text(const json& snapshots) {
     const std::string schema = text_of(snapshot, "database_schema_hash").substr(0, hash_shown);
     schemas.insert(schema);
     table.add({"  " + clock_text(text_of(snapshot, "created_at")),
-               text_of(snapshot, "snapshot_type"), schema.empty() ? "-" : printable(schema),
+               shown_of(snapshot, "snapshot_type"), schema.empty() ? "-" : printable(schema),
                counts.is_object() ? rules::number_text(counted) : "-", printable(metrics)});
   }
   text += table.text();
@@ -242,7 +236,7 @@ std::string notifications_text(const json& notifications) {
   for (const json& message : notifications) {
     const std::string sent = text_of(message, "sent_at");
     const std::string error = text_of(message, "last_error");
-    text += "  " + text_of(message, "kind") + ": " +
+    text += "  " + shown_of(message, "kind") + ": " +
             (sent.empty() ? "not delivered, " + number_text_in(message, "attempts") + " attempts"
                           : "delivered " + clock_text(sent)) +
             (error.empty() ? "" : "; the last error: " + printable(error)) + "\n";
@@ -256,9 +250,8 @@ std::string errors_text(const json& samples) {
   }
   std::string text = heading("The last errors before the decision");
   for (const json& sample : samples) {
-    text += "  " + clock_text(text_of(sample, "timestamp")) + "  " +
-            printable(text_of(sample, "severity")) + "  " + printable(text_of(sample, "message")) +
-            "\n";
+    text += "  " + clock_text(text_of(sample, "timestamp")) + "  " + shown_of(sample, "severity") +
+            "  " + shown_of(sample, "message") + "\n";
   }
   return text;
 }
@@ -269,8 +262,9 @@ std::string time_text(const std::string& timestamp) {
   constexpr std::size_t date = 10;
   constexpr std::size_t second = 19;
   return timestamp.size() < second ? "-"
-                                   : timestamp.substr(0, date) + " " +
-                                         timestamp.substr(date + 1, second - date - 1) + " UTC";
+                                   : printable(timestamp.substr(0, date) + " " +
+                                               timestamp.substr(date + 1, second - date - 1)) +
+                                         " UTC";
 }
 
 std::string decisions_text(const json& events) {
@@ -280,8 +274,8 @@ std::string decisions_text(const json& events) {
     const std::string severity = text_of(event, "severity");
     text += "  " + time_text(text_of(event, "timestamp")) + "  " +
             coloured(severity == "info" ? Colour::plain : colour_of(severity),
-                     text_of(event, "event_type")) +
-            "  " + printable(text_of(event, "description")) + "\n";
+                     shown_of(event, "event_type")) +
+            "  " + shown_of(event, "description") + "\n";
     const std::string reasons = text_of(part(event, "metadata"), "reasons");
     for (const rules::Reason reason : rules::all_reasons()) {
       const std::string name{rules::name_of(reason)};

@@ -100,16 +100,13 @@ Colour colour_of(std::string_view word) {
 
 std::string heading(const std::string& text) { return coloured(Colour::bold, text) + "\n"; }
 
-std::string word(const std::string& text) { return coloured(colour_of(text), text); }
+std::string word(const std::string& text) { return coloured(colour_of(text), printable(text)); }
 
 std::string printable(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const char32_t c = engine::take_code_point(text);
-    const bool is_control = c < 0x20 || (c >= 0x7F && c < 0xA0) || c == 0x2028 || c == 0x2029;
-    engine::append_code_point(out, is_control ? U' ' : c);
-  }
-  return out;
+  std::string line = engine::plain_text(text);
+  std::replace_if(
+      line.begin(), line.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  return line;
 }
 
 LiveLine::LiveLine() : terminal_{is_terminal_out()} {}

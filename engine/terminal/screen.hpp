@@ -35,10 +35,11 @@ std::string coloured(Colour colour, const std::string& text);
 // The line above a part of what is shown: bold, with its end of line.
 std::string heading(const std::string& text);
 
-// Texts from the database may hold anything; a terminal obeys control characters.
+// Texts from the database may hold anything; a terminal obeys control characters, and people read
+// what an override of the writing direction makes of a line. One line without them.
 std::string printable(std::string_view text);
 
-// The word in its colour.
+// The word, printable, in its colour.
 std::string word(const std::string& text);
 
 // A line that is renewed in place on a terminal; elsewhere each change is a line of its own.

@@ -1,11 +1,12 @@
-// Rows that the feed reads from the database. Input: rows of its polls and recounts, and rows of
-// the response times, whichever they are.
+// Rows that the daemon reads from the database. Input: rows of the feed's polls and recounts, of
+// the response times, of what may forbid to act, whichever they are.
 
 #include <exception>
 #include <numeric>
 
 #include "engine/feed/feed_rows.hpp"
 #include "engine/feed/response_times_rows.hpp"
+#include "engine/store/control_rows.hpp"
 #include "rules/invariant.hpp"
 #include "tests/fuzz/driver/target.hpp"
 #include "tests/fuzz/rows.hpp"
@@ -42,6 +43,14 @@ void run(std::string_view input) {
     const auto read = engine::read_response_times(rows_in(input, response_times_columns));
     for (const rules::DurationGroup& group : read.input.groups) {
       INVARIANT(group.cells.size() <= input.size());
+    }
+  });
+  try_to([&] {
+    const auto rows = rows_in(input, engine::control_columns);
+    if (!rows.empty()) {
+      const engine::ControlRow read = engine::read_control_row(rows[0]);
+      INVARIANT(read.breakers.size() + read.migrations.size() + read.alerts.size() <= input.size());
+      INVARIANT(rows[0][3].is_null() || read.pause.since);
     }
   });
 }

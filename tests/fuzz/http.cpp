@@ -1,5 +1,6 @@
 // Whole requests, bytes as a client sends them: Beast's parser within our limits, what we refuse
-// beyond it, tokens, routes, bodies. HttpSession without its socket; Desk and Archive are made up.
+// beyond it, tokens, routes, bodies. HttpSession without its socket; Desk, Archive and Interactions
+// are made up, and nobody asks too often.
 
 #include <algorithm>
 #include <optional>
@@ -145,12 +146,30 @@ class ReadyArchive final : public engine::Archive {
   }
 };
 
+// What signs is looked at elsewhere; here it is who brings it.
+class BriefInteractions final : public engine::Interactions {
+ public:
+  void take(const engine::SignedBody& request,
+            const std::function<void(engine::InteractionAnswer)>& answer) override {
+    const bool is_signed = request.signature.size() == 128 && !request.timestamp.empty();
+    answer(is_signed ? engine::InteractionAnswer{200, R"({"type":1})"}
+                     : engine::InteractionAnswer{401, {}, "Invalid request signature", "Sign it."});
+  }
+};
+
+// Of a limit the second answer to the same input would be another one.
+engine::RateSettings no_limits() {
+  constexpr engine::RateLimit all{1e15, 1e15};
+  return {all, all, all, all};
+}
+
 // What is there for as long as the fuzzer runs.
 struct World {
   KnownView view;
   tests::FixedClock clock{rules::instant_of(fuzz::now)};
   WillingDesk desk;
   ReadyArchive archive;
+  BriefInteractions interactions;
   engine::asio::io_context reactor;
   bool is_standby = false;
   engine::Api api{
@@ -158,11 +177,13 @@ struct World {
           view, clock, desk, archive, reactor.get_executor(),
           [](engine::Exposition) { return std::string{"m 1\n"}; },
           [] { return engine::Readiness{true, "leader", "", "listening", {}, {}}; },
-          [this] { return is_standby ? std::optional<std::string>{"db2"} : std::nullopt; }},
+          [this] { return is_standby ? std::optional<std::string>{"db2"} : std::nullopt; },
+          &interactions},
       {tests::token_named("reader", {engine::Scope::read}),
        tests::token_named("pipeline", {engine::Scope::read, engine::Scope::record}),
-       tests::token_named(
-           "operator", {engine::Scope::read, engine::Scope::rollback, engine::Scope::override})}};
+       tests::token_named("operator",
+                          {engine::Scope::read, engine::Scope::rollback, engine::Scope::override})},
+      no_limits()};
 };
 
 bool carries(const engine::ApiRequest& request, std::string_view token) {

@@ -174,3 +174,20 @@ TEST_CASE(
   f.ask("GET", "/history", "", 503);
   f.wait_for_readiness(503);
 }
+
+// jsonb holds numbers that no double does, and applications nest as they like.
+TEST_CASE("routes: what somebody writes into metadata ends neither the daemon nor an answer") {
+  Routes f;
+  const std::string odd = f.deploy("odd");
+  f.wait_until_watched(odd);
+  for (const char* metadata : {R"('{"n": 1e400}')", "jsonb_build_array(repeat('9', 400)::numeric)",
+                               "(repeat('[', 3000) || repeat(']', 3000))::jsonb"}) {
+    CAPTURE(metadata);
+    f.Stage::ask("update ops.deployments set metadata = " + std::string{metadata});
+    const json rows = f.ask("GET", "/deployments", "", 200);
+    CHECK(rows["deployments"][0]["state"] == "healthy");
+    f.ask("PATCH", "/deployments/" + odd, R"({"status":"success"})", 200);
+    f.ask("GET", "/history", "", 200);
+  }
+  CHECK(http_request(f.http_port(), "GET", "/healthz").status == 200);
+}

@@ -256,6 +256,38 @@ TEST_CASE("rollbackctl: no server, a stranger's server, and a file that says whe
   std::filesystem::remove_all(folder);
 }
 
+// A pipeline must not take the page of a proxy for "healthy", nor end without a word.
+TEST_CASE("rollbackctl: what answers 200 and is no rollbackd is told so, whatever it answers") {
+  HttpStub stranger;
+  for (const char* body : {"<html>welcome</html>", "[1]", "{}", "7", R"({"deployments":5})",
+                           R"({"deployments":[],"rollbacks":{}})"}) {
+    CAPTURE(body);
+    stranger.otherwise({200, body});
+    for (const std::vector<std::string>& command : {std::vector<std::string>{"check", "v1"},
+                                                    {"history"},
+                                                    {"gate", "v1", "--timeout", "1s"}}) {
+      std::vector<std::string> arguments{ROLLBACKCTL_PROGRAM, "--server", stranger.url("")};
+      arguments.insert(arguments.end(), command.begin(), command.end());
+      std::string said;
+      const int code = run_program(arguments, said);
+      CAPTURE(said);
+      // An empty list of deployments is an answer: there is none called v1.
+      CHECK((code == 6 || (code == 5 && said.find("none is recorded") != std::string::npos)));
+    }
+  }
+  // Kinds that are not what was meant, and control characters, are no news.
+  stranger.otherwise({200, R"({"deployments":[{"version":"v1","current":"yes","state":7},5,
+      {"version":"v1","status":"\u001b[2Jgone"}],"pause":5,"breakers":{}})"});
+  std::string said;
+  CHECK(run_program({ROLLBACKCTL_PROGRAM, "--server", stranger.url(""), "status"}, said) == 0);
+  CHECK(said.find("gone") != std::string::npos);
+  CHECK(said.find('\033') == std::string::npos);
+  said.clear();
+  CHECK(
+      run_program({ROLLBACKCTL_PROGRAM, "--server", stranger.url(""), "pause", "--reason", "\xff"},
+                  said) == 0);
+}
+
 TEST_CASE("rollbackctl: in a terminal there are colours, with NO_COLOR there are none") {
   HttpStub daemon;
   daemon.otherwise(

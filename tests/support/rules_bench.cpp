@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 namespace rollbackd::tests {
@@ -18,6 +20,15 @@ Bench::Bench(rules::Policy policy) : decider{rules::PolicyBook{std::move(policy)
   take(rules::JournalRead{});
   take(rules::ControlRead{});
   forget();
+}
+
+rules::Answer Bench::ask(const rules::Input& request) {
+  auto answers = step(request).answers;
+  confirm_all();
+  if (answers.size() != 1) {
+    throw std::logic_error{std::to_string(answers.size()) + " answers to one request"};
+  }
+  return std::move(answers.front());
 }
 
 rules::Output Bench::step(const rules::Input& input) {

@@ -22,6 +22,8 @@ class Bench {
   void take(const rules::Input& input);
   // The same, and what was sent is left on its way.
   rules::Output step(const rules::Input& input);
+  // The one answer to a request, with everything written that it led to. Throws: there is no one.
+  rules::Answer ask(const rules::Input& request);
   void confirm_all();
   // The first transaction on its way is not written, or nobody knows.
   void fail_commit();

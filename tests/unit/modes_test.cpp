@@ -30,13 +30,6 @@ Bench proposed(rules::Policy policy = in_mode(rules::Mode::ask)) {
   return bench;
 }
 
-Answer asked(Bench& bench, const rules::Input& request) {
-  const auto answers = bench.step(request).answers;
-  bench.confirm_all();
-  REQUIRE(answers.size() == 1);
-  return answers[0];
-}
-
 rules::ApproveRequest approval(const Bench& bench) {
   return {1, bench.rollback()->id, "go on", "ann"};
 }
@@ -138,7 +131,7 @@ TEST_CASE("modes: another deployment ends the proposal, and is judged at once") 
 TEST_CASE("modes: an approval is validated anew and makes the rollback of it") {
   Bench bench = proposed();
   const rules::EventId id = bench.rollback()->id;
-  const Answer answer = asked(bench, approval(bench));
+  const Answer answer = bench.ask(approval(bench));
   CHECK(answer.kind == Answer::Kind::accepted);
   const auto r = bench.rollback();
   CHECK(r->id == id);
@@ -153,7 +146,7 @@ TEST_CASE("modes: an approval is validated anew and makes the rollback of it") {
   // Without confirm.
   bench.take(rules::SnapshotTaken{numbered_id(2), rules::SnapshotType::pre_rollback, "id", {}});
   CHECK(bench.started<rules::Deploy>().size() == 1);
-  CHECK(asked(bench, approval(bench)).kind == Answer::Kind::not_waiting);
+  CHECK(bench.ask(approval(bench)).kind == Answer::Kind::not_waiting);
 }
 
 TEST_CASE("modes: an approval does not meet the guards, but the pause and the preconditions") {
@@ -161,7 +154,7 @@ TEST_CASE("modes: an approval does not meet the guards, but the pause and the pr
   rules::ControlRead control;
   control.pause = {true, "bob", "stop", bench.now};
   bench.take(control);
-  const Answer paused = asked(bench, approval(bench));
+  const Answer paused = bench.ask(approval(bench));
   CHECK(paused.kind == Answer::Kind::paused);
   CHECK(paused.pause.by == "bob");
   CHECK(bench.rollback()->status == RollbackStatus::pending);
@@ -169,26 +162,26 @@ TEST_CASE("modes: an approval does not meet the guards, but the pause and the pr
   control.breakers = {{"production", "capped", bench.now}};
   control.migrations = {{"m1", numbered_id(2), {}, false, false, false}};
   bench.take(control);
-  const Answer refused = asked(bench, approval(bench));
+  const Answer refused = bench.ask(approval(bench));
   CHECK(refused.kind == Answer::Kind::rejected);
   CHECK(refused.rollback->validation.violated() == std::vector{Reason::migration});
   CHECK(bench.rollback()->status == RollbackStatus::pending);
   CHECK(bench.all_told("rollback_validation").back().severity == "error");
   control.migrations.clear();
   bench.take(control);
-  CHECK(asked(bench, approval(bench)).kind == Answer::Kind::accepted);
+  CHECK(bench.ask(approval(bench)).kind == Answer::Kind::accepted);
 }
 
 TEST_CASE("modes: an approval of what has become quiet is a warning, no refusal") {
   Bench bench = proposed();
   bench.pass(320);
-  CHECK(asked(bench, approval(bench)).kind == Answer::Kind::accepted);
+  CHECK(bench.ask(approval(bench)).kind == Answer::Kind::accepted);
   CHECK(bench.rollback()->validation.texts(rules::Outcome::warning).size() == 1);
 }
 
 TEST_CASE("modes: a person who stops a proposal latches the service") {
   Bench bench = proposed();
-  const Answer answer = asked(bench, rules::AbortRequest{2, bench.rollback()->id, "no", "ann"});
+  const Answer answer = bench.ask(rules::AbortRequest{2, bench.rollback()->id, "no", "ann"});
   CHECK(answer.kind == Answer::Kind::accepted);
   const auto r = bench.rollback();
   CHECK(r->ended_by == Reason::aborted);
@@ -198,8 +191,7 @@ TEST_CASE("modes: a person who stops a proposal latches the service") {
   CHECK(bench.explained() == Words{"ask", "latched"});
   CHECK(bench.told("rollback_held") == 1);
   CHECK(alerts(bench, AlertKind::held) == 0);  // they were told that it was aborted
-  CHECK(asked(bench, rules::AbortRequest{3, r->id, "no", "ann"}).kind ==
-        Answer::Kind::unknown_event);
+  CHECK(bench.ask(rules::AbortRequest{3, r->id, "no", "ann"}).kind == Answer::Kind::unknown_event);
 }
 
 TEST_CASE(
@@ -243,7 +235,7 @@ TEST_CASE("modes: a manual request takes the proposal over, and its row stays au
   Bench bench = proposed();
   const rules::EventId id = bench.rollback()->id;
   rules::ManualRequest request{numbered_id(2), "enough", "00000000-0000-0000-0000-00000000abcd"};
-  const Answer answer = asked(bench, request);
+  const Answer answer = bench.ask(request);
   CHECK(answer.kind == Answer::Kind::accepted);
   const auto r = bench.rollback();
   CHECK(r->id == id);

@@ -17,13 +17,6 @@ using rules::Answer;
 using rules::Reason;
 using Words = std::vector<std::string>;
 
-Answer asked(Bench& bench, const rules::Input& request) {
-  const auto answers = bench.step(request).answers;
-  bench.confirm_all();
-  REQUIRE(answers.size() == 1);
-  return answers[0];
-}
-
 rules::ManualRequest request(std::uint64_t deployment = 2) {
   rules::ManualRequest wanted{numbered_id(deployment), "looks wrong", "ann"};
   wanted.request = 42;
@@ -41,7 +34,7 @@ void pause(Bench& bench) {
 
 TEST_CASE("people: a request is accepted, and answered with the row") {
   Bench bench;
-  const Answer answer = asked(bench, request());
+  const Answer answer = bench.ask(request());
   CHECK(answer.kind == Answer::Kind::accepted);
   CHECK(answer.request == 42);
   CHECK(answer.rollback->id == bench.rollback()->id);
@@ -51,25 +44,25 @@ TEST_CASE("people: a dry run is answered, and leaves nothing behind") {
   Bench bench;
   rules::ManualRequest dry = request();
   dry.dry_run = true;
-  CHECK(asked(bench, dry).kind == Answer::Kind::dry_run);
+  CHECK(bench.ask(dry).kind == Answer::Kind::dry_run);
   dry.deployment = numbered_id(1);
-  CHECK(asked(bench, dry).kind == Answer::Kind::no_target);
+  CHECK(bench.ask(dry).kind == Answer::Kind::no_target);
   CHECK(bench.entries.empty());
   CHECK(bench.actions.empty());
 }
 
 TEST_CASE("people: what is refused says by what") {
   Bench bench;
-  CHECK(asked(bench, request(77)).kind == Answer::Kind::unknown_deployment);
-  const Answer none = asked(bench, request(1));
+  CHECK(bench.ask(request(77)).kind == Answer::Kind::unknown_deployment);
+  const Answer none = bench.ask(request(1));
   CHECK(none.kind == Answer::Kind::no_target);
   CHECK_FALSE(none.rollback->validation.compliant());
   rules::Deployment pending = row(3, at(-1), rules::DeploymentStatus::pending);
   bench.put(pending);
-  CHECK(asked(bench, request(3)).kind == Answer::Kind::rejected);
-  CHECK(asked(bench, request(2)).kind == Answer::Kind::accepted);
+  CHECK(bench.ask(request(3)).kind == Answer::Kind::rejected);
+  CHECK(bench.ask(request(2)).kind == Answer::Kind::accepted);
   const rules::EventId active = bench.rollback()->id;
-  const Answer busy = asked(bench, request(2));
+  const Answer busy = bench.ask(request(2));
   CHECK(busy.kind == Answer::Kind::under_way);
   CHECK(busy.rollback->id == active);
 }
@@ -77,8 +70,8 @@ TEST_CASE("people: what is refused says by what") {
 TEST_CASE("people: without the journal nothing can be answered; without the windows it can") {
   Bench bench;
   bench.take(rules::FeedLost{"simulated"});
-  CHECK(asked(bench, request(77)).kind == Answer::Kind::unavailable);
-  const Answer answer = asked(bench, request());
+  CHECK(bench.ask(request(77)).kind == Answer::Kind::unavailable);
+  const Answer answer = bench.ask(request());
   CHECK(answer.kind == Answer::Kind::accepted);
   CHECK(answer.rollback->validation.texts(rules::Outcome::warning) ==
         Words{"Not known whether the system is stable: the windows are not complete"});
@@ -88,20 +81,20 @@ TEST_CASE("people: without the journal nothing can be answered; without the wind
         rules::Input{rules::AbortRequest{1, {}, "", ""}},
         rules::Input{rules::PauseRequest{1, true, "", ""}},
         rules::Input{rules::CloseBreakerRequest{1, "production", "", ""}}}) {
-    CHECK(asked(bench, wanted).kind == Answer::Kind::unavailable);
+    CHECK(bench.ask(wanted).kind == Answer::Kind::unavailable);
   }
 }
 
 TEST_CASE("people: a pause holds a request, which writes no row, unless it is set aside") {
   Bench bench;
   pause(bench);
-  const Answer answer = asked(bench, request());
+  const Answer answer = bench.ask(request());
   CHECK(answer.kind == Answer::Kind::paused);
   CHECK(answer.pause.by == "bob");
   CHECK(bench.entries.empty());
   rules::ManualRequest through = request();
   through.overrides = {Reason::paused};
-  CHECK(asked(bench, through).kind == Answer::Kind::accepted);
+  CHECK(bench.ask(through).kind == Answer::Kind::accepted);
   CHECK(bench.rollback()->overrides == std::vector{Reason::paused});
 }
 
@@ -121,10 +114,10 @@ TEST_CASE("people: preconditions can be set aside by name, and it is recorded by
   rules::ControlRead control;
   control.migrations = {{"m1", numbered_id(2), {}, false, false, false}};
   bench.take(control);
-  CHECK(asked(bench, request()).kind == Answer::Kind::rejected);
+  CHECK(bench.ask(request()).kind == Answer::Kind::rejected);
   rules::ManualRequest determined = request();
   determined.overrides = {Reason::migration};
-  const Answer answer = asked(bench, determined);
+  const Answer answer = bench.ask(determined);
   CHECK(answer.kind == Answer::Kind::accepted);
   CHECK(answer.rollback->overrides == determined.overrides);
   const auto warnings = answer.rollback->validation.texts(rules::Outcome::warning);
@@ -143,7 +136,7 @@ TEST_CASE("people: no law, no_target, under_way or not_deployed is ever set asid
   Bench bench;
   rules::ManualRequest determined = request(1);
   determined.overrides = rules::all_reasons();
-  const Answer answer = asked(bench, determined);
+  const Answer answer = bench.ask(determined);
   CHECK(answer.kind == Answer::Kind::no_target);
   CHECK(answer.rollback->validation.violated() == std::vector{Reason::no_target});
 }
@@ -156,9 +149,9 @@ TEST_CASE(
     if (automatic) {
       bench.errors(6);
     } else {
-      asked(bench, request());
+      bench.ask(request());
     }
-    const Answer answer = asked(bench, rules::AbortRequest{1, bench.rollback()->id, "no", "ann"});
+    const Answer answer = bench.ask(rules::AbortRequest{1, bench.rollback()->id, "no", "ann"});
     CHECK(answer.kind == Answer::Kind::accepted);
     CHECK(bench.rollback()->status == rules::RollbackStatus::aborted);
     CHECK(bench.rollback()->ended_by == Reason::aborted);
@@ -205,17 +198,17 @@ TEST_CASE("people: so many requests wait for a transaction, and the next is aske
 
 TEST_CASE("people: after the dispatch it is too late to abort") {
   Bench bench;
-  asked(bench, request());
+  bench.ask(request());
   bench.take(rules::SnapshotTaken{numbered_id(2), rules::SnapshotType::pre_rollback, "id", {}});
   REQUIRE(bench.started<rules::Deploy>().size() == 1);
-  const Answer answer = asked(bench, rules::AbortRequest{1, bench.rollback()->id, "no", "ann"});
+  const Answer answer = bench.ask(rules::AbortRequest{1, bench.rollback()->id, "no", "ann"});
   CHECK(answer.kind == Answer::Kind::dispatched);
-  CHECK(asked(bench, rules::AbortRequest{1, {}, "no", "ann"}).kind == Answer::Kind::unknown_event);
+  CHECK(bench.ask(rules::AbortRequest{1, {}, "no", "ann"}).kind == Answer::Kind::unknown_event);
 }
 
 TEST_CASE("people: a pause is written at once, and told when it is read, once, whoever made it") {
   Bench bench;
-  const Answer answer = asked(bench, rules::PauseRequest{1, true, "a look", "ann"});
+  const Answer answer = bench.ask(rules::PauseRequest{1, true, "a look", "ann"});
   CHECK(answer.kind == Answer::Kind::accepted);
   CHECK(answer.pause.on);
   REQUIRE(bench.written<rules::SetPause>().size() == 1);

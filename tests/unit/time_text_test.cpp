@@ -37,11 +37,14 @@ TEST_CASE("any RFC 3339 time is read: fractions of any length, offsets, and noth
   CHECK(parse_rfc3339("2025-12-15T16:35:00+02:00") == second);
   CHECK(parse_rfc3339("2025-12-15T09:05:00.000001-05:30") == second + rules::Duration{1});
   CHECK(parse_rfc3339("0001-01-01T00:00:00Z"));
+  CHECK(parse_rfc3339("9999-12-31T23:59:59.999999Z"));
   for (const char* text :
        {"", "2025-12-15", "2025-12-15T14:35:00", "2025-12-15T14:35:00.Z",
         "2025-12-15T14:35:00+2:00", "2025-12-15T14:35:00+0200", "2025-12-15T14:35:00+24:00",
         "2025-13-15T14:35:00Z", "2025-12-15T14:35:00Zx", "2025-12-15 14:35:00Z",
-        "2025-12-15T14:35:00.12x4Z"}) {
+        "2025-12-15T14:35:00.12x4Z",
+        // Years that PostgreSQL does not read.
+        "0000-12-31T23:59:59Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_rfc3339(text));
   }
