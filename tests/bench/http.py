@@ -56,8 +56,9 @@ def quantile(values, share):
 
 
 def seconds_of(text):
-    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()
-    return float(number) * {"us": 1e-6, "ms": 1e-3, "s": 1}[unit]
+    """As wrk writes a duration: a machine that stood still makes minutes of one."""
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s|m|h)", text).groups()
+    return float(number) * {"us": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}[unit]
 
 
 def wrk(url, script):
