@@ -23,6 +23,7 @@ Execution Execution::resumed(Rollback rollback, bool running) {
   Execution execution{std::move(rollback)};
   execution.dispatching_ = running;
   execution.following_ = running;
+  execution.stopped_ = execution.rollback_.aborted;
   return execution;
 }
 
@@ -85,17 +86,29 @@ std::optional<NextMove> Execution::next(World& world, Instant now) {
   std::optional<NextMove> move;
   if (is_proposal()) {
     move = next_of_proposal(world, now);
-  } else if (stopped_ && !is_dispatched() && !reverting_) {
-    rollback_.aborted = *stopped_;
-    move = abort_because(Reason::aborted,
-                         "stopped by " + (stopped_->by.empty() ? "a person" : stopped_->by) +
-                             (stopped_->reason.empty() ? "" : ": " + stopped_->reason),
-                         now);
+  } else if (stopped_ && !is_dispatched() && (!reverting_ || !rollback_.aborted)) {
+    move = stop(now);
   } else {
     move = next_of_step(world, now, looked);
   }
   committing_ = move && !move->entries.empty();
   return move;
+}
+
+// While migrations are being reverted it is only written down that it has to end: who takes over
+// finds it, and their answer is still to come.
+NextMove Execution::stop(Instant now) {
+  rollback_.aborted = *stopped_;
+  if (reverting_) {
+    return {{PutRollback{rollback_}}, {}};
+  }
+  if (rollback_.step(StepName::revert_migrations).status == StepStatus::in_progress) {
+    interrupt_reverting(rollback_, now);
+  }
+  return abort_because(Reason::aborted,
+                       "stopped by " + (stopped_->by.empty() ? "a person" : stopped_->by) +
+                           (stopped_->reason.empty() ? "" : ": " + stopped_->reason),
+                       now);
 }
 
 std::optional<NextMove> Execution::next_of_step(World& world, Instant now, bool looked) {
@@ -200,8 +213,7 @@ std::optional<NextMove> Execution::revert_migrations(World& world, Instant now, 
                        : objection(world, now);
   if (against) {
     reverting_ = false;
-    end(rollback_, StepName::revert_migrations, StepStatus::failed, now,
-        "interrupted: which of these migrations are reverted is in ops.migration_history");
+    interrupt_reverting(rollback_, now);
     return abort_because(against->reason, against->why, now);
   }
   return start_reverting(world, now, {});

@@ -54,8 +54,8 @@ class Execution {
   // The transaction that makes a rollback of it. REQUIRES: is_proposal() && !is_committing()
   NextMove approve(Approval approval, Instant now);
 
-  // A person stops it: what next() says as soon as it can is that it ended, aborted.
-  // REQUIRES: !is_dispatched()
+  // A person stops it: what next() says as soon as it can is that it ended, aborted, or while
+  // migrations are being reverted that it is to end. REQUIRES: !is_dispatched()
   void abort(Said said);
 
   void take(const SnapshotTaken& answer) { snapshot_ = answer; }
@@ -92,6 +92,7 @@ class Execution {
   std::optional<NextMove> next_of_proposal(const World& world, Instant now);
   NextMove end_proposal(Reason reason, const std::string& why, Instant now);
 
+  NextMove stop(Instant now);
   std::optional<NextMove> next_of_step(World& world, Instant now, bool looked);
   [[nodiscard]] std::optional<StepName> step_at_hand() const;
 

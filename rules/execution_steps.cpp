@@ -31,6 +31,11 @@ void skip_the_rest(Rollback& rollback) {
   }
 }
 
+void interrupt_reverting(Rollback& rollback, Instant now) {
+  end(rollback, StepName::revert_migrations, StepStatus::failed, now,
+      "interrupted: which of these migrations are reverted is in ops.migration_history");
+}
+
 bool is_marked(const Rollback& rollback) {
   return rollback.step(StepName::mark_rolled_back).status == StepStatus::success;
 }

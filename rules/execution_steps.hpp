@@ -14,6 +14,8 @@ void end(Rollback& rollback, StepName name, StepStatus status, Instant now, std:
 // A step that is nothing but a change of the journal begins and ends in the same transaction.
 void do_at_once(Rollback& rollback, StepName name, Instant now);
 void skip_the_rest(Rollback& rollback);
+// Step 3 was begun, and how far it came only the database knows.
+void interrupt_reverting(Rollback& rollback, Instant now);
 
 // The row was marked, so that it has to be put back when nothing is rolled back.
 bool is_marked(const Rollback& rollback);

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs libFuzzer's programs of build/fuzz and tells what each did. ./dev fuzz builds them first.
 
-    fuzz.py [TARGET…] [--seconds N | --runs N] [--jobs N] [--built]
+    fuzz.py [TARGET…] [--seconds N | --runs N] [--jobs N] [--fast] [--built]
 
+--fast: without the sanitizers, for very many executions; they then take whatever taught something.
 --built: only what is built of the source as it is now, without keeping what is learnt; else 77.
 What is learnt stays in build/fuzz/corpus, what breaks something in build/fuzz/findings.
 """
@@ -20,7 +21,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 HERE = os.path.join(ROOT, "tests", "fuzz")
 BUILD = os.path.join(ROOT, "build", "fuzz")
 FINDINGS = os.path.join(BUILD, "findings")
+FAST_BUILD = os.path.join(ROOT, "build", "fuzz-fast")
 INPUT_BYTES_MAX = 4096
+FAST_INPUT_BYTES_MAX = 1024
 INPUT_SECONDS_MAX = 10
 MEMORY_MIB_MAX = 2048
 
@@ -51,16 +54,18 @@ def why_not_built(targets):
 
 def command_of(target, options, learnt):
     command = [
-        os.path.join(BUILD, "fuzz_" + target),
+        os.path.join(FAST_BUILD if options.fast else BUILD, "fuzz_" + target),
         learnt,
         os.path.join(HERE, "corpus", target),
-        f"-max_len={INPUT_BYTES_MAX}",
+        f"-max_len={FAST_INPUT_BYTES_MAX if options.fast else INPUT_BYTES_MAX}",
         f"-timeout={INPUT_SECONDS_MAX}",
         f"-rss_limit_mb={MEMORY_MIB_MAX}",
         f"-artifact_prefix={FINDINGS}/{target}-",
         "-print_final_stats=1",
     ]
-    if options.runs:
+    if options.fast:
+        command.append("-entropic=0")
+    if options.runs is not None:
         command.append(f"-runs={options.runs}")
     else:
         command.append(f"-max_total_time={options.seconds}")
@@ -75,16 +80,21 @@ def last_number(pattern, text):
     return int(found[-1]) if found else 0
 
 
+def run(command, log):
+    """Its exit code and what it said."""
+    with open(log, "w+", errors="replace", encoding="utf-8") as out:
+        code = subprocess.run(command, cwd=ROOT, stdout=out, stderr=out, check=False).returncode
+        out.seek(0)
+        return code, out.read()
+
+
 def fuzz(target, options):
     """Runs one target to its end: its line of the table, and what it found."""
     learnt = os.path.join(tempfile.mkdtemp() if options.built else os.path.join(BUILD, "corpus"), target)
     os.makedirs(learnt, exist_ok=True)
     log = os.path.join(BUILD, f"{target}.log")
     begun = time.monotonic()
-    with open(log, "w+", errors="replace", encoding="utf-8") as out:
-        code = subprocess.run(command_of(target, options, learnt), cwd=ROOT, stdout=out, stderr=out, check=False).returncode
-        out.seek(0)
-        said = out.read()
+    code, said = run(command_of(target, options, learnt), log)
     executions = last_number(r"stat::number_of_executed_units: (\d+)", said) or last_number(r"#(\d+)\t", said)
     line = "%-11s %12d %9.0f %8d %9d" % (
         target,
@@ -93,6 +103,10 @@ def fuzz(target, options):
         last_number(r"cov: (\d+)", said),
         last_number(r"ft: (\d+)", said),
     )
+    if code == 0 and options.fast:
+        replay = argparse.Namespace(fast=False, runs=0)
+        log = os.path.join(BUILD, f"{target}.sanitized.log")
+        code, said = run(command_of(target, replay, learnt), log)
     if code == 0:
         return line, None
     artifact = re.findall(r"Test unit written to (\S+)", said)
@@ -115,6 +129,7 @@ def arguments():
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default: 60)")
     parser.add_argument("--runs", type=int, help="executions of each target, instead of seconds")
     parser.add_argument("--jobs", type=int, default=1, help="targets at the same time (default: 1)")
+    parser.add_argument("--fast", action="store_true", help="without the sanitizers, which then take what was learnt")
     parser.add_argument("--built", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.targets = options.targets or known_targets()

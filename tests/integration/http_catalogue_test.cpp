@@ -191,6 +191,7 @@ TEST_CASE("catalogue G1: slow headers, slow bodies and slow readers have deadlin
   CHECK(status_of(stage.talk(get_health_and_close)) == 200);
   check_answer({"G1", "slow header", 408, "took too long"}, header.receive_all());
   check_answer({"G1", "slow body", 408, "took too long"}, body.receive_all());
+  stage.wait_for_answer("GET /metrics 200");
   CHECK(reader.receive_all().size() < (32U << 20U));
 }
 

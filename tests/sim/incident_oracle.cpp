@@ -119,6 +119,10 @@ void IncidentOracle::look_at_claim(const Rollback& rollback, const rules::Contro
   if (looked.pause.on && !has_overridden(rollback, Reason::paused)) {
     find("a claim although the last look at ops.control saw a pause", now);
   }
+  const Rollback* known = find_in(database_, rollback.id);
+  if (known != nullptr && known->aborted) {
+    find("a claim although a person stopped it", now);
+  }
   if (!fresh) {
     find("a claim without a look at ops.control", now);
   }
@@ -145,6 +149,28 @@ void IncidentOracle::on_dispatch(const rules::Deploy& deploy, bool certain_no, I
     find("nobody set the pause aside", now);
   }
   known.may_run |= !certain_no;
+}
+
+// That a person stopped it has to be in the transaction that the answer waits for, or in the table:
+// else nobody knows it after a crash.
+void IncidentOracle::on_output(const rules::Output& output, Instant now) {
+  for (const rules::Answer& answer : output.answers) {
+    if (answer.request != abort_request || answer.kind != rules::Answer::Kind::accepted) {
+      continue;
+    }
+    const Rollback* known = find_in(database_, answer.rollback.value().id);
+    bool is_written = known != nullptr && known->aborted;
+    for (const rules::Commit& commit : output.commits) {
+      for (const rules::JournalEntry& entry : commit.entries) {
+        const auto* put = std::get_if<rules::PutRollback>(&entry);
+        is_written = is_written || (put != nullptr && put->rollback.aborted &&
+                                    put->rollback.id == answer.rollback->id);
+      }
+    }
+    if (!is_written) {
+      find("an abort is accepted that a crash would forget", now);
+    }
+  }
 }
 
 void IncidentOracle::on_commit(const rules::Commit& commit, Instant now) {

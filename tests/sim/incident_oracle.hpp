@@ -9,6 +9,9 @@
 
 namespace rollbackd::tests {
 
+// What every AbortRequest of an incident calls itself, and nothing else does.
+inline constexpr rules::RequestId abort_request = 3;
+
 // Holds one incident against what always holds (DESIGN.md section 9), by what is in the tables and
 // what was really dispatched. Keeps the first finding.
 class IncidentOracle {
@@ -20,6 +23,8 @@ class IncidentOracle {
   // `fresh`: it came in this moment, read after it was last asked for.
   void on_write(const rules::Commit& commit, const rules::ControlRead& looked, bool fresh,
                 rules::Instant now);
+  // What the rules say before it is handed over.
+  void on_output(const rules::Output& output, rules::Instant now);
   // It is committed: the tables have it.
   void on_commit(const rules::Commit& commit, rules::Instant now);
   // A request leaves, or a process starts. `certain_no`: it did nothing, and says so.

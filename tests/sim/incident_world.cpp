@@ -111,6 +111,7 @@ void IncidentWorld::step(Daemon& daemon, const rules::Input& input) {
   }
   rules::Output output = daemon.rules->step(now_, input);
   remember(output);
+  oracle_.on_output(output, now_);
   const std::uint64_t life = daemon.life;
   for (rules::Commit& commit : output.commits) {
     hand_over(daemon, std::move(commit));

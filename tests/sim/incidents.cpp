@@ -198,12 +198,18 @@ class Script {
     }
   }
 
-  void ask() {
-    const auto& rollbacks = world_.database().rollbacks();
+  // Mostly one that is not over.
+  rules::EventId some_rollback() {
     rules::EventId event;
-    for (const auto& [id, rollback] : rollbacks) {
+    for (const auto& [id, rollback] : world_.database().rollbacks()) {
       event = rollback.is_over() && !random_.one_in(4) ? event : id;
     }
+    return event;
+  }
+
+  void stop_one() { world_.ask(rules::AbortRequest{abort_request, some_rollback(), "no", "ann"}); }
+
+  void ask() {
     switch (random_.between(0, 6)) {
       case 0:
       case 1: {
@@ -217,13 +223,16 @@ class Script {
             request.overrides.push_back(reason);
           }
         }
+        if (request.revert_migrations && random_.one_in(2)) {
+          world_.after(world_.between(ms(1), seconds{3}), [this] { stop_one(); });  // in the middle
+        }
         return world_.ask(request);
       }
       case 2:
       case 3:
-        return world_.ask(rules::ApproveRequest{2, event, "yes", "ann"});
+        return world_.ask(rules::ApproveRequest{2, some_rollback(), "yes", "ann"});
       case 4:
-        return world_.ask(rules::AbortRequest{3, event, "no", "ann"});
+        return stop_one();
       case 5:
         world_.after(world_.between(ms(100), seconds{60}), [this] {
           world_.ask(rules::PauseRequest{5, false, "", "ann"});

@@ -10,6 +10,7 @@
 
 #include "engine/http/server.hpp"
 #include "tests/support/api_kit.hpp"
+#include "tests/support/daemon.hpp"
 #include "tests/support/fixed_clock.hpp"
 #include "tests/support/http_token.hpp"
 #include "tests/support/raw_http.hpp"
@@ -39,6 +40,12 @@ class HttpStage {
   HttpStage& operator=(const HttpStage&) = delete;
 
   [[nodiscard]] std::string talk(std::string_view bytes) const { return tests::talk(port, bytes); }
+
+  // Until the server has ended such an answer, taken or not: a client that begins to read before may
+  // still be given all of it. `answer`: as RecordingMeter::answers() names it.
+  void wait_for_answer(const std::string& answer) const {
+    eventually("the end of an answer", 10, [&] { return meter.answers().count(answer) > 0; });
+  }
 
   // What a second server hears that wants the same port.
   [[nodiscard]] engine::Status listen_again() {

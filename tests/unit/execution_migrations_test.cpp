@@ -149,6 +149,29 @@ TEST_CASE("revert: a pause stops it before, and after a crash in it") {
   CHECK(after.row_now().step(StepName::revert_migrations).status == rules::StepStatus::failed);
 }
 
+TEST_CASE("revert: who stops it meanwhile is written down before it is answered") {
+  RollbackBench bench = reverting();
+  bench.step(rules::AbortRequest{7, bench.event, "wrong one", "kim"});
+  REQUIRE(bench.on_their_way.size() == 1);
+  bench.confirm_all();
+  CHECK(bench.row_now().status == RollbackStatus::in_progress);
+  CHECK(bench.row_now().aborted == rules::Said{"kim", "wrong one", bench.now});
+  SUBCASE("it ends when the answer is there, and what was marked is put back") {
+    bench.take(rules::MigrationsReverted{bench.event, {"second", "first"}, "", ""});
+    CHECK(bench.written<rules::RestoreDeployment>().size() == 1);
+    CHECK(steps_text(bench.row_now()) == "sssskkks");
+  }
+  SUBCASE("it ends after a crash, and says that it does not know how far it came") {
+    restart(bench);
+    CHECK(bench.started<RevertMigrations>().empty());
+    CHECK(steps_text(bench.row_now()) == "ssfkkkks");
+  }
+  CHECK(bench.row_now().status == RollbackStatus::aborted);
+  CHECK(bench.row_now().ended_by == Reason::aborted);
+  CHECK(bench.row_now().step(StepName::trigger_deploy).error == "stopped by kim: wrong one");
+  CHECK(bench.started<Deploy>().empty());
+}
+
 TEST_CASE("revert: what was reverted for nothing is said") {
   RollbackBench bench = reverting();
   bench.control.migrations.clear();
