@@ -41,8 +41,8 @@ class HttpStage {
 
   [[nodiscard]] std::string talk(std::string_view bytes) const { return tests::talk(port, bytes); }
 
-  // Until the server has ended such an answer, taken or not: a client that begins to read before may
-  // still be given all of it. `answer`: as RecordingMeter::answers() names it.
+  // Until the server has ended such an answer, taken or not: a client that begins to read before
+  // may still be given all of it. `answer`: as RecordingMeter::answers() names it.
   void wait_for_answer(const std::string& answer) const {
     eventually("the end of an answer", 10, [&] { return meter.answers().count(answer) > 0; });
   }
