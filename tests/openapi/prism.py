@@ -1,9 +1,11 @@
 """Prism, a proxy that holds HTTP against an OpenAPI document, between a client here and answers from here."""
 
+import contextlib
 import http.client
 import http.server
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,9 +19,12 @@ START_SECONDS = 60
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below those that Linux gives to whoever asks for any, so that nobody gets it before it is used."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Upstream(http.server.BaseHTTPRequestHandler):

@@ -5,11 +5,13 @@ configuration is told of every alert, and what it delivers is watched.
 Exit status 77: prometheus-alertmanager is not installed (./dev setup test).
 """
 
+import contextlib
 import datetime
 import http.client
 import http.server
 import json
 import os
+import random
 import re
 import shutil
 import socket
@@ -28,7 +30,7 @@ CONFIG = os.path.join(ROOT, "config", "alertmanager", "alertmanager.yml")
 RULES = os.path.join(ROOT, "config", "prometheus", "alert_rules.yml")
 PROGRAM = "prometheus-alertmanager"
 TEMPLATES = "/usr/share/prometheus/alertmanager/default.tmpl"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"(.*)"')
 
 
@@ -60,6 +62,15 @@ def alerts_of(matchers):
 # Pairs of cluster and alert; `info` is delivered to nobody.
 def told(alerts):
     return {(cluster, name) for cluster, name in alerts if ALERTS[name] != "info"}
+
+
+def free_port():
+    """Below those that Linux gives to whoever asks for any, so that nobody gets it before it is used."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Receivers:
@@ -108,9 +119,7 @@ class Alertmanager:
         for path, content in ((token, "t"), (os.path.join(folder, "alertmanager.yml"), text)):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(content)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.log = os.path.join(folder, "log")
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
