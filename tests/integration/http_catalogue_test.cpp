@@ -180,7 +180,7 @@ TEST_CASE("catalogue: what cannot be done is told with what to send, and the con
 
 TEST_CASE("catalogue G1: slow headers, slow bodies and slow readers have deadlines of their own") {
   engine::HttpLimits limits;
-  limits.header_deadline = limits.body_deadline = limits.linger = milliseconds{150};
+  limits.header_deadline = limits.body_deadline = limits.linger = milliseconds{500};
   const HttpStage stage{limits, [] { return std::string(32U << 20U, 'm'); }};
   RawConnection header{stage.port};
   header.send("GET /healthz HTTP/1.1\r\n");
@@ -229,12 +229,16 @@ TEST_CASE("catalogue G9: ten thousand wrong tokens lock out nobody with a good o
   RawConnection valid{stage.port};
   int unknown = 0;
   int slowed = 0;
-  std::string last;
+  std::string last_slowed;
+  const auto begun = engine::steady_now();
   for (int i = 0; i < 10'000; ++i) {
     guesser.send(request("GET /auto-rollback/history", "", "", "guess" + std::to_string(i)));
-    last = guesser.receive();
-    unknown += status_of(last) == 401 ? 1 : 0;
-    slowed += status_of(last) == 429 ? 1 : 0;
+    const std::string answer = guesser.receive();
+    unknown += status_of(answer) == 401 ? 1 : 0;
+    if (status_of(answer) == 429) {
+      ++slowed;
+      last_slowed = answer;
+    }
     if (i % 1000 == 999) {
       valid.send(request("POST /auto-rollback/pause", "", R"({"reason":"x"})"));
       CHECK(status_of(valid.receive()) == 200);
@@ -243,12 +247,19 @@ TEST_CASE("catalogue G9: ten thousand wrong tokens lock out nobody with a good o
     }
   }
   CHECK(unknown + slowed == 10'000);
-  CHECK(unknown <= 60);  // 20 at once and one a second
-  check_answer({"G9", "wrong token", 429, "send one of http.tokens"}, last);
-  CHECK(field_of(last, "retry-after") == "1");
-  // A spoofed address is nobody's (G14).
-  guesser.send(request("GET /auto-rollback/history", "X-Forwarded-For: 10.9.8.7\r\n", "", "guess"));
-  CHECK(status_of(guesser.receive()) == 429);
+  // 20 at once and one a second.
+  CHECK(unknown <= 21 + rules::in_seconds(engine::steady_now() - begun));
+  check_answer({"G9", "wrong token", 429, "send one of http.tokens"}, last_slowed);
+  CHECK(field_of(last_slowed, "retry-after") == "1");
+  // A spoofed address is nobody's (G14), or the next twenty were unknown.
+  const auto spoofing = engine::steady_now();
+  int spoofed = 0;
+  for (int i = 0; i < 20; ++i) {
+    guesser.send(
+        request("GET /auto-rollback/history", "X-Forwarded-For: 10.9.8.7\r\n", "", "guess"));
+    spoofed += status_of(guesser.receive()) == 401 ? 1 : 0;
+  }
+  CHECK(spoofed <= 1 + rules::in_seconds(engine::steady_now() - spoofing));
 }
 
 TEST_CASE("catalogue G9: a token that is used too often waits, and the others do not") {
@@ -256,14 +267,19 @@ TEST_CASE("catalogue G9: a token that is used too often waits, and the others do
   rates.requests = {5, 0.2};
   const HttpStage stage{{}, [] { return "m 1\n"; }, rates};
   RawConnection connection{stage.port};
+  const auto begun = engine::steady_now();
   for (int i = 0; i < 5; ++i) {
     connection.send(request("GET /auto-rollback/history", "", "", "reader"));
     CHECK(status_of(connection.receive()) == 200);
   }
   connection.send(request("GET /auto-rollback/history", "", "", "reader"));
   const std::string refused = connection.receive();
+  const double passed = rules::in_seconds(engine::steady_now() - begun);
   check_answer({"G9", "too often", 429, "The token reader has been used too often"}, refused);
-  CHECK(field_of(refused, "retry-after") == "5");
+  // One of the five comes back every five seconds.
+  const int again_after = std::stoi(field_of(refused, "retry-after"));
+  CHECK(again_after <= 5);
+  CHECK(again_after >= 5 - passed);
   CHECK(field_of(refused, "access-control-allow-origin") == "*");
   connection.send(request("GET /auto-rollback/history", ""));
   CHECK(status_of(connection.receive()) == 200);
@@ -287,7 +303,7 @@ TEST_CASE(
   {
     const RawConnection gone{stage.port};
     gone.send(request("POST /auto-rollback/pause", "Idempotency-Key: k\r\n", R"({"reason":"x"})"));
-    eventually("the request to be at the desk", 10, [&] {
+    eventually("the request to be at the desk", 30, [&] {
       std::promise<bool> waits;
       stage.on_reactor([&] { waits.set_value(stage.desk.waiting.size() == 1); });
       return waits.get_future().get();

@@ -18,7 +18,7 @@ class Daemon {
 
   // Waits until a line of the log holds all of these texts; throws with the log's end after
   // `seconds`.
-  void wait_for_log(const std::vector<std::string>& texts, double seconds = 15) const;
+  void wait_for_log(const std::vector<std::string>& texts, double seconds = 60) const;
   [[nodiscard]] std::string log() const;
   // How often this text is in the log.
   [[nodiscard]] int count_in_log(const std::string& text) const;

@@ -33,7 +33,7 @@ GithubStandIn::GithubStandIn() {
       {"/usr/bin/env", "python3", "-B", ROLLBACKD_SOURCE_DIR "/tests/support/github/standin.py"},
       log);
   const std::string announcement = "listening on ";
-  eventually("the stand-in for GitHub to listen", 20, [&] {
+  eventually("the stand-in for GitHub to listen", 60, [&] {
     const std::string text = text_of(log);
     const std::size_t at = text.find(announcement);
     if (at == std::string::npos || text.back() != '\n') {

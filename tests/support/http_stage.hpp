@@ -44,7 +44,7 @@ class HttpStage {
   // Until the server has ended such an answer, taken or not: a client that begins to read before
   // may still be given all of it. `answer`: as RecordingMeter::answers() names it.
   void wait_for_answer(const std::string& answer) const {
-    eventually("the end of an answer", 10, [&] { return meter.answers().count(answer) > 0; });
+    eventually("the end of an answer", 30, [&] { return meter.answers().count(answer) > 0; });
   }
 
   // What a second server hears that wants the same port.

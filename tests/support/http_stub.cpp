@@ -14,7 +14,7 @@
 namespace rollbackd::tests {
 namespace {
 
-constexpr auto patience = std::chrono::seconds{20};
+constexpr auto patience = std::chrono::minutes{1};
 
 std::pair<int, std::uint16_t> socket_on_free_port() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

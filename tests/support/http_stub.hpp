@@ -72,7 +72,7 @@ class HttpStub {
 
   [[nodiscard]] std::vector<StubRequest> requests() const;
   [[nodiscard]] std::size_t connections() const;
-  // False: not so many within 20 s.
+  // False: not so many within a minute.
   bool wait_for_requests(std::size_t count) const;
   bool wait_for_connections(std::size_t count) const;
 

@@ -43,7 +43,7 @@ PgBouncer::PgBouncer(const Postgres& postgres, std::string_view pool_mode, int p
   }
   argv.insert(argv.end(), {program(), ini});
   pid_ = start_program(argv, name.string() + ".log");
-  eventually("pgbouncer to answer", 10, [&] {
+  eventually("pgbouncer to answer", 60, [&] {
     try {
       return query(conninfo("postgres"), "select 1") == "1";
     } catch (const pqxx::broken_connection&) {

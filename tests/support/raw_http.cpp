@@ -16,7 +16,7 @@
 namespace rollbackd::tests {
 namespace {
 
-constexpr timeval patience{10, 0};
+constexpr timeval patience{30, 0};
 
 std::string lowered(std::string_view text) {
   std::string out{text};
@@ -75,7 +75,7 @@ bool RawConnection::fill() {
   char chunk[4096];
   const auto got = recv(descriptor_, chunk, sizeof chunk, 0);
   const bool waited_in_vain = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-  require(!waited_in_vain, "no answer within 10 s");
+  require(!waited_in_vain, "no answer within 30 s");
   if (got <= 0) {
     return false;
   }

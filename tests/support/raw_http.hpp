@@ -8,7 +8,7 @@
 // HTTP as bytes on a socket, for requests that no client library would send.
 namespace rollbackd::tests {
 
-// A connection to a port of this machine. Every wait ends after ten seconds.
+// A connection to a port of this machine. Every wait ends after half a minute.
 class RawConnection {
  public:
   explicit RawConnection(std::uint16_t port);

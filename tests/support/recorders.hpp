@@ -135,7 +135,7 @@ class RecordingMeter : public engine::Meter {
 // Runs the reactor until `done()` holds. False: it did not within `patience`.
 template <class Condition>
 bool run_until(engine::asio::io_context& reactor, Condition done,
-               std::chrono::seconds patience = std::chrono::seconds{20}) {
+               std::chrono::seconds patience = std::chrono::seconds{60}) {
   bool over = false;
   engine::asio::steady_timer limit{reactor, patience};
   limit.async_wait([&over](const boost::system::error_code& error) { over = !error; });

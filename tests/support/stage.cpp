@@ -3,6 +3,7 @@
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
@@ -57,7 +58,7 @@ Stage::Stage(const std::string& more, PostgresOptions options,
     configuration_ = replaced_in(configuration_, what, with);
   }
   daemon_ = std::make_unique<Daemon>(configuration_);
-  wait_until_working(1);
+  wait_until_working(0);
 }
 
 Stage::~Stage() {
@@ -66,18 +67,41 @@ Stage::~Stage() {
   }
 }
 
-void Stage::wait_until_working(int starts) const {
-  eventually("the daemon to work", 20, [&] {
-    return (!link_.rings || daemon_->count_in_log("event=doorbell_taken") >= starts) &&
-           daemon_->count_in_log("event=journal_read") >= starts &&
-           daemon_->count_in_log("event=feed_rebuilt") >= starts &&
+void Stage::wait_until_working(std::size_t log_begins) const {
+  eventually("the daemon to work", 60, [&] {
+    const std::string log = daemon_->log().substr(log_begins);
+    const auto says = [&](const char* event) { return log.find(event) != std::string::npos; };
+    return says("event=http_listening") && (!link_.rings || says("event=doorbell_taken")) &&
+           says("event=journal_read") && says("event=feed_rebuilt") &&
            metric("rollbackd_samples_total") != "0";
   });
 }
 
 void Stage::restart_daemon() {
+  const std::size_t log_begins = daemon_->log().size();
   daemon_->start();
-  wait_until_working(++starts_);
+  wait_until_working(log_begins);
+}
+
+int Stage::connections_told() {
+  std::ifstream in{std::string{ROLLBACKD_SOURCE_DIR} + "/config/README.md"};
+  const std::string text{std::istreambuf_iterator<char>{in}, {}};
+  const std::string row = "| connections | ";
+  const auto at = text.find(row);
+  if (at == std::string::npos) {
+    throw std::runtime_error{"config/README.md has no row about connections"};
+  }
+  return std::stoi(text.substr(at + row.size()));
+}
+
+int Stage::daemon_connections() {
+  return std::stoi(
+      ask("select count(*) from pg_stat_activity where application_name like 'rollbackd %'"));
+}
+
+void Stage::wait_for_connections() {
+  eventually("all connections of the daemon", 60,
+             [&] { return daemon_connections() == connections_told(); });
 }
 
 void Stage::wait_for_readiness(int status, const std::string& text, double seconds) const {
@@ -112,7 +136,7 @@ std::string Stage::metric(const std::string& series) const {
 }
 
 void Stage::wait_for_metric(const std::string& series, const std::string& value) const {
-  eventually((series + " to be " + value).c_str(), 20, [&] { return metric(series) == value; });
+  eventually((series + " to be " + value).c_str(), 60, [&] { return metric(series) == value; });
 }
 
 HttpAnswer Stage::check(const std::string& deployment_id) const {
@@ -132,13 +156,18 @@ std::string Stage::disagreement(const std::string& deployment_id) {
   // Memory follows a commit by a millisecond or so; what differs at a quiet point goes on
   // differing.
   const auto compare = [&] {
-    memory = numbers(nlohmann::json::parse(check(deployment_id).body).at("health"));
+    const HttpAnswer answer = check(deployment_id);
+    if (answer.status != 200) {  // its windows are being rebuilt
+      memory = answer.body;
+      return false;
+    }
+    memory = numbers(nlohmann::json::parse(answer.body).at("health"));
     sql = numbers(nlohmann::json::parse(
         ask("select ops.get_deployment_health('" + deployment_id + "'::uuid)")));
     return memory == sql;
   };
   try {
-    eventually("memory and SQL to agree", 5, compare);
+    eventually("memory and SQL to agree", 30, compare);
   } catch (const std::runtime_error&) {
     return "memory: " + memory + "\nSQL:    " + sql;
   }
@@ -187,7 +216,7 @@ void Stage::wait_until_watched(const std::string& deployment_id) {
 }
 
 void Stage::wait_for_step(const std::string& step, const std::string& status) {
-  eventually("a step of the rollback", 10, [&] {
+  eventually("a step of the rollback", 30, [&] {
     return ask("select count(*) from ops.rollback_events, unnest(rollback_steps) s"
                " where s->>'name' = '" +
                step + "' and s->>'status' = '" + status + "'") == "1";

@@ -68,13 +68,18 @@ class Stage {
   // What /readyz says.
   [[nodiscard]] HttpAnswer readiness() const { return http_request(http_port(), "GET", "/readyz"); }
   // Waits for this status of /readyz with this text in it; throws with what it says instead.
-  void wait_for_readiness(int status, const std::string& text = "", double seconds = 30) const;
+  void wait_for_readiness(int status, const std::string& text = "", double seconds = 60) const;
   // Starts the daemon again after its end, and waits until it works.
   void restart_daemon();
   // Waits for a rollback of the deployment to end; gives its status.
-  std::string wait_for_end(const std::string& deployment_id, double seconds = 30);
+  std::string wait_for_end(const std::string& deployment_id, double seconds = 60);
   // Waits until the step of the one rollback there is has this status.
   void wait_for_step(const std::string& step, const std::string& status);
+  // How many connections the daemon has, and how many config/README.md says it keeps from its start
+  // on; the last waits until the one is the other.
+  int daemon_connections();
+  static int connections_told();
+  void wait_for_connections();
   // What the program was last told to run; empty: nothing.
   [[nodiscard]] std::string running_version() const;
   // How often it ran.
@@ -83,11 +88,11 @@ class Stage {
   [[nodiscard]] const std::string& configuration() const { return configuration_; }
 
  private:
-  void wait_until_working(int starts) const;
+  // By what the log says from there on.
+  void wait_until_working(std::size_t log_begins) const;
 
   StageLink link_;
   Postgres postgres_;
-  int starts_ = 1;
   std::unique_ptr<pqxx::connection> connection_;
   std::filesystem::path folder_;
   std::string configuration_;

@@ -51,7 +51,7 @@ void SupabaseStage::drive(const std::string& client, const std::string& key) {
           .dump();
   run(client, "all well", place);
   // Its own refusals, of a second request meanwhile, are rows, too.
-  eventually("the rollback's success", 30, [&] {
+  eventually("the rollback's success", 60, [&] {
     return ask("select status from ops.rollback_events where trigger_type = 'manual'"
                " and deployment_id = '" +
                bad + "'") == "success";
