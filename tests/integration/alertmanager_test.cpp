@@ -70,7 +70,7 @@ TEST_CASE("alerts: one that fires rolls the service back, across a restart, and 
   stage.restart_daemon();
   stage.wait_for_metric("rollbackd_alertmanager_alerts", "1");
   stage.ask("update ops.control set paused = false");
-  eventually("the deploy", 30, [&] { return stage.running_version() == "v1 commit-of-v1 app"; });
+  eventually("the deploy", 60, [&] { return stage.running_version() == "v1 commit-of-v1 app"; });
   CHECK(post(stage, delivery("resolved", now_text(stage, "-60 s"), now_text(stage))).status == 200);
   CHECK(kept(stage).empty());
   CHECK(stage.wait_for_end(bad) == "success");

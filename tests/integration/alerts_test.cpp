@@ -33,7 +33,7 @@ TEST_CASE(
     CHECK(first.find(part) != std::string::npos);
   }
   CHECK(discord.requests()[1].body.find("COMPLETE") != std::string::npos);
-  eventually("both to be marked as sent", 5, [&] {
+  eventually("both to be marked as sent", 60, [&] {
     return stage.ask("select count(*) from ops.outbox where sent_at is not null") == "2";
   });
   CHECK(stage.daemon().log().find("secret-token") == std::string::npos);
@@ -48,7 +48,7 @@ TEST_CASE("a channel that never answers delays no decision, and what it missed c
   CHECK(stage.ask("select count(*) from ops.outbox where sent_at is null") == "2");
   discord.otherwise({200, "{}"});
   discord.release();
-  eventually("both to be marked as sent", 20, [&] {
+  eventually("both to be marked as sent", 60, [&] {
     return stage.ask("select count(*) from ops.outbox where sent_at is not null") == "2";
   });
 }

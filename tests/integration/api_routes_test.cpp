@@ -93,7 +93,8 @@ TEST_CASE("routes: a token is asked for, and its scope") {
 }
 
 TEST_CASE("routes: a rollback from the record of its deployment to its end") {
-  Routes f;
+  // Long enough for what is asked while it goes on.
+  Routes f{"", {}, {{"window: 2s", "window: 5s"}}};
   f.deployed_long_ago("v1");
   const json row = f.ask("POST", "/deployments",
                          json{{"environment", "production"},
@@ -104,7 +105,7 @@ TEST_CASE("routes: a rollback from the record of its deployment to its end") {
                              .dump(),
                          201);
   const std::string bad = row.value("deployment_id", "");
-  eventually("the row to be known", 10, [&] { return f.check(bad).status == 200; });
+  eventually("the row to be known", 60, [&] { return f.check(bad).status == 200; });
   // It does not serve yet.
   CHECK(f.execute(bad, 403)["validation"].value("compliant", true) == false);
   f.ask("PATCH", "/deployments/" + bad, R"({"status":"in_progress"})", 200);

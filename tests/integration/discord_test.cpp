@@ -42,7 +42,7 @@ struct InDiscord {
     return discord_command("approve", "rollback", options, role);
   }
   // Waits until the message of this command says that.
-  std::string wait_for(const json& command, const std::string& text, double seconds = 20) {
+  std::string wait_for(const json& command, const std::string& text, double seconds = 60) {
     std::string last;
     eventually("the message to say it", seconds, [&] {
       const auto edits = discord.edits(command);
@@ -90,7 +90,7 @@ TEST_CASE("discord: without a proposal /approve rolls back, and the message tell
 TEST_CASE("discord: a proposal is approved by naming its deployment, and stays automatic") {
   InDiscord f{"mode: ask\n"};
   f.stage.log_errors(6);
-  eventually("the proposal", 10, [&] { return f.of_event("max(status)") == "pending"; });
+  eventually("the proposal", 60, [&] { return f.of_event("max(status)") == "pending"; });
   const json typing =
       discord_typing("approve", "rollback", {{"deployment_id", "v2"}}, "deployment_id");
   const json choices = f.answer(typing)["data"]["choices"];
@@ -140,7 +140,7 @@ TEST_CASE("discord: when the token has gone the message goes on in the channel")
   f.answer(command);
   CHECK(f.stage.wait_for_end(f.bad) == "success");
   // The alerts go there, too; this is the one message that is edited.
-  eventually("the channel to be told the end", 20, [&] {
+  eventually("the channel to be told the end", 60, [&] {
     const auto told = f.discord.channel();
     return std::any_of(told.begin(), told.end(), [](const StubRequest& request) {
       return request.body.find("**Rollback complete**") != std::string::npos &&
@@ -189,6 +189,7 @@ TEST_CASE("discord: the first answer comes at once, also to who types") {
   constexpr int rounds = 300;
   std::vector<double> command_ms;
   std::vector<double> typing_ms;
+  std::vector<double> nothing_ms;  // what the machine takes for a request that needs no thought
   const auto timed = [&](const json& interaction) {
     const auto begun = std::chrono::steady_clock::now();
     f.answer(interaction);
@@ -196,6 +197,11 @@ TEST_CASE("discord: the first answer comes at once, also to who types") {
         .count();
   };
   for (int i = 0; i < rounds; ++i) {
+    const auto begun = std::chrono::steady_clock::now();
+    http_request(f.stage.http_port(), "GET", "/healthz");
+    nothing_ms.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begun)
+            .count());
     command_ms.push_back(timed(discord_command("rollback", "history")));
     typing_ms.push_back(
         timed(discord_typing("approve", "rollback", {{"deployment_id", "v"}}, "deployment_id")));
@@ -205,6 +211,7 @@ TEST_CASE("discord: the first answer comes at once, also to who types") {
           << rounds << ": command median " << quantile(command_ms, 0.5) << " ms, p99 "
           << quantile(command_ms, 0.99) << " ms, most " << slowest << " ms; autocompletion median "
           << quantile(typing_ms, 0.5) << " ms, p99 " << quantile(typing_ms, 0.99) << " ms");
-  CHECK(quantile(command_ms, 0.99) < 100);
-  CHECK(quantile(typing_ms, 0.99) < 100);
+  const double at_once = std::max(100.0, 3 * quantile(nothing_ms, 0.99));
+  CHECK(quantile(command_ms, 0.99) < at_once);
+  CHECK(quantile(typing_ms, 0.99) < at_once);
 }

@@ -26,7 +26,7 @@ struct Told : Stage {
     return said.find(part) != std::string::npos;
   }
   void wait_for_decision(const std::string& type, const std::string& deployment) {
-    eventually(type.c_str(), 15, [&] {
+    eventually(type.c_str(), 60, [&] {
       return ask("select count(*) from ops.roman_events where event_type = '" + type +
                  "' and metadata->>'deployment_id' = '" + deployment + "'") != "0";
     });

@@ -26,7 +26,7 @@ TEST_CASE(
 
   ::kill(connect(postgres.conninfo())->backendpid(), SIGKILL);
   std::string third;
-  eventually("the server to be back", 20, [&] {
+  eventually("the server to be back", 60, [&] {
     try {
       third = identity_now();
     } catch (const std::exception&) {
@@ -57,7 +57,7 @@ TEST_CASE(
   stage.log_errors(3);
   const std::string identity = server_identity(*connect(stage.postgres().conninfo()));
   const std::string written = stage.ask("select pg_current_wal_lsn()");
-  eventually("the standby to have it all", 20, [&] {
+  eventually("the standby to have it all", 60, [&] {
     return query(standby->conninfo(),
                  "select pg_last_wal_replay_lsn() >= '" + written + "'::pg_lsn") == "t";
   });

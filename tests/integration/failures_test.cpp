@@ -13,7 +13,7 @@ void wait_until_judged(Stage& stage, const std::string& deployment) {
       "select count(*) from ops.roman_events where event_type = 'rollback_held'"
       " and metadata->>'deployment_id' = '" +
       deployment + "'";
-  eventually("the hold", 10, [&] { return stage.ask(held) != "0"; });
+  eventually("the hold", 60, [&] { return stage.ask(held) != "0"; });
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ TEST_CASE(
   stage.log_errors(8);
   CHECK(stage.wait_for_end(only) == "aborted");
   stage.log_errors(10);
-  eventually("the later errors in memory", 5, [&] {
+  eventually("the later errors in memory", 60, [&] {
     return stage.check(only).body.find("\"recent_errors\":18") != std::string::npos;
   });
   CHECK(stage.check(only).body.find("\"state\":\"rejected\"") != std::string::npos);
@@ -50,17 +50,17 @@ TEST_CASE("a rejection is not repeated after a restart") {
   stage.daemon().kill();
   stage.restart_daemon();
   stage.log_errors(1);
-  eventually("the later error in memory", 5, [&] {
+  eventually("the later error in memory", 60, [&] {
     return stage.check(only).body.find("\"recent_errors\":9") != std::string::npos;
   });
   CHECK(stage.ask("select count(*) from ops.rollback_events") == "1");
 }
 
 TEST_CASE("still errors after the rollback: failed, alerted, and no second rollback") {
-  Stage stage;
+  Stage stage{"", {}, {{"window: 2s", "window: 5s"}}};  // in which they are logged
   const std::string bad = stage.go_bad();
   std::string replacement;
-  eventually("the replacement to serve", 10, [&] {
+  eventually("the replacement to serve", 60, [&] {
     replacement = stage.ask("select deployment_id from ops.deployments where rollback_from = '" +
                             bad + "' and status = 'success' and deployed_at <= now()");
     return !replacement.empty();

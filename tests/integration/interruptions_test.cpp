@@ -2,6 +2,7 @@
 // equal to SQL, and with the daemon ready again by itself.
 
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <fstream>
 #include <optional>
@@ -50,9 +51,15 @@ class Linked {
   std::string deployment;
 };
 
+// The newest one's; waits for it, since a session may be connecting still, or again.
 std::string pid_of(Stage& stage, const std::string& session) {
-  return stage.ask("select max(pid) from pg_stat_activity where application_name = 'rollbackd " +
-                   session + "'");
+  std::string pid;
+  eventually(("the session " + session).c_str(), 60, [&] {
+    pid = stage.ask("select pid from pg_stat_activity where application_name = 'rollbackd " +
+                    session + "' order by backend_start desc limit 1");
+    return !pid.empty();
+  });
+  return pid;
 }
 
 int backend_of(Stage& stage, const std::string& session) {
@@ -113,10 +120,7 @@ TEST_CASE("the backend of each session killed while rows arrive: nothing lost, n
     ErrorTraffic traffic{stage.postgres().conninfo()};
     eventually("some rows", 20, [&] { return traffic.committed() > 20; });
     stage.ask("select pg_terminate_backend(" + killed + ")");
-    eventually("another backend", 20, [&] {
-      const std::string now = pid_of(stage, session);
-      return !now.empty() && now != killed;
-    });
+    eventually("another backend", 60, [&] { return pid_of(stage, session) != killed; });
     traffic.stop();
     stage.wait_for_readiness(200);
     CHECK(stage.disagreement(deployment) == "");
@@ -130,8 +134,12 @@ TEST_CASE("kill -9 of one backend, so that the server restarts itself: counts ar
   ErrorTraffic traffic{stage.postgres().conninfo()};
   eventually("some rows", 20, [&] { return traffic.committed() > 50; });
   ::kill(backend_of(stage, "feed"), SIGKILL);
+  eventually("the server to notice and to restart itself", 60, [&] {
+    return stage.postgres().log_tail(10'000).find("all server processes terminated") !=
+           std::string::npos;
+  });
   const int before = traffic.committed();
-  eventually("rows after the restart", 30, [&] { return traffic.committed() > before + 50; });
+  eventually("rows after the restart", 60, [&] { return traffic.committed() > before + 50; });
   traffic.stop();
   stage.wait_for_readiness(200);
   stage.ask_at(stage.postgres());
@@ -145,14 +153,14 @@ TEST_CASE("a link that stalls without a reset is noticed within 10 s, and heals 
   eventually("some rows", 20, [&] { return traffic.committed() > 50; });
   const auto begun = std::chrono::steady_clock::now();
   linked.proxy->stall();
-  linked.stage.wait_for_readiness(503, "", 15);
+  linked.stage.wait_for_readiness(503, "", 30);
   const double noticed = seconds_since(begun);
   MESSAGE("noticed after " << noticed << " s");
   CHECK(noticed < 10);
-  eventually("the windows to be told as old", 20,
+  eventually("the windows to be told as old", 60,
              [&] { return linked.stage.readiness().body.find("windows") != std::string::npos; });
   linked.proxy->heal();
-  linked.stage.wait_for_readiness(200, "", 30);
+  linked.stage.wait_for_readiness(200);
   traffic.stop();
   CHECK(linked.stage.disagreement(linked.deployment) == "");
   CHECK_FALSE(judged_in_a_gap(linked.stage.daemon().log()));
@@ -163,9 +171,9 @@ TEST_CASE("a link that stays stalled for good, while new ones work: it goes on o
   ErrorTraffic traffic{linked.stage.postgres().conninfo()};
   eventually("some rows", 20, [&] { return traffic.committed() > 50; });
   linked.proxy->stall(TcpProxy::Direction::both, TcpProxy::Scope::existing);
-  linked.stage.wait_for_readiness(503, "the tables have not been read", 15);
-  linked.stage.daemon().wait_for_log({"event=session_stuck", "session=feed"}, 30);
-  linked.stage.wait_for_readiness(200, "", 40);
+  linked.stage.wait_for_readiness(503, "the tables have not been read");
+  linked.stage.daemon().wait_for_log({"event=session_stuck", "session=feed"});
+  linked.stage.wait_for_readiness(200);
   traffic.stop();
   CHECK(linked.stage.disagreement(linked.deployment) == "");
 }
@@ -222,6 +230,7 @@ TEST_CASE(
               }}};
   const std::string deployment = stage.deploy("v1");
   stage.wait_until_watched(deployment);
+  const auto changed = std::chrono::steady_clock::now();
   query(stage.postgres().conninfo(), "alter role rollbackd password 'second'");
   query(stage.postgres().conninfo(),
         "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'rollbackd'");
@@ -231,10 +240,12 @@ TEST_CASE(
   eventually("time to pass", 10, [&] { return seconds_since(begun) > 5; });
   const int refused =
       lines_with(stage.postgres().log_tail(10'000), "FATAL:  password authentication failed");
-  MESSAGE(refused << " attempts in " << seconds_since(begun) << " s by all sessions together");
-  CHECK(refused < 60);
+  const double passed = seconds_since(changed);
+  MESSAGE(refused << " attempts in " << passed << " s by all sessions together");
+  // Each at once, and again after half a second at the earliest, and twice as long each time.
+  CHECK(refused <= Stage::connections_told() * (1 + std::log2(1 + 2 * passed)));
   std::ofstream{file} << "second\n";
-  stage.wait_for_readiness(200, "", 60);
+  stage.wait_for_readiness(200);
   CHECK(stage.disagreement(deployment) == "");
 }
 
@@ -260,7 +271,7 @@ TEST_CASE("a backend that stops in the middle of our queries: its socket is shut
   ErrorTraffic traffic{stage.postgres().conninfo()};
   const int stopped = backend_of(stage, "feed");
   ::kill(stopped, SIGSTOP);
-  stage.daemon().wait_for_log({"event=session_stuck", "session=feed"}, 30);
+  stage.daemon().wait_for_log({"event=session_stuck", "session=feed"});
   stage.wait_for_readiness(200);
   traffic.stop();
   CHECK(stage.disagreement(deployment) == "");
@@ -275,11 +286,11 @@ TEST_CASE(
   const int stopped = backend_of(stage, "listener");
   const auto begun = std::chrono::steady_clock::now();
   ::kill(stopped, SIGSTOP);
-  stage.daemon().wait_for_log({"event=feed_deaf"}, 15);
+  stage.daemon().wait_for_log({"event=feed_deaf"}, 30);
   CHECK(seconds_since(begun) < 10);
   stage.log_errors(4);
   stage.wait_for_readiness(200);
-  CHECK(backend_of(stage, "listener") != stopped);
+  eventually("another backend", 60, [&] { return backend_of(stage, "listener") != stopped; });
   CHECK(stage.disagreement(deployment) == "");
   ::kill(stopped, SIGCONT);
 }
@@ -289,18 +300,20 @@ TEST_CASE(
   Stage stage{quiet};
   const std::string deployment = stage.deploy("v1");
   stage.wait_until_watched(deployment);
-  stage.log_errors(3);
+  const auto undisturbed = std::chrono::steady_clock::now();
+  stage.log_errors(50);
+  const double usual = 4 * seconds_since(undisturbed);
   stage.daemon().signal(SIGSTOP);
   const auto begun = std::chrono::steady_clock::now();
-  eventually("K to be freed", 10, [&] { return holders_of(stage, doorbell_key) == "0"; });
+  eventually("K to be freed", 30, [&] { return holders_of(stage, doorbell_key) == "0"; });
   MESSAGE("K was freed after " << seconds_since(begun) << " s");
-  eventually("leadership to be freed", 10, [&] { return holders_of(stage, leader_key) == "0"; });
+  eventually("leadership to be freed", 30, [&] { return holders_of(stage, leader_key) == "0"; });
   MESSAGE("leadership was freed after " << seconds_since(begun) << " s");
   const auto writing = std::chrono::steady_clock::now();
   stage.log_errors(200);
-  CHECK(seconds_since(writing) < 5);
+  CHECK(seconds_since(writing) < 5 + 3 * usual);
   stage.daemon().signal(SIGCONT);
-  eventually("its locks again", 20, [&] {
+  eventually("its locks again", 60, [&] {
     return holders_of(stage, doorbell_key) == "1" && holders_of(stage, leader_key) == "1";
   });
   stage.wait_for_readiness(200);
@@ -312,6 +325,8 @@ TEST_CASE(
   Stage stage{quiet};
   const std::string deployment = stage.deploy("v1");
   stage.wait_until_watched(deployment);
+  stage.wait_for_readiness(200);
+  stage.wait_for_connections();  // none can be made from now on
   const int postmaster = stage.postgres().pid();
   ::kill(postmaster, SIGSTOP);
   stage.log_errors(6);

@@ -1,8 +1,13 @@
+#include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <deque>
 #include <fcntl.h>
 #include <fstream>
+#include <mutex>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 #include <doctest/doctest.h>
@@ -32,18 +37,24 @@ class ManagersEnvironment {
   ManagersEnvironment& operator=(const ManagersEnvironment&) = delete;
 };
 
-// Everything that was said, message by message.
+// Everything that was said, message by message. It listens all the time, as a service manager does:
+// of a socket that nobody reads Linux keeps ten messages, and the daemon does not wait.
 class Manager {
  public:
-  explicit Manager(bool abstract) : socket_{abstract} {}
+  explicit Manager(bool abstract) : socket_{abstract}, thread_{[this] { listen(); }} {}
+  ~Manager() {
+    stopping_ = true;
+    thread_.join();
+  }
+  Manager(const Manager&) = delete;
+  Manager& operator=(const Manager&) = delete;
 
   [[nodiscard]] const std::string& name() const { return socket_.name(); }
   // Waits for a message with this text in it that was not waited for before.
   std::string wait_for(const std::string& text) {
     std::string found;
-    eventually(("the message " + text).c_str(), 20, [&] {
-      found = socket_.heard();
-      all_ += found + '\n';
+    eventually(("the message " + text).c_str(), 60, [&] {
+      found = next();
       return found.find(text) != std::string::npos;
     });
     return found;
@@ -51,16 +62,38 @@ class Manager {
   // What is there by now and was not taken yet, thrown away.
   int drop(const std::string& text) {
     int count = 0;
-    for (std::string next = socket_.heard(); !next.empty(); next = socket_.heard()) {
-      count += next.find(text) != std::string::npos ? 1 : 0;
+    for (std::string message = next(); !message.empty(); message = next()) {
+      count += message.find(text) != std::string::npos ? 1 : 0;
     }
     return count;
   }
-  [[nodiscard]] const std::string& all() const { return all_; }
 
  private:
+  void listen() {
+    while (!stopping_) {
+      if (socket_.hears_within(std::chrono::milliseconds{50})) {
+        std::string message = socket_.heard();
+        const std::lock_guard lock{mutex_};
+        said_.push_back(std::move(message));
+      }
+    }
+  }
+  // Empty: there is none yet.
+  std::string next() {
+    const std::lock_guard lock{mutex_};
+    if (said_.empty()) {
+      return {};
+    }
+    std::string message = std::move(said_.front());
+    said_.pop_front();
+    return message;
+  }
+
   NotifySocket socket_;
-  std::string all_;
+  std::mutex mutex_;
+  std::deque<std::string> said_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;  // last: it uses the others
 };
 
 void write_config(Stage& stage, const std::string& text) {
@@ -76,7 +109,7 @@ std::string replaced(std::string text, const std::string& what, const std::strin
 void reload(Stage& stage, const std::string& word) {
   const int before = stage.daemon().count_in_log("event=" + word);
   stage.daemon().signal(SIGHUP);
-  eventually(word.c_str(), 15,
+  eventually(word.c_str(), 60,
              [&] { return stage.daemon().count_in_log("event=" + word) > before; });
 }
 
@@ -150,7 +183,7 @@ TEST_CASE("the status names what is wrong, and that it is well again") {
   stage.postgres().stop();
   CHECK(manager.wait_for("not ready: database").find('\n') == std::string::npos);
   stage.postgres().start();
-  eventually("a good status", 30, [&] {
+  eventually("a good status", 60, [&] {
     return manager.wait_for("STATUS=leader").find("not ready") == std::string::npos;
   });
 }
@@ -216,6 +249,7 @@ TEST_CASE("a new token counts and an old one does not, from the next request on"
 TEST_CASE(
     "a bad file leaves the old one in force, said with its place; a good one after it works") {
   Stage stage;
+  stage.wait_for_readiness(200);
   write_config(stage, stage.configuration() + "mode: sometimes\nblame_window: 5\n");
   reload(stage, "config_not_reloaded");
   stage.daemon().wait_for_log(
@@ -235,6 +269,7 @@ TEST_CASE(
 
 TEST_CASE("what needs a restart is named by key, and the rest is taken over") {
   Stage stage;
+  stage.wait_for_readiness(200);
   write_config(stage,
                replaced(stage.configuration(), "listen: 127.0.0.1:0", "listen: 127.0.0.1:1") +
                    "feed: {doorbell: off}\nblame_window: 2h\n");
@@ -309,7 +344,7 @@ TEST_CASE(
                                "/server.crt";
   const std::string why =
       "server certificate for \"elsewhere.example\" does not match host name \"127.0.0.1\"";
-  eventually("TLS", 20, [&] {
+  eventually("TLS", 60, [&] {
     output.clear();
     return run_program({ROLLBACKD_PROGRAM, "install", "--conninfo", conninfo}, output) == 1 &&
            output.find(why) != std::string::npos;

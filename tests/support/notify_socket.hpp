@@ -1,10 +1,12 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <poll.h>
 #include <stdexcept>
 #include <string>
 #include <sys/socket.h>
@@ -55,6 +57,11 @@ class NotifySocket {
 
   [[nodiscard]] const std::string& name() const { return name_; }
 
+  // Whether one is there before this much time has passed.
+  [[nodiscard]] bool hears_within(std::chrono::milliseconds time) const {
+    pollfd waiting{fd_, POLLIN, 0};
+    return poll(&waiting, 1, static_cast<int>(time.count())) > 0;
+  }
   // The next message, which is there already; empty: there is none.
   [[nodiscard]] std::string heard() const {
     std::array<char, 4096> buffer{};
