@@ -48,7 +48,7 @@ TEST_CASE(
     // The daemon dies before it answers.
     CHECK_THROWS(f.execute("once", bad));
   }};
-  eventually("the command to run", 15, [&] { return f.running_version() == "v1"; });
+  eventually("the command to run", 60, [&] { return f.running_version() == "v1"; });
   const HttpAnswer meanwhile = f.execute("once", bad);
   CHECK(meanwhile.status == 409);
   f.daemon().kill();
@@ -165,7 +165,7 @@ TEST_CASE("idempotency: a pause is made once; it and its end are told with the t
   Keys f;
   CHECK(f.send("p", "POST", "/pause", {{"reason", "work"}, {"initiated_by", person}}).status ==
         200);
-  eventually("the pause to be told", 10, [&] {
+  eventually("the pause to be told", 60, [&] {
     return f.ask(
                "select count(*) from ops.roman_events where event_type = 'pause' and"
                " metadata->>'by' = '" +
@@ -176,7 +176,7 @@ TEST_CASE("idempotency: a pause is made once; it and its end are told with the t
       f.send("p", "POST", "/pause", {{"reason", "work"}, {"initiated_by", person}});
   CHECK(is_replay(again));
   CHECK(f.ask("select paused from ops.control") == "f");
-  eventually("its end to be told", 10, [&] {
+  eventually("its end to be told", 60, [&] {
     return f.ask(
                "select count(*) from ops.roman_events where event_type = 'resume' and"
                " metadata->>'by' = 'actor' and metadata->>'token' = 'actor'") == "1";
@@ -188,7 +188,7 @@ TEST_CASE("idempotency: keys that are a day old are forgotten") {
   Keys f;
   CHECK(f.send("old", "POST", "/pause", {{"reason", "work"}}).status == 200);
   // It is kept after it was given, with that moment.
-  eventually("the answer to be kept", 10, [&] {
+  eventually("the answer to be kept", 60, [&] {
     return f.ask("select count(*) from ops.request_keys where status = 200") == "1";
   });
   f.ask("update ops.request_keys set kept_at = now() - interval '25 hours' returning 1");
@@ -196,7 +196,7 @@ TEST_CASE("idempotency: keys that are a day old are forgotten") {
   const HttpAnswer again = f.send("old", "POST", "/pause", {{"reason", "other work"}});
   CHECK(again.status == 200);
   CHECK_FALSE(is_replay(again));
-  eventually("the answers to be kept", 10, [&] {
+  eventually("the answers to be kept", 60, [&] {
     return f.ask(
                "select count(*) from ops.request_keys where status = 200 and kept_at > now() -"
                " interval '1 hour'") == "2";

@@ -23,14 +23,21 @@ TEST_CASE("with nothing happening the daemon takes next to nothing") {
   Stage stage;
   stage.wait_until_watched(stage.deploy("v1"));
   const int pid = stage.daemon().pid();
-  const double before = processor_seconds(pid);
-  const auto begun = std::chrono::steady_clock::now();
+  const auto percent_now = [&](double& passed) {
+    const double before = processor_seconds(pid);
+    const auto begun = std::chrono::steady_clock::now();
+    eventually("time to pass", seconds_wanted() + 30, [&] {
+      passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+      return passed >= seconds_wanted();
+    });
+    return 100 * (processor_seconds(pid) - before) / passed;
+  };
   double passed = 0;
-  eventually("time to pass", seconds_wanted() + 10, [&] {
-    passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
-    return passed >= seconds_wanted();
-  });
-  const double percent = 100 * (processor_seconds(pid) - before) / passed;
+  double percent = percent_now(passed);
+  // What was begun at the start may go on for a while on a busy machine.
+  for (int i = 0; i < 2 && percent >= 10; ++i) {
+    percent = percent_now(passed);
+  }
   MESSAGE("idle for " << passed << " s: " << percent << " % of a core, " << memory_mib(pid, "VmRSS")
                       << " MiB resident");
   CHECK(percent < 10);

@@ -67,7 +67,7 @@ std::string readyz(const Daemon& daemon) {
 void wait_for_readyz(const Daemon& daemon, const std::string& status, const std::string& text) {
   std::string last;
   try {
-    eventually("readiness", 20, [&] {
+    eventually("readiness", 60, [&] {
       last = readyz(daemon);
       return last.find(status) == 0 && last.find(text) != std::string::npos;
     });

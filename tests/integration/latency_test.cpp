@@ -117,7 +117,7 @@ std::string commit_error(Stage& stage, const std::string& sql) {
 double time_daemon(Stage& stage, int number, const std::string& bad) {
   const std::string service = "s" + std::to_string(number);
   stage.log_errors(5, service);
-  eventually("the errors in memory", 10, [&] {
+  eventually("the errors in memory", 60, [&] {
     return stage.check(bad).body.find("\"recent_errors\":5") != std::string::npos;
   });
   const std::string xid =
@@ -130,7 +130,7 @@ double time_daemon(Stage& stage, int number, const std::string& bad) {
       " and d.metadata->>'service' = '" +
       service + "'";
   // All that follows at once on a decision, so that the next one comes at rest again.
-  eventually("the decision and the steps up to the dispatch", 10, [&] {
+  eventually("the decision and the steps up to the dispatch", 60, [&] {
     return stage.ask("select count(*) from ops.deployments where rollback_from is not null") ==
            std::to_string(number);
   });
@@ -140,7 +140,7 @@ double time_daemon(Stage& stage, int number, const std::string& bad) {
 double time_bare(Stage& stage, int number) {
   const std::string xid = commit_error(stage, "insert into bare_log (message) values ('x')");
   const std::string decision = "bare_decisions d where d.seen = " + std::to_string(number);
-  eventually("the bare program", 10,
+  eventually("the bare program", 60,
              [&] { return stage.ask("select count(*) from " + decision) == "1"; });
   return milliseconds_between(stage, xid, decision);
 }
@@ -167,7 +167,7 @@ TEST_CASE("the decision is committed within milliseconds of the sixth error") {
     stage.wait_until_watched(bad.back());
   }
   const BareProgram bare{stage.postgres().conninfo()};
-  eventually("the bare program to listen", 10, [&] {
+  eventually("the bare program to listen", 60, [&] {
     return stage.ask(
                "select count(*) from pg_stat_activity where query = 'listen bare'"
                " and state = 'idle'") != "0";

@@ -114,6 +114,7 @@ TEST_CASE("an epoch that somebody changed: nothing is written under it, the daem
   stage.deployed_long_ago("v1");
   const std::string bad = stage.deploy("v2");
   stage.wait_until_watched(bad);
+  stage.daemon().wait_for_log({"event=leading"});
   stage.ask("update ops.leader set epoch = epoch + 100");
   stage.log_errors(6);
   CHECK(stage.wait_for_end(bad) == "success");
@@ -135,7 +136,7 @@ TEST_CASE("a leader that is stopped in the middle of a rollback does nothing whe
     stage.log_errors(6);
     stage.wait_for_step(step, std::string{step} == "verify_health" ? "in_progress" : "success");
     stage.daemon().signal(SIGSTOP);
-    second.wait_for_log({"event=leading"}, 8);
+    second.wait_for_log({"event=leading"}, 30);
     stage.daemon().signal(SIGCONT);
     stage.daemon().wait_for_log({"event=leadership_lost"});
     CHECK(stage.wait_for_end(bad) == "success");

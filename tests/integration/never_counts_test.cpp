@@ -42,7 +42,7 @@ TEST_CASE("what never counts does not count, and memory says what SQL says") {
     partly.commit();
   }
   stage.log_errors(5);  // exactly 5 do not fire
-  eventually("the five errors in memory", 5, [&] {
+  eventually("the five errors in memory", 60, [&] {
     return stage.check(bad).body.find("\"recent_errors\":5") != std::string::npos;
   });
   CHECK(stage.disagreement(bad) == "");
@@ -62,7 +62,7 @@ TEST_CASE("more than 50 errors in five minutes roll back when the first row is o
   const std::string bad = stage.deploy("v2");
   stage.wait_until_watched(bad);
   stage.log_errors(50);
-  eventually("fifty errors in memory", 5, [&] {
+  eventually("fifty errors in memory", 60, [&] {
     return stage.check(bad).body.find("\"recent_errors\":50") != std::string::npos;
   });
   CHECK(stage.disagreement(bad) == "");

@@ -94,7 +94,7 @@ TEST_CASE(
   CHECK(stage.daemon().log().find("prepared statement") == std::string::npos);
 
   stage.daemon().kill();
-  second.wait_for_log({"event=leading"}, 20);
+  second.wait_for_log({"event=leading"});
   CHECK(pooled.holders_of(doorbell_key) == "0");
 }
 

@@ -17,13 +17,13 @@ std::string record_of(Stage& stage, const std::string& deployment) {
 }  // namespace
 
 TEST_CASE("probation: silence and four errors pass, each by its own evidence; five do not") {
-  Stage stage{"", {}, {{"probation: 5m", "probation: 3s"}}};
+  Stage stage{"", {}, {{"probation: 5m", "probation: 5s"}}};
   const std::string silent = stage.deploy("silent", "in_progress", "a");
   const std::string four = stage.deploy("four", "in_progress", "b");
   const std::string five = stage.deploy("five", "success", "c");
   stage.log_errors(4, "b");
   stage.log_errors(5, "c");
-  eventually("the probations to end", 15, [&] {
+  eventually("the probations to end", 60, [&] {
     return record_of(stage, silent) == "success true silence" &&
            record_of(stage, four) == "success true events";
   });
@@ -42,14 +42,14 @@ TEST_CASE("probation: silence and four errors pass, each by its own evidence; fi
 TEST_CASE("a deployment that arrives pending is announced, and serves from its change on") {
   Stage stage;
   const std::string id = stage.deploy("v1", "pending");
-  eventually("the pre_deployment snapshot", 10, [&] {
+  eventually("the pre_deployment snapshot", 60, [&] {
     return stage.ask("select string_agg(snapshot_type, ' ') from ops.system_snapshots") ==
            "pre_deployment";
   });
   stage.log_errors(2);
   stage.ask("update ops.deployments set status = 'in_progress'");
   stage.wait_until_watched(id);
-  eventually("the post_deployment snapshot", 10, [&] {
+  eventually("the post_deployment snapshot", 60, [&] {
     return stage.ask(
                "select string_agg(snapshot_type, ' ' order by id) from ops.system_snapshots") ==
            "pre_deployment post_deployment";

@@ -36,13 +36,22 @@ TEST_CASE("a crash while verifying: the verification goes on from its stored sta
   const std::string bad = stage.go_bad();
   stage.wait_for_step("verify_health", "in_progress");
   stage.daemon().kill();
+  // Most of it passes without a daemon.
+  eventually("three seconds of it to pass", 60, [&] {
+    return stage.ask(
+               "select now() > (metadata->>'serving_from')::timestamptz + interval '3 s'"
+               " from ops.rollback_events") == "t";
+  });
+  const std::string starting = stage.ask("select clock_timestamp()");
   stage.restart_daemon();
+  const double start = std::stod(
+      stage.ask("select extract(epoch from clock_timestamp() - '" + starting + "'::timestamptz)"));
   CHECK(stage.wait_for_end(bad) == "success");
   const double took = std::stod(
       stage.ask("select extract(epoch from completed_at - (metadata->>'serving_from')::timestamptz)"
                 " from ops.rollback_events"));
   CHECK(took >= 4);
-  CHECK(took < 8);
+  CHECK(took < 5.5 + start);  // anew it would be seven and most of the start
 }
 
 TEST_CASE("the journal's connection dies in the middle: the rollback goes on in the same process") {
@@ -67,18 +76,18 @@ TEST_CASE("the server restarts: windows are rebuilt, counts are right, and it st
   rows(*connection,
        "insert into ops.system_logs (severity, source, message)"
        " select 'error', 's', 'm' from generate_series(1, 2)");
-  eventually("all five errors in memory", 15, [&] {
+  eventually("all five errors in memory", 60, [&] {
     return stage.check(bad).body.find("\"recent_errors\":5") != std::string::npos;
   });
   rows(*connection,
        "insert into ops.system_logs (severity, source, message) values ('error', 's', 'm')");
-  eventually("the rollback", 20, [&] {
+  eventually("the rollback", 60, [&] {
     return query(*connection, "select status from ops.rollback_events") == "success";
   });
 }
 
 TEST_CASE("SIGTERM waits for the running command, journals its end and exits 0") {
-  Stage stage{"", {}, {{"echo $1 $2 $3 >> $0", "sleep 1; echo $1 $2 $3 >> $0"}}};
+  Stage stage{"", {}, {{"echo $1 $2 $3 >> $0", "sleep 3; echo $1 $2 $3 >> $0"}}};
   const std::string bad = stage.go_bad();
   stage.wait_for_step("await_deploy", "in_progress");
   stage.daemon().signal(SIGTERM);

@@ -45,8 +45,8 @@ void check_looks(Terminal& f) {
   CHECK(f.ctl({"status", "--json"}) == 0);
   CHECK(json::parse(f.said)["deployments"][0]["error_rate_above"] == 5);
   CHECK(f.ctl({"check", "v2.5.3"}) == 0);
-  CHECK(f.ctl({"gate", "v2.5.3", "--timeout", "1s"}) == 4);
-  CHECK(f.says("not passed within 1 s: in_progress, healthy"));
+  CHECK(f.ctl({"gate", "v2.5.3", "--timeout", "3s"}) == 4);
+  CHECK(f.says("not passed within 3 s: in_progress, healthy"));
 }
 
 // Without a terminal nothing is done without --yes.
@@ -161,7 +161,7 @@ TEST_CASE("rollbackctl: an answer that is lost after the daemon acted makes noth
 
   CHECK(run({"pause", "--reason", "work"}) == 0);
   CHECK(run({"resume"}) == 0);
-  eventually("the resume to be told", 10, [&] {
+  eventually("the resume to be told", 60, [&] {
     return f.ask(
                "select string_agg(event_type, ' ' order by id) from ops.roman_events where"
                " event_type in ('pause', 'resume')") == "pause resume";
@@ -172,7 +172,7 @@ TEST_CASE("rollbackctl: an answer that is lost after the daemon acted makes noth
   f.log_errors(6);
   const auto proposed = [&f] {
     std::string event;
-    eventually("the proposal", 10, [&] {
+    eventually("the proposal", 60, [&] {
       event = f.ask("select max(event_id::text) from ops.rollback_events where status = 'pending'");
       return !event.empty();
     });
@@ -194,7 +194,7 @@ TEST_CASE("rollbackctl: an answer that is lost after the daemon acted makes noth
         "1");
 
   const std::string pending = f.deploy("v4", "pending");
-  eventually("the row to be known", 10, [&] { return f.check(pending).status == 200; });
+  eventually("the row to be known", 60, [&] { return f.check(pending).status == 200; });
   CHECK(run({"record", "--deployment", pending, "--status", "success"}) == 0);
   CHECK(f.ask("select status from ops.deployments where deployment_id = '" + pending + "'") ==
         "success");

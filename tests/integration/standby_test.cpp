@@ -12,10 +12,11 @@ TEST_CASE(
   stage.wait_until_watched(bad);
   const Daemon second{stage.configuration()};
   second.wait_for_log({"event=waiting_to_lead"});
+  second.wait_for_log({"event=http_listening"});
   const std::string word = "event=http_listening port=";
   const std::string log = second.log();
   const int port = std::stoi(log.substr(log.find(word) + word.size()));
-  eventually("the standby to be ready", 10, [&] {
+  eventually("the standby to be ready", 60, [&] {
     const HttpAnswer answer = http_request(port, "GET", "/readyz");
     return answer.status == 200 && answer.body.find("\"role\":\"standby\"") != std::string::npos;
   });

@@ -1,6 +1,7 @@
 // Who disturbs the doorbell and cannot be kept from it.
 
 #include <csignal>
+#include <future>
 
 #include <doctest/doctest.h>
 
@@ -31,14 +32,21 @@ TEST_CASE(
                                   " application_name='rollbackd doorbell'");
     const std::string pid = std::to_string(stranger->backendpid());
     pqxx::nontransaction waiting{*stranger};
-    waiting.exec("set lock_timeout = '20s'");
+    waiting.exec("set lock_timeout = '60s'");
+    auto taking = std::async(std::launch::async, [&] { waiting.exec(take_k); });
+    eventually("the stranger to wait behind it", 30, [&] {
+      return query(stage.postgres().conninfo(),
+                   "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+                   " and pid = " +
+                       pid) == "1";
+    });
     query(stage.postgres().conninfo(),
           "select pg_terminate_backend(pid) from pg_stat_activity"
           " where application_name = 'rollbackd doorbell' and usename = 'rollbackd'");
-    waiting.exec(take_k);
+    taking.get();
     stage.daemon().wait_for_log({"event=doorbell_stranger", pid, "intruder", "127.0.0.1"});
     stage.wait_for_readiness(200, "pid " + pid + " (role intruder, from 127.0.0.1");
-    CHECK(stage.metric("rollbackd_doorbell_strangers") == "1");
+    stage.wait_for_metric("rollbackd_doorbell_strangers", "1");
     stage.log_errors(4);
     CHECK(stage.disagreement(bad) == "");
     stage.wait_for_readiness(200, "pid " + pid);
@@ -46,7 +54,7 @@ TEST_CASE(
   }
   stage.daemon().wait_for_log({"event=doorbell_strangers_gone"});
   stage.wait_for_readiness(200, "\"warnings\":[]");
-  CHECK(stage.metric("rollbackd_doorbell_strangers") == "0");
+  stage.wait_for_metric("rollbackd_doorbell_strangers", "0");
   stage.log_errors(3);
   CHECK(stage.wait_for_end(bad) == "success");
 }
@@ -76,10 +84,10 @@ TEST_CASE("who keeps the queue of NOTIFY from being emptied is named, while and 
       rows(stage.postgres().conninfo(),
            "select pg_notify('noise', repeat('x', 7900) || n) from generate_series(1, 10000) n");
     }
-    stage.daemon().wait_for_log({"event=notify_queue_held_up", pid}, 30);
+    stage.daemon().wait_for_log({"event=notify_queue_held_up", pid});
     stage.wait_for_readiness(200, "pid " + pid);
     work.exec("rollback");
   }
-  stage.daemon().wait_for_log({"event=notify_queue_empties"}, 30);
+  stage.daemon().wait_for_log({"event=notify_queue_empties"});
   stage.wait_for_readiness(200, "\"warnings\":[]");
 }

@@ -7,7 +7,7 @@ using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
 TEST_CASE("a fix deployed between decision and dispatch stops the rollback, and the fix serves") {
   Stage stage{"", {}, {{"confirm: 1s", "confirm: 3s"}}};
   const std::string bad = stage.go_bad();
-  eventually("the decision", 10,
+  eventually("the decision", 60,
              [&] { return stage.ask("select count(*) from ops.rollback_events") == "1"; });
   stage.deploy("v3");
   CHECK(stage.wait_for_end(bad) == "aborted");

@@ -67,7 +67,7 @@ TEST_CASE("workflows: a run asks whether its rollback is still wanted, and is to
   Workflow f{{{"confirm: 1s", "confirm: 1h"}}};
   const std::string bad = f.go_bad();
   std::string event;
-  eventually("the decision", 10, [&] {
+  eventually("the decision", 60, [&] {
     event = f.ask("select max(event_id::text) from ops.rollback_events");
     return !event.empty();
   });
@@ -82,6 +82,6 @@ TEST_CASE("workflows: a run asks whether its rollback is still wanted, and is to
   CHECK(output.find("knows no rollback") != std::string::npos);
   const std::string newer = f.deploy("v3");
   f.wait_until_watched(newer);
-  eventually("the run to be told", 10, [&] { return ask(event, output) == 1; });
+  eventually("the run to be told", 60, [&] { return ask(event, output) == 1; });
   CHECK(output.find("superseded") != std::string::npos);
 }

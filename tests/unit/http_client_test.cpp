@@ -221,7 +221,7 @@ TEST_CASE("http client: the deadline ends a silent exchange, the others go on") 
   held.how = How::hold;
   stub.next(held);
   auto request = post(stub.url("/secret"), "x");
-  request.deadline = std::chrono::seconds{1};
+  request.deadline = std::chrono::seconds{2};
   std::optional<HttpOutcome> first;
   f.client.send(request, [&](HttpOutcome o) { first = std::move(o); });
   REQUIRE(stub.wait_for_requests(1));
@@ -230,8 +230,8 @@ TEST_CASE("http client: the deadline ends a silent exchange, the others go on") 
   REQUIRE(tests::run_until(f.reactor, [&] { return first.has_value(); }));
   CHECK(is_unknown(*first));
   CHECK(first->failure.what.find("timed out") != std::string::npos);
-  CHECK(first->took > std::chrono::milliseconds{990});
-  CHECK(first->took < std::chrono::seconds{10});
+  CHECK(first->took > std::chrono::milliseconds{1990});
+  CHECK(first->took < std::chrono::seconds{20});
 }
 
 TEST_CASE("http client: a POST is not sent again when a kept connection dies under it") {
@@ -374,7 +374,7 @@ TEST_CASE("http client: its end does not wait for an answer") {
     client.send(request, [&](const HttpOutcome&) { told = true; });
     return stub.wait_for_requests(1);
   });
-  REQUIRE(ended.wait_for(std::chrono::seconds{10}) == std::future_status::ready);
+  REQUIRE(ended.wait_for(std::chrono::seconds{30}) == std::future_status::ready);
   CHECK(ended.get());
   reactor.run();  // nothing keeps it from running out of work
   CHECK_FALSE(told);

@@ -188,7 +188,7 @@ TEST_CASE("notifier: a server's trouble is tried again, later and later, and sto
 TEST_CASE("notifier: no answer and no connection are tried again") {
   Fixture f;
   f.settings.poll_waiting = std::chrono::milliseconds{5};
-  f.settings.deadline = std::chrono::milliseconds{700};
+  f.settings.deadline = std::chrono::milliseconds{2000};
   f.outbox.due_again = true;
   for (const auto how : {StubAnswer::How::hold, StubAnswer::How::reset, StubAnswer::How::close}) {
     StubAnswer bad;
