@@ -60,7 +60,7 @@ def anchors(markdown):
 
 class Tools(unittest.TestCase):
     def run_tool(self, *argv):
-        done = subprocess.run(argv, cwd=HERE, capture_output=True, text=True, timeout=110, check=False)
+        done = subprocess.run(argv, cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
         self.assertEqual(done.returncode, 0, f"{' '.join(argv)}\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
 

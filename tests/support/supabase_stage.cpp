@@ -27,7 +27,8 @@ bool SupabaseStage::has_clients() {
 
 bool SupabaseStage::has_browser() { return is_program("chromium"); }
 
-SupabaseStage::SupabaseStage() : Stage{"", {}, {{"{name: actor,", more_tokens}}} {}
+SupabaseStage::SupabaseStage()
+    : Stage{"", {}, {{"{name: actor,", more_tokens}, {"window: 2s", "window: 5s"}}} {}
 
 void SupabaseStage::drive(const std::string& client, const std::string& key) {
   deployed_long_ago("v1");

@@ -95,7 +95,7 @@ bool Campaign::run() {
             << " events and " << options_.interruptions << " interruptions"
             << (with_other_log_ ? ", two watched logs" : ", one watched log")
             << (options_.two_phase ? ", prepared transactions" : "") << std::endl;
-  eventually("the daemon to answer", 20, [this] { return !target_->metrics().empty(); });
+  eventually("the daemon to answer", 60, [this] { return !target_->metrics().empty(); });
   begin_ = Clock::now();
   bool held = quiet_point();
   while (held && !is_done()) {

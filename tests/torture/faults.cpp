@@ -174,7 +174,7 @@ bool Faults::kill_backend() {
     return false;
   }
   // The server ends every session then, this one too: that is when it has noticed.
-  eventually("the server to notice", 20, [this] {
+  eventually("the server to notice", 60, [this] {
     try {
       link_.run("select 1");
       return false;

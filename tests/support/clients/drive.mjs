@@ -13,7 +13,7 @@ import { drive } from "./scenario.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const packages = join(here, "../../../build/tools/clients/node_modules");
-const pageSeconds = 60;
+const pageSeconds = 180;
 
 function listen(handler) {
   return new Promise((resolve) => {
