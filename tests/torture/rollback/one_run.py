@@ -22,7 +22,7 @@ HELD_FOR = 2.3  # a daemon at the point at which it is paused: what leaves it th
 DOORBELL_KEY = 0x726F6C6C6261636B
 STOPPED_FOR = 3.0  # a stopped daemon with nobody to take over
 STOPPED_WITH_STANDBY = 8.0  # longer than the lease: it wakes up when another one leads
-DOORBELL_PATIENCE = 5.0
+DOORBELL_PATIENCE = 15.0
 DOORBELL_WATCHED = 1.5
 BEFORE_THE_STANDBY = ("leadership_taken", "journal_read")  # which is started when the first leads
 AFTER_THE_END = 0.6  # in which what is late would show itself
@@ -213,7 +213,7 @@ class Run:
             with self.world.making_databases:
                 self.world.admin.run(f"drop database if exists {self.name} with (force)")
 
-    def wait_for(self, what, condition, seconds=30):
+    def wait_for(self, what, condition, seconds=60):
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
