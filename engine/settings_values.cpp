@@ -212,6 +212,7 @@ std::string_view objection_to_webhook_secret(std::string_view secret) {
   const std::size_t data_end = std::min(secret.find('='), secret.size());
   const bool is_base64 =
       secret.size() % 4 == 0 && secret.size() - data_end <= 2 &&
+      secret.find_first_not_of('=', data_end) == std::string_view::npos &&
       std::all_of(secret.begin(), secret.begin() + static_cast<std::ptrdiff_t>(data_end),
                   [](char c) {
                     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||

@@ -152,6 +152,9 @@ TEST_CASE("webhook: what cannot be signed or sent safely is not sent") {
   SUBCASE("no url") { s.settings.url = Secret{}; }
   SUBCASE("no prefix") { s.settings.secret = Secret{secret.substr(6)}; }
   SUBCASE("too short") { s.settings.secret = Secret{"whsec_MDEyMzQ1Njc4OWFiY2RlZg=="}; }
+  SUBCASE("more after the padding") {
+    s.settings.secret = Secret{"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZW=Y"};
+  }
   SUBCASE("no base64") { s.settings.secret = Secret{"whsec_" + std::string(44, '!')}; }
   SUBCASE("an unsafe value") { deploy.git_commit = "-x"; }
   CHECK(s.deploy(deploy).outcome == DeployOutcome::not_started);

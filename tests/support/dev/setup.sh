@@ -174,7 +174,22 @@ alertmanager_templates() {
   done
 }
 
-setup() {
+# What the tests talk to and no package list names.
+get_test_programs() {
+  get_programs prometheus "for the tests of metrics, alerts and dashboards" usr/bin/promtool usr/bin/prometheus
+  get_programs prometheus-alertmanager "for the tests of metrics and alerts" \
+    usr/bin/amtool usr/bin/prometheus-alertmanager
+  alertmanager_templates
+  get_program pgbouncer pgbouncer usr/sbin/pgbouncer "for the tests with a pooler in between"
+  tests/support/github/openapi/setup.sh
+  tests/support/clients/setup.sh
+  get_browser
+  tests/support/discord/setup.sh
+  tests/support/grafana/setup.sh
+}
+
+# get_packages <group>…
+get_packages() {
   local missing group
   for group in "$@"; do
     [[ -n "${packages[$group]:-}" ]] || fail "there is no group of packages '$group'" "Groups: build, demo, test, bench, model, fuzz, lint, package"
@@ -188,18 +203,36 @@ setup() {
     missing="$(missing_packages "$@")"
     [[ -z "$missing" ]] || fail_with_log "apt-get was content, but still missing: $missing" "Look at its words above."
   fi
+}
+
+setup() {
+  get_packages "$@"
   if [[ " $* " == *" test "* ]]; then
-    get_programs prometheus "for the tests of metrics, alerts and dashboards" usr/bin/promtool usr/bin/prometheus
-    get_programs prometheus-alertmanager "for the tests of metrics and alerts" \
-      usr/bin/amtool usr/bin/prometheus-alertmanager
-    alertmanager_templates
-    get_program pgbouncer pgbouncer usr/sbin/pgbouncer "for the tests with a pooler in between"
-    tests/support/github/openapi/setup.sh
-    tests/support/clients/setup.sh
-    get_browser
-    tests/support/discord/setup.sh
-    tests/support/grafana/setup.sh
+    get_test_programs
   fi
+}
+
+# setup_beside <a command of dev's>…: what the tests need is fetched while the command compiles: one waits for the
+# network, the other for the processor. Not where sudo may ask for a password, which has to be alone on the terminal.
+setup_beside() {
+  get_packages build test
+  if ((EUID != 0)) && ! sudo -n true 2>/dev/null; then
+    get_test_programs
+    "$@"
+    return
+  fi
+  local fetched="$root/build/setup.log" fetching
+  mkdir -p build
+  log="$fetched.words" erase="" get_test_programs >"$fetched" 2>&1 &
+  fetching=$!
+  trap 'wait' EXIT # also when the command fails: apt and npm are not left to themselves
+  "$@"
+  trap - EXIT
+  if ! wait "$fetching"; then
+    cat "$fetched" >&2
+    exit 1
+  fi
+  cat "$fetched"
 }
 
 install_packages() {
