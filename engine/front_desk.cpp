@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "engine/utf8.hpp"
+#include "rules/limits.hpp"
+
 namespace rollbackd::engine {
 
 void FrontDesk::ask(PersonsRequest request, std::function<void(const rules::Answer&)> on_answer) {
@@ -10,6 +13,8 @@ void FrontDesk::ask(PersonsRequest request, std::function<void(const rules::Answ
   std::visit(
       [&](auto& asked) {
         asked.request = number;
+        // Half a character is nothing that PostgreSQL takes: the journal could not be written.
+        asked.reason = cut_end(asked.reason, rules::limits::detail_text_max);
         take_(rules::Input{asked});
       },
       request);

@@ -117,6 +117,8 @@ TEST_CASE("routes: a rollback from the record of its deployment to its end") {
   CHECK(f.execute(bad, 400, {{"override", json::array({"nonsense"})}}).contains("details"));
 
   f.ask("POST", "/pause", R"({"reason":"work"})", 200);
+  // What goes into a record is cut, and not in the middle of a character.
+  f.ask("POST", "/pause", json{{"reason", std::string(1999, 'x') + "ä"}}.dump(), 200);
   CHECK(f.execute(bad, 409).value("error", "") == "Paused");
   f.ask("POST", "/resume", R"({"reason":"done"})", 200);
 

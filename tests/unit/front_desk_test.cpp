@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "rules/limits.hpp"
 #include "tests/support/rules_kit.hpp"
 
 namespace rollbackd::engine {
@@ -79,6 +80,15 @@ TEST_CASE(
     }
     CHECK(stage.answers == std::vector{is_written ? Kind::no_target : Kind::unavailable});
   }
+}
+
+TEST_CASE("front desk: a reason that is too long is cut between two characters") {
+  DeskStage stage;
+  rules::PauseRequest request{};
+  request.reason = std::string(rules::limits::detail_text_max - 1, 'x') + "ä";
+  stage.desk.ask(request, [](const rules::Answer&) {});
+  CHECK(std::get<rules::PauseRequest>(stage.handed.back()).reason ==
+        std::string(rules::limits::detail_text_max - 3, 'x') + "…");
 }
 
 TEST_CASE("front desk: a refusal is answered at once") {
