@@ -22,12 +22,20 @@ void FrontDesk::ask(PersonsRequest request, std::function<void(const rules::Answ
 
 Desk::Watch FrontDesk::watch(const rules::EventId& event, OnState on_state) {
   auto watch = std::make_shared<OnState>(std::move(on_state));
-  watches_[event].push_back(watch);
+  // Of a rollback that another daemon drives nothing is told here, by which they would be found.
+  auto& watches = watches_[event];
+  std::erase_if(watches, [](const auto& weak) { return weak.expired(); });
+  watches.push_back(watch);
   if (const auto known = known_.find(event); known != known_.end()) {
     const rules::Rollback rollback = known->second;
     (*watch)(rollback);
   }
   return watch;
+}
+
+std::size_t FrontDesk::watches_of(const rules::EventId& event) const {
+  const auto found = watches_.find(event);
+  return found == watches_.end() ? 0 : found->second.size();
 }
 
 void FrontDesk::took(const rules::Input& input) {

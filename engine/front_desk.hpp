@@ -26,6 +26,9 @@ class FrontDesk final : public Desk, public Observer {
   void ask(PersonsRequest request, std::function<void(const rules::Answer&)> on_answer) override;
   [[nodiscard]] Watch watch(const rules::EventId& event, OnState on_state) override;
 
+  // How many watches of this rollback are kept, ended ones among them.
+  [[nodiscard]] std::size_t watches_of(const rules::EventId& event) const;
+
   void took(const rules::Input& input) override;
   void decided(const rules::Output& output) override;
   void committed(const rules::Commit& commit, rules::Duration waited) override;

@@ -5,15 +5,10 @@
 #include "engine/http/json.hpp"
 
 namespace rollbackd::engine {
-namespace {
 
-constexpr std::chrono::seconds comment_every{15};
-
-}  // namespace
-
-EventStream::EventStream(const asio::any_io_executor& timers, Desk& desk,
-                         const rules::EventId& event)
-    : timer_{timers} {
+EventStream::EventStream(const asio::any_io_executor& timers, Desk& desk, Archive& archive,
+                         const rules::EventId& event, std::chrono::milliseconds look_every)
+    : timer_{timers}, archive_{archive}, event_{event}, look_every_{look_every} {
   watch_ = desk.watch(event, [this](const rules::Rollback& state) { take(state); });
 }
 
@@ -36,7 +31,7 @@ void EventStream::next(std::function<void(std::optional<std::string>)> on_piece)
   on_piece_ = std::move(on_piece);
   give();
   if (on_piece_) {
-    keep_alive();
+    wait();
   }
 }
 
@@ -55,14 +50,39 @@ void EventStream::give() {
   on_piece(std::move(piece));
 }
 
-void EventStream::keep_alive() {
-  timer_.expires_after(comment_every);
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error && on_piece_) {
-      const auto on_piece = std::exchange(on_piece_, nullptr);
-      on_piece(": still waiting\n\n");
+void EventStream::wait() {
+  timer_.expires_after(look_every_);
+  timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self != nullptr && self->on_piece_) {
+      self->look();
     }
   });
+}
+
+void EventStream::look() {
+  archive_.event(event_, [weak = weak_from_this()](const Result<std::optional<std::string>>& row) {
+    if (const auto self = weak.lock()) {
+      self->saw(row);
+    }
+  });
+}
+
+// While the database is away, or the rollback goes on, there is only the comment.
+void EventStream::saw(const Result<std::optional<std::string>>& row) {
+  if (!on_piece_) {
+    return;  // the desk was quicker
+  }
+  const bool has_ended = row && (!row.value() || is_over(*row.value()));
+  if (!has_ended) {
+    std::exchange(on_piece_, nullptr)(": still waiting\n\n");
+    return;
+  }
+  over_ = true;
+  if (row.value()) {
+    waiting_.push_back("event: end\ndata: " + *row.value() + "\n\n");
+  }
+  give();
 }
 
 }  // namespace rollbackd::engine

@@ -243,7 +243,8 @@ void stream(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
         if (is_over(*text.value())) {
           response.body = "event: end\ndata: " + *text.value() + "\n\n";
         } else {
-          response.stream = std::make_shared<EventStream>(sources.timers, sources.desk, event);
+          response.stream =
+              std::make_shared<EventStream>(sources.timers, sources.desk, sources.archive, event);
         }
         reply(std::move(response));
       });

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "engine/http/api.hpp"
+#include "engine/http/event_stream.hpp"
 #include "tests/support/api_kit.hpp"
 #include "tests/support/fixed_clock.hpp"
 #include "tests/support/http_token.hpp"
@@ -264,6 +265,36 @@ TEST_CASE("api: one event is found, or is not, and its stream ends with its last
   stage.archive.answer = std::optional<std::string>{};
   CHECK(stage.answer("GET", "/events/" + some_event).status == 404);
   CHECK(stage.answer("GET", "/events/x").status == 400);
+}
+
+TEST_CASE("api: a stream ends with the row when the rollback ends and nobody here is told of it") {
+  using Text = FixedArchive::Text;
+  const std::vector<std::pair<Text, std::optional<std::string>>> cases{
+      {std::optional<std::string>{R"({"status":"success"})"},
+       "event: end\ndata: {\"status\":\"success\"}\n\n"},
+      {std::optional<std::string>{}, std::nullopt}};
+  for (const auto& [row, end] : cases) {
+    PeopleStage stage;
+    const auto stream = std::make_shared<EventStream>(
+        stage.reactor.get_executor(), stage.desk, stage.archive, *rules::EventId::parse(some_event),
+        std::chrono::milliseconds{1});
+    const auto next = [&] {
+      std::vector<std::optional<std::string>> pieces;
+      stream->next([&](std::optional<std::string> piece) { pieces.push_back(std::move(piece)); });
+      stage.reactor.restart();
+      stage.reactor.run();
+      REQUIRE(pieces.size() == 1);
+      return pieces.front();
+    };
+    const std::string comment = ": still waiting\n\n";
+    stage.archive.answer = std::optional<std::string>{R"({"status":"in_progress"})"};
+    CHECK(next() == comment);
+    stage.archive.answer = Error{"no connection", "start it"};
+    CHECK(next() == comment);
+    stage.archive.answer = row;
+    CHECK(next() == end);
+    CHECK(next() == std::nullopt);
+  }
 }
 
 }  // namespace rollbackd::engine

@@ -115,6 +115,16 @@ TEST_CASE("front desk: who watches is told the last state and each new one, whil
   CHECK(told == 2);
 }
 
+TEST_CASE(
+    "front desk: watches that have ended pile up for no rollback, also when none is told of") {
+  DeskStage stage;
+  const rules::EventId elsewhere = rollback_of(1).id;
+  for (int i = 0; i < 100; ++i) {
+    const auto watch = stage.desk.watch(elsewhere, [](const rules::Rollback&) {});
+    CHECK(stage.desk.watches_of(elsewhere) == 1);
+  }
+}
+
 TEST_CASE("front desk: of ended rollbacks only the last are remembered") {
   DeskStage stage;
   for (std::size_t i = 0; i <= FrontDesk::ended_max; ++i) {
