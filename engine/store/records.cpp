@@ -183,7 +183,7 @@ void Records::record(const NewDeployment& deployment, OnText on_text) {
 }
 
 // The row's own trigger keeps the status of what is, or has been, rolled back: then the row is as
-// it was, and the answer names the rollback.
+// it was, and the answer names the rollback. What was refused meanwhile, or since, keeps nothing.
 void Records::change_status(const StatusChange& change, OnText on_text) {
   run(
       [change](Connection& connection) -> std::optional<std::string> {
@@ -202,7 +202,8 @@ void Records::change_status(const StatusChange& change, OnText on_text) {
         const pqxx::result rows = work.exec(
             "select (to_jsonb(r) || jsonb_build_object('event_id',"
             " (select e.event_id from ops.rollback_events e"
-            " where e.deployment_id = r.deployment_id order by e.id desc limit 1)))::text,"
+            " where e.deployment_id = r.deployment_id"
+            " and e.trigger_type <> 'constitutional_violation' order by e.id desc limit 1)))::text,"
             " r.status = " +
             status + " from (" + std::string{deployments_columns} +
             " where d.deployment_id = " + id + ") r");
