@@ -145,10 +145,11 @@ asio::awaitable<ApiResponse> HttpSession::answer() {
 }
 
 asio::awaitable<bool> HttpSession::write_stream(const ApiResponse& response, unsigned version) {
+  const std::string request_id = host_->next_request_id();
   http::response<http::empty_body> header{static_cast<http::status>(response.status), version};
   header.set(http::field::content_type, response.content_type);
   header.set(http::field::cache_control, "no-store");
-  header.set("x-request-id", host_->next_request_id());
+  header.set("x-request-id", request_id);
   for (const auto& [name, value] : response.headers) {
     header.set(name, value);
   }
@@ -158,7 +159,8 @@ asio::awaitable<bool> HttpSession::write_stream(const ApiResponse& response, uns
   const auto [failed, sent] = co_await http::async_write_header(socket_, serializer, as_result);
   error_code error = failed;
   std::optional<std::string> piece = response.body;
-  while (!error && piece) {
+  const bool wants_body = request_.method != "HEAD";
+  while (wants_body && !error && piece) {
     enter(Stage::reader);
     arm(host_->limits().body_deadline, OnDeadline::close);
     const auto [broken, bytes] =
@@ -171,7 +173,7 @@ asio::awaitable<bool> HttpSession::write_stream(const ApiResponse& response, uns
       piece = co_await next_piece(*response.stream);
     }
   }
-  host_->answered(request_, response, "", client_, steady_now() - begun_);
+  host_->answered(request_, response, request_id, client_, steady_now() - begun_);
   co_return false;
 }
 

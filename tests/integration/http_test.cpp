@@ -1,3 +1,4 @@
+#include <chrono>
 #include <cstdio>
 #include <set>
 #include <stdexcept>
@@ -154,6 +155,31 @@ TEST_CASE("http: HTTP/1.0 is answered and closed, HEAD has no body, Expect is an
   CHECK(status_of(expecting.receive()) == 100);
   expecting.send("{}");
   CHECK(status_of(expecting.receive()) == 401);
+}
+
+TEST_CASE("http: a stream has its request id in the log, and HEAD gets its header only") {
+  HttpStage stage;
+  stage.on_reactor(
+      [&] { stage.archive.answer = std::optional<std::string>{R"({"status":"in_progress"})"}; });
+  const std::string rest =
+      " /auto-rollback/events/" + some_event + "/stream HTTP/1.1\r\nHost: h\r\nApikey: all\r\n\r\n";
+  const std::string to_head = stage.talk("HEAD" + rest);
+  CHECK(status_of(to_head) == 200);
+  CHECK(field_of(to_head, "content-type") == "text/event-stream");
+  CHECK(body_of(to_head).empty());
+
+  RawConnection follower{stage.port};
+  follower.send("GET" + rest);
+  CHECK(follower.hears_within(std::chrono::seconds{30}));
+  stage.on_reactor([&] {
+    rules::Rollback ended = a_rollback();
+    ended.status = rules::RollbackStatus::success;
+    stage.desk.tell(ended);
+  });
+  const std::string stream = follower.receive_all();
+  CHECK(body_of(stream).starts_with("event: end\n"));
+  CHECK(stage.log.text().find("http_request request_id=" + field_of(stream, "x-request-id") +
+                              " method=GET") != std::string::npos);
 }
 
 TEST_CASE("http: an unknown method gets 405 with what is allowed") {
