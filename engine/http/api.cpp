@@ -12,10 +12,13 @@ namespace {
 constexpr std::string_view api_prefix = "/auto-rollback";
 constexpr std::string_view supabase_prefix = "/functions/v1/auto-rollback";
 
-// Both spellings of the API's paths as one; other paths as they are.
+// Both spellings of the API's paths as one; other paths as they are. The original takes nothing
+// behind the prefix for a slash, so clients may send one.
 std::string_view canonical(std::string_view path) {
-  return path.starts_with(supabase_prefix) ? path.substr(supabase_prefix.size() - api_prefix.size())
-                                           : path;
+  const std::string_view own = path.starts_with(supabase_prefix)
+                                   ? path.substr(supabase_prefix.size() - api_prefix.size())
+                                   : path;
+  return own == "/auto-rollback/" ? api_prefix : own;
 }
 
 bool is_api(std::string_view path) {

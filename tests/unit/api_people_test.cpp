@@ -61,8 +61,10 @@ bool holds(const ApiResponse& response, std::string_view part) {
 
 TEST_CASE("api: execute answers each refusal in the words of the original") {
   PeopleStage stage;
-  CHECK(stage.answer("POST", "", "{}").body ==
-        R"({"error":"Missing required fields: deployment_id, trigger_reason"})");
+  for (const char* path : {"", "/"}) {
+    CHECK(stage.answer("POST", path, "{}").body ==
+          R"({"error":"Missing required fields: deployment_id, trigger_reason"})");
+  }
   CHECK(stage.desk.asked.empty());
   const std::vector<std::tuple<Kind, int, std::string>> cases{
       {Kind::unknown_deployment, 404, R"({"error":"Deployment not found"})"},
