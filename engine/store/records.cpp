@@ -1,5 +1,7 @@
 #include "engine/store/records.hpp"
 
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "engine/database/statement.hpp"
@@ -31,16 +33,28 @@ std::string list_of(const std::string& query) {
   return "select coalesce(json_agg(r), '[]')::text from (" + query + ") r";
 }
 
-// Beside what was done, in its transaction. Who gives no key asks for nothing.
+constexpr const char* keep_sql =
+    "insert into ops.request_keys as k (token, key, fingerprint, status, answer)"
+    " values ($1, $2, $3, $4, $5) on conflict (token, key) do update set"
+    " fingerprint = excluded.fingerprint, kept_at = now(), status = excluded.status,"
+    " answer = excluded.answer";
+
+// Beside what was done, in its transaction. Who gives no key asks for nothing. Throws when the
+// request has been carried out since it was recalled: by a daemon that leads meanwhile, or in a
+// transaction that was thought to be lost.
 void keep(pqxx::transaction_base& work, const rules::Sender& sender, int status,
           const std::string& answer) {
-  if (!sender.key.empty()) {
-    work.exec_params(
-        "insert into ops.request_keys (token, key, fingerprint, status, answer)"
-        " values ($1, $2, $3, $4, $5) on conflict (token, key) do update set"
-        " fingerprint = excluded.fingerprint, kept_at = now(), status = excluded.status,"
-        " answer = excluded.answer",
-        sender.token, sender.key, sender.fingerprint, status, answer);
+  if (sender.key.empty()) {
+    return;
+  }
+  const pqxx::result kept = work.exec_params(
+      std::string{keep_sql} + " where k.kept_at <= now() - make_interval(hours => $6)",
+      sender.token, sender.key, sender.fingerprint, status, answer,
+      static_cast<int>(request_keys_kept.count()));
+  if (kept.affected_rows() == 0) {
+    throw std::runtime_error{
+        "the request with this Idempotency-Key has been carried out meanwhile, and not once more; "
+        "ask again for its answer"};
   }
 }
 
@@ -267,7 +281,7 @@ void Records::keep_answer(const rules::Sender& sender, int status, const std::st
   session_.run(
       [sender, status, answer](Connection& connection) {
         const Transaction begun = begin(connection);
-        keep(*begun, sender, status, answer);
+        begun->exec_params(keep_sql, sender.token, sender.key, sender.fingerprint, status, answer);
         begun->exec_params(
             "delete from ops.request_keys where kept_at < now() - make_interval(hours => $1)"
             " or token = $2 and kept_at < (select kept_at from ops.request_keys where token = $2"

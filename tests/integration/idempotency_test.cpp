@@ -1,11 +1,16 @@
 // The same request twice, with the real daemon, its journal and its death in between.
 
 #include <atomic>
+#include <functional>
+#include <optional>
 #include <thread>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
 
+#include "engine/store/records.hpp"
+#include "tests/support/installed.hpp"
+#include "tests/support/recorders.hpp"
 #include "tests/support/stage.hpp"
 
 using namespace rollbackd::tests;  // NOLINT(google-build-using-namespace)
@@ -30,6 +35,25 @@ struct Keys : Stage {
     return ask("select count(*) from ops.rollback_events where deployment_id = '" + deployment +
                "'");
   }
+};
+
+// Two daemons at the moment at which both believe that they lead.
+struct TwoLeaders : InstalledPostgres {
+  using Text = rollbackd::engine::Result<std::optional<std::string>>;
+
+  // What `ask` is answered.
+  Text answer_to(const std::function<void(rollbackd::engine::Archive::OnText)>& ask) {
+    std::optional<Text> answer;
+    ask([&](const Text& text) { answer = text; });
+    REQUIRE(run_until(reactor, [&] { return answer.has_value(); }));
+    return *answer;
+  }
+
+  rollbackd::engine::asio::io_context reactor;
+  RecordingLog log;
+  RecordingMeter meter;
+  rollbackd::engine::Records first{reactor, {conninfo("rollbackd"), {}}, log, meter};
+  rollbackd::engine::Records second{reactor, {conninfo("rollbackd"), {}}, log, meter};
 };
 
 bool is_replay(const HttpAnswer& answer) {
@@ -201,4 +225,35 @@ TEST_CASE("idempotency: keys that are a day old are forgotten") {
                "select count(*) from ops.request_keys where status = 200 and kept_at > now() -"
                " interval '1 hour'") == "2";
   });
+}
+
+// The old leader looked for the key before the new one was asked, and goes on after it: it was
+// stopped in between.
+TEST_CASE("idempotency: what two daemons are asked for is done by one of them") {
+  TwoLeaders f;
+  const rollbackd::engine::NewDeployment deployment{
+      "production", "api",  "v1",
+      "abc",        "main", rollbackd::rules::DeploymentStatus::in_progress,
+      "ci",         {},     {"ci", "record", "same"}};
+  CHECK(f.answer_to([&](auto on) { f.second.record(deployment, on); }).has_value());
+  const auto late = f.answer_to([&](auto on) { f.first.record(deployment, on); });
+  REQUIRE_FALSE(late.has_value());
+  CHECK(late.error().what.find("has been carried out meanwhile") != std::string::npos);
+  CHECK(query(f.conninfo(), "select count(*) from ops.deployments") == "1");
+
+  rollbackd::engine::StatusChange change{
+      *rollbackd::rules::DeploymentId::parse(
+          query(f.conninfo(), "select deployment_id from ops.deployments")),
+      rollbackd::rules::DeploymentStatus::success,
+      {},
+      {"ci", "change", "same"}};
+  CHECK(f.answer_to([&](auto on) { f.second.change_status(change, on); }).has_value());
+  rows(f.conninfo(), "update ops.deployments set status = 'failed'");
+  CHECK_FALSE(f.answer_to([&](auto on) { f.first.change_status(change, on); }).has_value());
+  CHECK(query(f.conninfo(), "select status from ops.deployments") == "failed");
+
+  // After a day it is another request.
+  rows(f.conninfo(), "update ops.request_keys set kept_at = now() - interval '25 hours'");
+  CHECK(f.answer_to([&](auto on) { f.first.record(deployment, on); }).has_value());
+  CHECK(query(f.conninfo(), "select count(*) from ops.deployments") == "2");
 }
