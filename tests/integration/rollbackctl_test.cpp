@@ -256,6 +256,24 @@ TEST_CASE("rollbackctl: no server, a stranger's server, and a file that says whe
   std::filesystem::remove_all(folder);
 }
 
+// Names are looked up in a thousand rows, which are several MB where there were so many.
+TEST_CASE("rollbackctl: a long history is read whole") {
+  HttpStub daemon;
+  json rows = json::array();
+  for (int i = 0; i < 500; ++i) {
+    rows.push_back({{"event_id", "d9a64251-0000-4000-8000-" + std::to_string(100'000'000'000 + i)},
+                    {"rollback_plan", {{"version", "v" + std::to_string(i)}}},
+                    {"rollback_steps", std::string(7'000, 'x')},
+                    {"trigger_reason", "reason " + std::to_string(i) + "."}});
+  }
+  daemon.otherwise({200, json{{"rollbacks", rows}}.dump()});
+  std::string said;
+  const int code = run_program({ROLLBACKCTL_PROGRAM, "--server", daemon.url(""), "history"}, said);
+  INFO(said.substr(0, 300));
+  CHECK(code == 0);
+  CHECK(said.find("reason 499.") != std::string::npos);
+}
+
 // A pipeline must not take the page of a proxy for "healthy", nor end without a word.
 TEST_CASE("rollbackctl: what answers 200 and is no rollbackd is told so, whatever it answers") {
   HttpStub stranger;
