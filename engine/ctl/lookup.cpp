@@ -1,6 +1,7 @@
 #include "engine/ctl/lookup.hpp"
 
 #include <iostream>
+#include <set>
 #include <vector>
 
 #include "engine/foreign_json.hpp"
@@ -26,6 +27,25 @@ void suggest(const std::string& name, const json& rows) {
 
 bool is_beginning(const std::string& name, const std::string& id) {
   return id == name || (name.size() >= prefix_min && id.starts_with(name));
+}
+
+// The last rollback of a deployment, or of what was deployed under a version: of each service that
+// has had it, as a version is mostly deployed to several. The rows are the newest first.
+json last_of_each_service(const std::string& name, const json& rows) {
+  json found = json::array();
+  std::set<std::string> deployments;
+  std::set<std::string> services;
+  for (const json& row : rows) {
+    const std::string deployment = text_of(row, "deployment_id");
+    const bool is_of_it = text_of(terminal::part(row, "rollback_plan"), "version") == name ||
+                          is_beginning(name, deployment);
+    // Who writes a row by hand may leave its service out.
+    if (is_of_it && deployments.insert(deployment).second &&
+        services.insert(text_of(row, "environment") + "/" + text_of(row, "service")).second) {
+      found.push_back(row);
+    }
+  }
+  return found;
 }
 
 // "Deployment not found" is said with what comes near.
@@ -110,25 +130,26 @@ std::variant<std::string, int> event_meant(Client& client, const std::string& na
     return *code;
   }
   const json& rows = std::get<json>(asked);
-  std::vector<std::string> found;
+  json found = json::array();
   for (const json& row : rows) {
-    const std::string id = text_of(row, "event_id");
-    if (name.size() >= prefix_min && id.starts_with(name)) {
-      found.push_back(id);
+    if (name.size() >= prefix_min && text_of(row, "event_id").starts_with(name)) {
+      found.push_back(row);
     }
   }
-  for (const json& row : rows) {
-    const bool is_of_it = text_of(terminal::part(row, "rollback_plan"), "version") == name ||
-                          is_beginning(name, text_of(row, "deployment_id"));
-    if (found.empty() && is_of_it) {
-      found.push_back(text_of(row, "event_id"));
-    }
+  if (found.empty()) {
+    found = last_of_each_service(name, rows);
   }
   if (found.size() == 1) {
-    return found[0];
+    return text_of(found[0], "event_id");
   }
-  std::cerr << "rollbackctl: " << (found.empty() ? "no rollback" : "more than one rollback")
-            << " has an event_id that begins with, or a deployment called, " << printable(name)
+  if (!found.empty()) {
+    std::cerr << "rollbackctl: " << printable(name) << " can mean " << found.size()
+              << " rollbacks; name one by its event_id:\n";
+    suggest(name, found);
+    return exit_refused;
+  }
+  std::cerr << "rollbackctl: no rollback has an event_id that begins with, or a deployment called, "
+            << printable(name)
             << (rows.empty() ? "; there was none yet\n" : "; there are, for example:\n");
   suggest(name, rows);
   return exit_refused;

@@ -274,6 +274,29 @@ TEST_CASE("rollbackctl: a long history is read whole") {
   CHECK(said.find("reason 499.") != std::string::npos);
 }
 
+TEST_CASE("rollbackctl: a version proposed in two services is approved in neither by its name") {
+  HttpStub daemon;
+  const auto row = [](char digit, const char* environment) {
+    const std::string id = std::string(8, digit) + "-0000-4000-8000-000000000001";
+    return json{{"event_id", id},   {"deployment_id", id}, {"environment", environment},
+                {"service", "api"}, {"status", "pending"}, {"rollback_plan", {{"version", "v2"}}}};
+  };
+  const json rows{
+      {"rollbacks", {row('1', "staging"), row('2', "production"), row('3', "production")}}};
+  daemon.otherwise({200, rows.dump()});
+  std::string said;
+  CHECK(run_program(
+            {ROLLBACKCTL_PROGRAM, "--server", daemon.url(""), "approve", "v2", "--reason", "yes"},
+            said) == 5);
+  CAPTURE(said);
+  CHECK(said.find("v2 can mean 2 rollbacks; name one by its event_id:") != std::string::npos);
+  CHECK(said.find("rollback 11111111-0000-4000-8000-000000000001  staging/api") !=
+        std::string::npos);
+  for (const StubRequest& request : daemon.requests()) {
+    CHECK(request.method == "GET");
+  }
+}
+
 // A pipeline must not take the page of a proxy for "healthy", nor end without a word.
 TEST_CASE("rollbackctl: what answers 200 and is no rollbackd is told so, whatever it answers") {
   HttpStub stranger;
