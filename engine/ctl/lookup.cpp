@@ -1,6 +1,8 @@
 #include "engine/ctl/lookup.hpp"
 
+#include <chrono>
 #include <iostream>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -18,6 +20,8 @@ using terminal::printable;
 using terminal::text_of;
 
 constexpr std::size_t prefix_min = 4;
+// Without this answer a uuid is an event_id: who stops a rollback has no more time.
+constexpr std::chrono::seconds hint_patience{2};
 
 void suggest(const std::string& name, const json& rows) {
   for (const std::string& line : terminal::near_matches(name, rows)) {
@@ -46,6 +50,18 @@ json last_of_each_service(const std::string& name, const json& rows) {
     }
   }
   return found;
+}
+
+// The last rollback of the deployment with this whole id; nothing: it has none, or nobody says so.
+std::optional<std::string> last_event_of(Client& client, const std::string& id) {
+  const Reply reply =
+      client.get("/auto-rollback/history?limit=1&deployment_id=" + url_part(id), hint_patience);
+  const json rows =
+      terminal::rows_of(reply.is_good() ? engine::foreign_json(reply.body) : json{}, "rollbacks");
+  const bool is_its =
+      !rows.empty() && rules::DeploymentId::parse(text_of(rows[0], "deployment_id")) ==
+                           rules::DeploymentId::parse(id);
+  return is_its ? std::optional{text_of(rows[0], "event_id")} : std::nullopt;
 }
 
 // "Deployment not found" is said with what comes near.
@@ -123,7 +139,7 @@ std::variant<json, int> deployment_meant(Client& client, const std::string& name
 
 std::variant<std::string, int> event_meant(Client& client, const std::string& name) {
   if (rules::EventId::parse(name)) {
-    return name;
+    return last_event_of(client, name).value_or(name);
   }
   auto asked = list_in(client, client.get("/auto-rollback/history?limit=1000"), "rollbacks");
   if (const int* code = std::get_if<int>(&asked)) {

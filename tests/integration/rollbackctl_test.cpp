@@ -102,6 +102,8 @@ void check_rollback(Terminal& f, const std::string& bad) {
   CHECK(f.ctl({"show", "v2.5.3"}) == 0);
   CHECK(f.says("manual, decided "));
   CHECK(f.says("asked for by 00000000-0000-4000-8000-000000000001"));
+  CHECK(f.ctl({"show", bad}) == 0);  // as gate says it
+  CHECK(f.says("manual, decided "));
   CHECK(f.ctl({"history"}) == 0);
   CHECK(f.says("wrong prices"));
   CHECK(f.ctl({"gate", bad, "--timeout", "5s"}) == 3);
