@@ -31,8 +31,8 @@ using terminal::shown_of;
 using terminal::text_of;
 
 constexpr std::chrono::milliseconds look_every{250};
-// Answers that fail while a rollback is followed, in a row: a daemon that restarts is waited for.
-constexpr int failures_max = 120;
+// Longer than the daemon takes to find that the database does not answer it.
+constexpr std::chrono::seconds look_deadline{15};
 
 std::string seconds_since(SteadyTime begun) {
   const auto tenths =
@@ -96,25 +96,29 @@ int tell_end(const json& row, bool as_json) {
   return status == "success" ? exit_ok : exit_failed;
 }
 
-// Follows a rollback through its steps until it has ended, and gives the exit code of DESIGN.md.
+// Follows a rollback through its steps until it has ended, and gives the exit code of DESIGN.md. A
+// daemon that restarts is waited for.
 int follow(Client& client, const std::string& event, const Arguments& arguments) {
   LiveLine line;
   std::set<std::string> told;
   const SteadyTime begun = steady_now();
-  int failures = 0;
+  SteadyTime answered = begun;
   while (true) {
-    const Reply reply = client.get("/auto-rollback/events/" + url_part(event));
+    const Reply reply = client.get("/auto-rollback/events/" + url_part(event), look_deadline);
     const json row = reply.is_good() ? engine::foreign_json(reply.body) : json{};
     if (!row.is_object()) {
-      if (++failures > failures_max) {
+      if (steady_now() - answered >= arguments.patience) {
         line.clear();
-        return complain(client, reply);
+        const int code = complain(client, reply);
+        std::cerr << "  The rollback goes on without us: `rollbackctl show " << printable(event)
+                  << "` tells how it stands.\n";
+        return code;
       }
       line.show("  no answer from " + client.server() + "; the rollback goes on without us");
       client.wait(look_every);
       continue;
     }
-    failures = 0;
+    answered = steady_now();
     const json steps = rows_of(row, "rollback_steps");
     const Progress progress = tell_steps(steps, told, line, arguments.json);
     if (is_over(text_of(row, "status"))) {
