@@ -331,6 +331,17 @@ TEST_CASE("rollbackctl: what answers 200 and is no rollbackd is told so, whateve
                   said) == 0);
 }
 
+TEST_CASE("rollbackctl: watch ends when nobody reads it any more") {
+  HttpStub daemon;
+  daemon.otherwise({200, R"({"deployments": [], "role": "leader", "leader": "", "breakers": []})"});
+  std::string said;
+  CHECK(run_program({"/usr/bin/timeout", "60", "sh", "-c",
+                     std::string{ROLLBACKCTL_PROGRAM} + " --server " + daemon.url("") +
+                         " watch | grep -m1 leader"},
+                    said) == 0);
+  CHECK(said == "rollbackd leader\n");
+}
+
 TEST_CASE("rollbackctl: in a terminal there are colours, with NO_COLOR there are none") {
   HttpStub daemon;
   daemon.otherwise(
