@@ -138,29 +138,29 @@ bool is_confirmed(const std::string& question) {
     std::cerr << "rollbackctl: this is no terminal, so that nobody can be asked; --yes says yes\n";
     return false;
   }
-  std::cout << question << " [y/N] " << std::flush;
+  std::cerr << question << " [y/N] " << std::flush;  // what reads stdout does not hear it
   std::string answer;
   std::getline(std::cin, answer);
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-void print_plan(const json& row, const json& plan) {
+void print_plan(std::ostream& out, const json& row, const json& plan) {
   const json target = part(plan, "target_deployment");
-  std::cout << coloured(Colour::bold, "Roll back ") << shown_of(row, "version") << " ("
-            << shown_of(row, "deployment_id") << ")\n  "
-            << printable(text_of(row, "environment") + "/" + text_of(row, "service")) << " → "
-            << (target.is_object() ? shown_of(target, "version") + " (commit " +
-                                         shown_of(target, "git_commit") + ")"
-                                   : "no target")
-            << "\n";
+  out << coloured(Colour::bold, "Roll back ") << shown_of(row, "version") << " ("
+      << shown_of(row, "deployment_id") << ")\n  "
+      << printable(text_of(row, "environment") + "/" + text_of(row, "service")) << " → "
+      << (target.is_object()
+              ? shown_of(target, "version") + " (commit " + shown_of(target, "git_commit") + ")"
+              : "no target")
+      << "\n";
   const json validation = part(plan, "validation");
-  std::cout << "  Constitutional validation: "
-            << (is_true(validation, "compliant") ? coloured(Colour::green, "PASSED")
-                                                 : coloured(Colour::red, "FAILED"))
-            << "\n";
+  out << "  Constitutional validation: "
+      << (is_true(validation, "compliant") ? coloured(Colour::green, "PASSED")
+                                           : coloured(Colour::red, "FAILED"))
+      << "\n";
   for (const auto& text : rows_of(validation, "warnings")) {
-    std::cout << "  " << terminal::word("warning") << ": "
-              << printable(text.is_string() ? text.get<std::string>() : "") << "\n";
+    out << "  " << terminal::word("warning") << ": "
+        << printable(text.is_string() ? text.get<std::string>() : "") << "\n";
   }
 }
 
@@ -204,8 +204,8 @@ int rollback(Client& client, const Arguments& arguments) {
     std::cout << plan.body << '\n';
     return exit_ok;
   }
-  if (!arguments.json) {
-    print_plan(row, std::get<json>(planned));
+  if (!arguments.json || !arguments.yes) {
+    print_plan(arguments.json ? std::cerr : std::cout, row, std::get<json>(planned));
   }
   if (arguments.dry_run) {
     return exit_ok;
@@ -325,7 +325,10 @@ std::optional<int> gate_verdict(const json& row, const Arguments& arguments, Liv
     std::cout << coloured(Colour::green, "Passed its probation") << " (" << seconds_since(begun)
               << ").\n";
   }
-  return has_passed && !is_going_back && status != "failed" ? exit_ok : exit_rolled_back;
+  if (is_going_back) {
+    return exit_rolled_back;
+  }
+  return status == "failed" ? exit_failed : exit_ok;
 }
 
 }  // namespace

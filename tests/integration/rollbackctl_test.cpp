@@ -57,6 +57,9 @@ void check_plan(Terminal& f) {
   CHECK(f.says("Constitutional validation: PASSED"));
   CHECK(f.ctl({"rollback", "v2.5.3", "--reason", "wrong prices"}) == 5);
   CHECK(f.says("--yes says yes"));
+  // What follows the name of a precondition is the deployment.
+  CHECK(f.ctl({"rollback", "--override", "migration", "v2.5.3", "--reason", "x", "--dry-run"}) ==
+        0);
   CHECK(f.ask("select count(*) from ops.rollback_events") == "0");
 }
 
@@ -120,6 +123,17 @@ void check_refusals(Terminal& f, const std::string& bad) {
   CHECK(f.says("rollbackctl show "));
 }
 
+// Nobody rolled it back, which is what a gate's 3 would say.
+void check_failed(Terminal& f) {
+  CHECK(f.ctl({"record", "--environment", "production", "--version", "v2.5.5", "--commit", "abd",
+               "--branch", "main"}) == 0);
+  const std::string failed = f.said.substr(0, f.said.find('\n'));
+  CHECK(f.ctl({"record", "--deployment", failed, "--status", "failed"}) == 0);
+  CHECK(f.ctl({"gate", failed, "--timeout", "30s"}) == 1);
+  CAPTURE(f.said);
+  CHECK(f.says("its status is failed"));
+}
+
 }  // namespace
 
 TEST_CASE("rollbackctl: from a deployment to its manual rollback") {
@@ -135,6 +149,7 @@ TEST_CASE("rollbackctl: from a deployment to its manual rollback") {
   check_mistakes(f, bad);
   check_rollback(f, bad);
   check_refusals(f, bad);
+  check_failed(f);
 }
 
 TEST_CASE("rollbackctl: an answer that is lost after the daemon acted makes nothing happen twice") {
