@@ -1,5 +1,15 @@
 # bash completion of rollbackctl. Made by tests/terminal/completions.py from what rollbackctl --help says.
 
+# Adds what the daemon knows and begins like the word, quoted: to be inserted, and never to be obeyed.
+_rollbackctl_asked() {
+  local found
+  while IFS= read -r found; do
+    [[ "$found" == "$word"* ]] || continue
+    printf -v found %q "$found"
+    COMPREPLY+=("$found")
+  done < <(rollbackctl "${access[@]}" complete "$1" 2>/dev/null | cut -f1)
+}
+
 _rollbackctl() {
   local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD - 1]}" verb="" i
   local -a access=()
@@ -22,7 +32,7 @@ _rollbackctl() {
       return
       ;;
     "deployments --environment")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete environments 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked environments
       return
       ;;
     "deployments --service")
@@ -42,7 +52,7 @@ _rollbackctl() {
       return
       ;;
     "history --environment")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete environments 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked environments
       return
       ;;
     "history --service")
@@ -82,11 +92,11 @@ _rollbackctl() {
       return
       ;;
     "resume --breaker")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete environments 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked environments
       return
       ;;
     "record --environment")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete environments 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked environments
       return
       ;;
     "record --service")
@@ -110,7 +120,7 @@ _rollbackctl() {
       return
       ;;
     "record --deployment")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete deployments 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked deployments
       return
       ;;
     "gate --timeout")
@@ -215,7 +225,7 @@ _rollbackctl() {
       :
       ;;
     "check")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete deployments 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked deployments
       ;;
     "deployments")
       :
@@ -224,16 +234,16 @@ _rollbackctl() {
       :
       ;;
     "show")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete events 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked events
       ;;
     "rollback")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete deployments 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked deployments
       ;;
     "approve")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete events 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked events
       ;;
     "abort")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete events 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked events
       ;;
     "pause")
       :
@@ -245,7 +255,7 @@ _rollbackctl() {
       :
       ;;
     "gate")
-      mapfile -t COMPREPLY < <(compgen -W "$(rollbackctl "${access[@]}" complete deployments 2>/dev/null | cut -f1)" -- "$word")
+      _rollbackctl_asked deployments
       ;;
     "discord")
       mapfile -t COMPREPLY < <(compgen -W "register" -- "$word")

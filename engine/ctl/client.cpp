@@ -31,6 +31,8 @@ using terminal::shown_of;
 using terminal::text_of;
 
 constexpr const char* default_server = "http://127.0.0.1:9641";
+// A thousand rollbacks with their steps and checks are some 7 MB, and people add metadata.
+constexpr std::size_t answer_bytes_max = 64U << 20U;
 constexpr const char* a_file =
     "expected two lines: server: http://… and token: …, or token_file: …";
 
@@ -110,12 +112,16 @@ Client::Client(Access access) : access_{std::move(access)}, http_{reactor_.get_e
 
 Reply Client::ask(engine::HttpRequest request) {
   request.url = access_.server + request.url;
+  request.answer_bytes_max = answer_bytes_max;
   if (!access_.token.empty()) {
     request.headers.emplace_back("Authorization", "Bearer " + access_.token);
   }
   Reply reply;
   http_.send(std::move(request), [&reply](const engine::HttpOutcome& outcome) {
-    if (outcome.response) {
+    if (outcome.response && outcome.response->body_cut) {
+      reply.error = "its answer is longer than " + std::to_string(answer_bytes_max >> 20U) + " MiB";
+      reply.in_doubt = true;
+    } else if (outcome.response) {
       reply.status = outcome.response->status;
       reply.body = outcome.response->body;
     } else {

@@ -30,6 +30,7 @@ struct Arguments {
   bool revert_migrations = false;
   std::chrono::seconds timeout{360};
   std::chrono::milliseconds every{1000};
+  std::chrono::seconds patience{60};  // with a daemon that is silent while a rollback is followed
 };
 
 int status(Client& client, const Arguments& arguments);

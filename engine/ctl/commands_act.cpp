@@ -31,8 +31,8 @@ using terminal::shown_of;
 using terminal::text_of;
 
 constexpr std::chrono::milliseconds look_every{250};
-// Answers that fail while a rollback is followed, in a row: a daemon that restarts is waited for.
-constexpr int failures_max = 120;
+// Longer than the daemon takes to find that the database does not answer it.
+constexpr std::chrono::seconds look_deadline{15};
 
 std::string seconds_since(SteadyTime begun) {
   const auto tenths =
@@ -96,25 +96,29 @@ int tell_end(const json& row, bool as_json) {
   return status == "success" ? exit_ok : exit_failed;
 }
 
-// Follows a rollback through its steps until it has ended, and gives the exit code of DESIGN.md.
+// Follows a rollback through its steps until it has ended, and gives the exit code of DESIGN.md. A
+// daemon that restarts is waited for.
 int follow(Client& client, const std::string& event, const Arguments& arguments) {
   LiveLine line;
   std::set<std::string> told;
   const SteadyTime begun = steady_now();
-  int failures = 0;
+  SteadyTime answered = begun;
   while (true) {
-    const Reply reply = client.get("/auto-rollback/events/" + url_part(event));
+    const Reply reply = client.get("/auto-rollback/events/" + url_part(event), look_deadline);
     const json row = reply.is_good() ? engine::foreign_json(reply.body) : json{};
     if (!row.is_object()) {
-      if (++failures > failures_max) {
+      if (steady_now() - answered >= arguments.patience) {
         line.clear();
-        return complain(client, reply);
+        const int code = complain(client, reply);
+        std::cerr << "  The rollback goes on without us: `rollbackctl show " << printable(event)
+                  << "` tells how it stands.\n";
+        return code;
       }
       line.show("  no answer from " + client.server() + "; the rollback goes on without us");
       client.wait(look_every);
       continue;
     }
-    failures = 0;
+    answered = steady_now();
     const json steps = rows_of(row, "rollback_steps");
     const Progress progress = tell_steps(steps, told, line, arguments.json);
     if (is_over(text_of(row, "status"))) {
@@ -134,29 +138,29 @@ bool is_confirmed(const std::string& question) {
     std::cerr << "rollbackctl: this is no terminal, so that nobody can be asked; --yes says yes\n";
     return false;
   }
-  std::cout << question << " [y/N] " << std::flush;
+  std::cerr << question << " [y/N] " << std::flush;  // what reads stdout does not hear it
   std::string answer;
   std::getline(std::cin, answer);
   return answer == "y" || answer == "Y" || answer == "yes";
 }
 
-void print_plan(const json& row, const json& plan) {
+void print_plan(std::ostream& out, const json& row, const json& plan) {
   const json target = part(plan, "target_deployment");
-  std::cout << coloured(Colour::bold, "Roll back ") << shown_of(row, "version") << " ("
-            << shown_of(row, "deployment_id") << ")\n  "
-            << printable(text_of(row, "environment") + "/" + text_of(row, "service")) << " → "
-            << (target.is_object() ? shown_of(target, "version") + " (commit " +
-                                         shown_of(target, "git_commit") + ")"
-                                   : "no target")
-            << "\n";
+  out << coloured(Colour::bold, "Roll back ") << shown_of(row, "version") << " ("
+      << shown_of(row, "deployment_id") << ")\n  "
+      << printable(text_of(row, "environment") + "/" + text_of(row, "service")) << " → "
+      << (target.is_object()
+              ? shown_of(target, "version") + " (commit " + shown_of(target, "git_commit") + ")"
+              : "no target")
+      << "\n";
   const json validation = part(plan, "validation");
-  std::cout << "  Constitutional validation: "
-            << (is_true(validation, "compliant") ? coloured(Colour::green, "PASSED")
-                                                 : coloured(Colour::red, "FAILED"))
-            << "\n";
+  out << "  Constitutional validation: "
+      << (is_true(validation, "compliant") ? coloured(Colour::green, "PASSED")
+                                           : coloured(Colour::red, "FAILED"))
+      << "\n";
   for (const auto& text : rows_of(validation, "warnings")) {
-    std::cout << "  " << terminal::word("warning") << ": "
-              << printable(text.is_string() ? text.get<std::string>() : "") << "\n";
+    out << "  " << terminal::word("warning") << ": "
+        << printable(text.is_string() ? text.get<std::string>() : "") << "\n";
   }
 }
 
@@ -200,8 +204,8 @@ int rollback(Client& client, const Arguments& arguments) {
     std::cout << plan.body << '\n';
     return exit_ok;
   }
-  if (!arguments.json) {
-    print_plan(row, std::get<json>(planned));
+  if (!arguments.json || !arguments.yes) {
+    print_plan(arguments.json ? std::cerr : std::cout, row, std::get<json>(planned));
   }
   if (arguments.dry_run) {
     return exit_ok;
@@ -321,7 +325,10 @@ std::optional<int> gate_verdict(const json& row, const Arguments& arguments, Liv
     std::cout << coloured(Colour::green, "Passed its probation") << " (" << seconds_since(begun)
               << ").\n";
   }
-  return has_passed && !is_going_back && status != "failed" ? exit_ok : exit_rolled_back;
+  if (is_going_back) {
+    return exit_rolled_back;
+  }
+  return status == "failed" ? exit_failed : exit_ok;
 }
 
 }  // namespace

@@ -107,13 +107,14 @@ int status(Client& client, const Arguments& arguments) {
   return exit_ok;
 }
 
-// A daemon that restarts is waited for; one that has never answered is not.
+// A daemon that restarts is waited for; one that has never answered is not. It ends with whoever
+// reads it, as in a pipe to `grep -m1`.
 int watch(Client& client, const Arguments& arguments) {
   const LiveLine line;
   const bool in_place = line.is_terminal() && !arguments.json;
   std::string shown;
   bool has_answered = false;
-  while (true) {
+  while (!terminal::is_unread()) {
     const Reply reply = ask_for_overview(client);
     const bool is_good = is_overview(reply);
     if (!is_good && (!has_answered || reply.status == 401)) {
@@ -133,6 +134,7 @@ int watch(Client& client, const Arguments& arguments) {
     shown = now.news;
     client.wait(arguments.every);
   }
+  return exit_ok;
 }
 
 int check(Client& client, const Arguments& arguments) {

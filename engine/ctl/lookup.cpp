@@ -1,6 +1,9 @@
 #include "engine/ctl/lookup.hpp"
 
+#include <chrono>
 #include <iostream>
+#include <optional>
+#include <set>
 #include <vector>
 
 #include "engine/foreign_json.hpp"
@@ -17,6 +20,8 @@ using terminal::printable;
 using terminal::text_of;
 
 constexpr std::size_t prefix_min = 4;
+// Without this answer a uuid is an event_id: who stops a rollback has no more time.
+constexpr std::chrono::seconds hint_patience{2};
 
 void suggest(const std::string& name, const json& rows) {
   for (const std::string& line : terminal::near_matches(name, rows)) {
@@ -26,6 +31,37 @@ void suggest(const std::string& name, const json& rows) {
 
 bool is_beginning(const std::string& name, const std::string& id) {
   return id == name || (name.size() >= prefix_min && id.starts_with(name));
+}
+
+// The last rollback of a deployment, or of what was deployed under a version: of each service that
+// has had it, as a version is mostly deployed to several. The rows are the newest first.
+json last_of_each_service(const std::string& name, const json& rows) {
+  json found = json::array();
+  std::set<std::string> deployments;
+  std::set<std::string> services;
+  for (const json& row : rows) {
+    const std::string deployment = text_of(row, "deployment_id");
+    const bool is_of_it = text_of(terminal::part(row, "rollback_plan"), "version") == name ||
+                          is_beginning(name, deployment);
+    // Who writes a row by hand may leave its service out.
+    if (is_of_it && deployments.insert(deployment).second &&
+        services.insert(text_of(row, "environment") + "/" + text_of(row, "service")).second) {
+      found.push_back(row);
+    }
+  }
+  return found;
+}
+
+// The last rollback of the deployment with this whole id; nothing: it has none, or nobody says so.
+std::optional<std::string> last_event_of(Client& client, const std::string& id) {
+  const Reply reply =
+      client.get("/auto-rollback/history?limit=1&deployment_id=" + url_part(id), hint_patience);
+  const json rows =
+      terminal::rows_of(reply.is_good() ? engine::foreign_json(reply.body) : json{}, "rollbacks");
+  const bool is_its =
+      !rows.empty() && rules::DeploymentId::parse(text_of(rows[0], "deployment_id")) ==
+                           rules::DeploymentId::parse(id);
+  return is_its ? std::optional{text_of(rows[0], "event_id")} : std::nullopt;
 }
 
 // "Deployment not found" is said with what comes near.
@@ -103,32 +139,33 @@ std::variant<json, int> deployment_meant(Client& client, const std::string& name
 
 std::variant<std::string, int> event_meant(Client& client, const std::string& name) {
   if (rules::EventId::parse(name)) {
-    return name;
+    return last_event_of(client, name).value_or(name);
   }
   auto asked = list_in(client, client.get("/auto-rollback/history?limit=1000"), "rollbacks");
   if (const int* code = std::get_if<int>(&asked)) {
     return *code;
   }
   const json& rows = std::get<json>(asked);
-  std::vector<std::string> found;
+  json found = json::array();
   for (const json& row : rows) {
-    const std::string id = text_of(row, "event_id");
-    if (name.size() >= prefix_min && id.starts_with(name)) {
-      found.push_back(id);
+    if (name.size() >= prefix_min && text_of(row, "event_id").starts_with(name)) {
+      found.push_back(row);
     }
   }
-  for (const json& row : rows) {
-    const bool is_of_it = text_of(terminal::part(row, "rollback_plan"), "version") == name ||
-                          is_beginning(name, text_of(row, "deployment_id"));
-    if (found.empty() && is_of_it) {
-      found.push_back(text_of(row, "event_id"));
-    }
+  if (found.empty()) {
+    found = last_of_each_service(name, rows);
   }
   if (found.size() == 1) {
-    return found[0];
+    return text_of(found[0], "event_id");
   }
-  std::cerr << "rollbackctl: " << (found.empty() ? "no rollback" : "more than one rollback")
-            << " has an event_id that begins with, or a deployment called, " << printable(name)
+  if (!found.empty()) {
+    std::cerr << "rollbackctl: " << printable(name) << " can mean " << found.size()
+              << " rollbacks; name one by its event_id:\n";
+    suggest(name, found);
+    return exit_refused;
+  }
+  std::cerr << "rollbackctl: no rollback has an event_id that begins with, or a deployment called, "
+            << printable(name)
             << (rows.empty() ? "; there was none yet\n" : "; there are, for example:\n");
   suggest(name, rows);
   return exit_refused;

@@ -25,7 +25,8 @@ std::variant<nlohmann::json, int> ask_deployments(Client& client, const std::str
 std::variant<nlohmann::json, int> deployment_meant(Client& client, const std::string& name);
 
 // The same for a rollback: an event_id, the unique beginning of one, or a deployment, of which the
-// last rollback is meant. Gives the event_id.
+// last rollback is meant. A version that was rolled back in several services is complained about,
+// as what is meant may be approved. Gives the event_id.
 std::variant<std::string, int> event_meant(Client& client, const std::string& name);
 
 // The row of a rollback, or the exit code.

@@ -83,7 +83,8 @@ void Commands::add_acts() {
   back->add_flag("--revert-migrations", arguments_.revert_migrations,
                  "run the rollback scripts of the migrations since the target");
   back->add_option("--override", arguments_.overrides,
-                   "set this precondition aside (scope override); may be repeated");
+                   "set this precondition aside (scope override); may be repeated")
+      ->allow_extra_args(false);  // what follows may be the deployment
   back->add_option("--initiated-by", arguments_.initiated_by, "a person's uuid");
   for (CLI::App* command :
        {needs_reason(add("approve", "turn a proposal into the rollback", approve)),

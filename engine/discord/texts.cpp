@@ -126,9 +126,9 @@ std::string help_text() {
          "`/rollback resume reason` ends the pause; with `breaker` it closes the breaker of an "
          "environment after too many rollbacks\n\n"
          "**When Discord does not work**\n"
-         "`rollbackctl status`, `rollbackctl approve EVENT`, `rollbackctl rollback DEPLOYMENT "
-         "--reason …`, `rollbackctl pause --reason …`; with everything else down, in SQL: `update "
-         "ops.control set paused = true`.";
+         "`rollbackctl status`, `rollbackctl approve EVENT --reason …`, `rollbackctl rollback "
+         "DEPLOYMENT --reason …`, `rollbackctl pause --reason …`; with everything else down, in "
+         "SQL: `update ops.control set paused = true`.";
 }
 
 std::string status_text(const View& view, const std::optional<std::string>& other_leader) {

@@ -93,7 +93,7 @@ std::string advice_for_hold(const std::string& text, const std::string& deployme
 std::string advice_for_proposal(const json& alert, const std::string& event) {
   const auto expires = parse_instant(text_of(alert, "expires_at"));
   return "`rollbackctl approve " + (event.empty() ? "EVENT" : event) +
-         "` makes it happen, after everything was looked at again." +
+         " --reason …` makes it happen, after everything was looked at again." +
          (expires ? " Without that it ends at " + instant_text(*expires) + "." : "");
 }
 

@@ -21,6 +21,20 @@ namespace rollbackd::engine {
 
 using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
+// An answer of the server, whatever its status. Redirects are answers, too: none is followed.
+struct HttpResponse {
+  static constexpr std::size_t body_bytes_max = 1U << 20U;  // unless the request wants more
+
+  int status = 0;
+  HttpHeaders headers;
+  std::string body;
+  bool body_cut = false;  // there was more of it than was to be taken
+
+  // The first header of the name in whatever case, or nothing.
+  [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+  [[nodiscard]] bool is_success() const { return status >= 200 && status < 300; }
+};
+
 struct HttpRequest {
   std::string method = "GET";
   std::string url;  // https, or http to loopback; no user and password in it
@@ -31,22 +45,10 @@ struct HttpRequest {
   // For what acts: on a connection of its own, neither reused nor kept. A reused connection that
   // dies makes libcurl send a request again by itself.
   bool once = false;
+  // Of the answer's body no more is taken.
+  std::size_t answer_bytes_max = HttpResponse::body_bytes_max;
   // Nothing of it leaves later; it is not_sent then.
   SteadyTime leave_by = SteadyTime::max();
-};
-
-// An answer of the server, whatever its status. Redirects are answers, too: none is followed.
-struct HttpResponse {
-  static constexpr std::size_t body_bytes_max = 1U << 20U;
-
-  int status = 0;
-  HttpHeaders headers;
-  std::string body;
-  bool body_cut = false;  // there was more than body_bytes_max of it
-
-  // The first header of the name in whatever case, or nothing.
-  [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
-  [[nodiscard]] bool is_success() const { return status >= 200 && status < 300; }
 };
 
 struct HttpFailure {

@@ -208,9 +208,10 @@ std::size_t Transfer::take_header(char* data, std::size_t size, std::size_t coun
 }
 
 std::size_t Transfer::take_body(char* data, std::size_t size, std::size_t count, void* self) {
-  HttpResponse& response = static_cast<Transfer*>(self)->response_;
+  auto& transfer = *static_cast<Transfer*>(self);
+  HttpResponse& response = transfer.response_;
   const std::size_t bytes = size * count;
-  const std::size_t room = HttpResponse::body_bytes_max - response.body.size();
+  const std::size_t room = transfer.request_.answer_bytes_max - response.body.size();
   response.body.append(data, std::min(bytes, room));
   response.body_cut = bytes > room;
   return response.body_cut ? 0 : bytes;  // anything but `bytes` ends the transfer

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <map>
+#include <poll.h>
 #include <unistd.h>
 
 #include "engine/clock.hpp"
@@ -107,6 +108,11 @@ std::string printable(std::string_view text) {
   std::replace_if(
       line.begin(), line.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
   return line;
+}
+
+bool is_unread() {
+  pollfd out{STDOUT_FILENO, 0, 0};
+  return ::poll(&out, 1, 0) == 1;  // with no wish, only an error or the other end's end is told
 }
 
 LiveLine::LiveLine() : terminal_{is_terminal_out()} {}

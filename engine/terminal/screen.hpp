@@ -42,6 +42,9 @@ std::string printable(std::string_view text);
 // The word, printable, in its colour.
 std::string word(const std::string& text);
 
+// Whether nobody can read any more what is printed: the pipe's reader, or the terminal, is gone.
+bool is_unread();
+
 // A line that is renewed in place on a terminal; elsewhere each change is a line of its own.
 class LiveLine {
  public:

@@ -57,6 +57,9 @@ void check_plan(Terminal& f) {
   CHECK(f.says("Constitutional validation: PASSED"));
   CHECK(f.ctl({"rollback", "v2.5.3", "--reason", "wrong prices"}) == 5);
   CHECK(f.says("--yes says yes"));
+  // What follows the name of a precondition is the deployment.
+  CHECK(f.ctl({"rollback", "--override", "migration", "v2.5.3", "--reason", "x", "--dry-run"}) ==
+        0);
   CHECK(f.ask("select count(*) from ops.rollback_events") == "0");
 }
 
@@ -102,6 +105,8 @@ void check_rollback(Terminal& f, const std::string& bad) {
   CHECK(f.ctl({"show", "v2.5.3"}) == 0);
   CHECK(f.says("manual, decided "));
   CHECK(f.says("asked for by 00000000-0000-4000-8000-000000000001"));
+  CHECK(f.ctl({"show", bad}) == 0);  // as gate says it
+  CHECK(f.says("manual, decided "));
   CHECK(f.ctl({"history"}) == 0);
   CHECK(f.says("wrong prices"));
   CHECK(f.ctl({"gate", bad, "--timeout", "5s"}) == 3);
@@ -116,6 +121,17 @@ void check_refusals(Terminal& f, const std::string& bad) {
   CHECK(f.ctl({"record", "--deployment", bad, "--status", "success"}) == 5);
   CHECK(f.says("A rollback keeps the status"));
   CHECK(f.says("rollbackctl show "));
+}
+
+// Nobody rolled it back, which is what a gate's 3 would say.
+void check_failed(Terminal& f) {
+  CHECK(f.ctl({"record", "--environment", "production", "--version", "v2.5.5", "--commit", "abd",
+               "--branch", "main"}) == 0);
+  const std::string failed = f.said.substr(0, f.said.find('\n'));
+  CHECK(f.ctl({"record", "--deployment", failed, "--status", "failed"}) == 0);
+  CHECK(f.ctl({"gate", failed, "--timeout", "30s"}) == 1);
+  CAPTURE(f.said);
+  CHECK(f.says("its status is failed"));
 }
 
 }  // namespace
@@ -133,6 +149,7 @@ TEST_CASE("rollbackctl: from a deployment to its manual rollback") {
   check_mistakes(f, bad);
   check_rollback(f, bad);
   check_refusals(f, bad);
+  check_failed(f);
 }
 
 TEST_CASE("rollbackctl: an answer that is lost after the daemon acted makes nothing happen twice") {
@@ -256,6 +273,47 @@ TEST_CASE("rollbackctl: no server, a stranger's server, and a file that says whe
   std::filesystem::remove_all(folder);
 }
 
+// Names are looked up in a thousand rows, which are several MB where there were so many.
+TEST_CASE("rollbackctl: a long history is read whole") {
+  HttpStub daemon;
+  json rows = json::array();
+  for (int i = 0; i < 500; ++i) {
+    rows.push_back({{"event_id", "d9a64251-0000-4000-8000-" + std::to_string(100'000'000'000 + i)},
+                    {"rollback_plan", {{"version", "v" + std::to_string(i)}}},
+                    {"rollback_steps", std::string(7'000, 'x')},
+                    {"trigger_reason", "reason " + std::to_string(i) + "."}});
+  }
+  daemon.otherwise({200, json{{"rollbacks", rows}}.dump()});
+  std::string said;
+  const int code = run_program({ROLLBACKCTL_PROGRAM, "--server", daemon.url(""), "history"}, said);
+  INFO(said.substr(0, 300));
+  CHECK(code == 0);
+  CHECK(said.find("reason 499.") != std::string::npos);
+}
+
+TEST_CASE("rollbackctl: a version proposed in two services is approved in neither by its name") {
+  HttpStub daemon;
+  const auto row = [](char digit, const char* environment) {
+    const std::string id = std::string(8, digit) + "-0000-4000-8000-000000000001";
+    return json{{"event_id", id},   {"deployment_id", id}, {"environment", environment},
+                {"service", "api"}, {"status", "pending"}, {"rollback_plan", {{"version", "v2"}}}};
+  };
+  const json rows{
+      {"rollbacks", {row('1', "staging"), row('2', "production"), row('3', "production")}}};
+  daemon.otherwise({200, rows.dump()});
+  std::string said;
+  CHECK(run_program(
+            {ROLLBACKCTL_PROGRAM, "--server", daemon.url(""), "approve", "v2", "--reason", "yes"},
+            said) == 5);
+  CAPTURE(said);
+  CHECK(said.find("v2 can mean 2 rollbacks; name one by its event_id:") != std::string::npos);
+  CHECK(said.find("rollback 11111111-0000-4000-8000-000000000001  staging/api") !=
+        std::string::npos);
+  for (const StubRequest& request : daemon.requests()) {
+    CHECK(request.method == "GET");
+  }
+}
+
 // A pipeline must not take the page of a proxy for "healthy", nor end without a word.
 TEST_CASE("rollbackctl: what answers 200 and is no rollbackd is told so, whatever it answers") {
   HttpStub stranger;
@@ -286,6 +344,17 @@ TEST_CASE("rollbackctl: what answers 200 and is no rollbackd is told so, whateve
   CHECK(
       run_program({ROLLBACKCTL_PROGRAM, "--server", stranger.url(""), "pause", "--reason", "\xff"},
                   said) == 0);
+}
+
+TEST_CASE("rollbackctl: watch ends when nobody reads it any more") {
+  HttpStub daemon;
+  daemon.otherwise({200, R"({"deployments": [], "role": "leader", "leader": "", "breakers": []})"});
+  std::string said;
+  CHECK(run_program({"/usr/bin/timeout", "60", "sh", "-c",
+                     std::string{ROLLBACKCTL_PROGRAM} + " --server " + daemon.url("") +
+                         " watch | grep -m1 leader"},
+                    said) == 0);
+  CHECK(said == "rollbackd leader\n");
 }
 
 TEST_CASE("rollbackctl: in a terminal there are colours, with NO_COLOR there are none") {

@@ -17,7 +17,7 @@ def plain(text):
 # --- bash ---------------------------------------------------------------------------------------------
 
 BASH = """# bash completion of {program}. {made}
-
+{asked}
 _{program}() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD - 1]}}" verb="" i
   local -a access=()
@@ -53,8 +53,19 @@ complete -F _{program} {program}
 BASH_FILES = """compopt -o filenames
       mapfile -t COMPREPLY < <(compgen -f -- "$word")"""
 BASH_WORDS = """mapfile -t COMPREPLY < <(compgen -W "{words}" -- "$word")"""
-BASH_ASKED = """mapfile -t COMPREPLY < <(compgen -W \
-"$({program} "${{access[@]}}" complete {what} 2>/dev/null | cut -f1)" -- "$word")"""
+BASH_ASKED = """_{program}_asked {what}"""
+# Whoever writes deployments chose these words: compgen -W would carry out a $(…) in one of them.
+BASH_ASKED_FUNCTION = """
+# Adds what the daemon knows and begins like the word, quoted: to be inserted, and never to be obeyed.
+_{program}_asked() {{
+  local found
+  while IFS= read -r found; do
+    [[ "$found" == "$word"* ]] || continue
+    printf -v found %q "$found"
+    COMPREPLY+=("$found")
+  done < <({program} "${{access[@]}}" complete "$1" 2>/dev/null | cut -f1)
+}}
+"""
 
 
 def bash_value(program, value):
@@ -93,8 +104,10 @@ def bash(program, whole, value_of):
         options.append(bash_case(f'"{verb.name}"', BASH_WORDS.format(words=names)).replace("\n", "\n  ").replace("    \"", "      \"", 1))
         words.append(bash_case(f'"{verb.name}"', bash_words(program, verb, value_of)))
     taking = sorted({name for verb in verbs for name in with_values(verb.options)})
+    asks = any(BASH_ASKED.format(program=program, what="") in text for text in words + [text for _, text in after])
     return BASH.format(
-        program=program, made=MADE.format(program=program), values=" | ".join(taking),
+        program=program, made=MADE.format(program=program),
+        asked=BASH_ASKED_FUNCTION.format(program=program) if asks else "", values=" | ".join(taking),
         groups=" ".join(["", *(verb.name for verb in verbs if verb.verbs)]),
         after="\n".join(text for _, text in sorted(after, key=lambda each: each[0])),
         options="\n".join(options), words="\n".join(words))

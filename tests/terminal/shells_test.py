@@ -20,10 +20,12 @@ import program_help
 
 FOLDER = program_help.ROOT / "config/completions"
 ID = "92b75f0c-0000-4000-8000-000000000001"
+HOSTILE = "v3$(>$MARK)"  # who may record a deployment chooses its version
 EVENT = "d9a64251-0000-4000-8000-000000000002"
 ROWS = {
     "/auto-rollback/deployments": {"deployments": [
-        {"deployment_id": ID, "version": "v2.5.3", "environment": "production", "service": "app", "status": "success"}]},
+        {"deployment_id": ID, "version": "v2.5.3", "environment": "production", "service": "app", "status": "success"},
+        {"deployment_id": "", "version": HOSTILE, "environment": "production", "service": "app", "status": "success"}]},
     "/auto-rollback/history": {"rollbacks": [
         {"event_id": EVENT, "environment": "production", "service": "app", "status": "failed", "trigger_reason": "x"}]},
 }
@@ -143,6 +145,14 @@ def check(shell, offers, wrong):
             wrong.append(f"{shell}: '{line}' lacks {missing}, has {unwanted}: it offers {got}\n{errors}")
 
 
+def check_not_obeyed(mark, environment, wrong):
+    if os.path.exists(mark):
+        wrong.append(f"completing has carried out the version {HOSTILE}")
+    got, errors = bash_offers("rollbackctl rollback v3", environment)
+    if got != ["v3\\$\\(\\>\\$MARK\\)", ""] or errors.strip():
+        wrong.append(f"bash: the version {HOSTILE} is offered as {got}\n{errors}")
+
+
 def main():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), StandIn)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -150,6 +160,8 @@ def main():
         "PATH": f"{program_help.BUILD}:/usr/bin:/bin", "HOME": "/nonexistent", "LC_ALL": "C.UTF-8",
         "ROLLBACKD_SERVER": f"http://127.0.0.1:{server.server_port}", "ROLLBACKD_TOKEN": "t",
     }
+    marks = tempfile.TemporaryDirectory()
+    environment["MARK"] = os.path.join(marks.name, "mark")
     wrong, absent = [], []
     check("bash", lambda line, _: bash_offers(line, environment), wrong)
     if shutil.which("fish"):
@@ -163,6 +175,7 @@ def main():
             check("zsh", lambda line, wanted: (zsh.offers(line, wanted), ""), wrong)
     else:
         absent.append("zsh")
+    check_not_obeyed(environment["MARK"], environment, wrong)
     print("\n".join(wrong) or f"completions: {len(CASES)} lines, as wanted")
     if absent:
         print(f"skipped: {' and '.join(absent)} not installed; ./dev setup test installs them")
