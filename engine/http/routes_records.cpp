@@ -102,22 +102,23 @@ void deployments(const ApiSources& sources, const ApiCall& call, const ApiReply&
       });
 }
 
-std::string needed_text(JsonBody& body, std::string_view key) {
-  auto text = body.text(key);
-  if (body.is_good() && (!text || text->size() > name_bytes_max)) {
+// `usual`: what it is when it is left out; empty: it may not be.
+std::string brief_text(JsonBody& body, std::string_view key, std::string_view usual = {}) {
+  std::string text = body.text(key).value_or(std::string{usual});
+  if (body.is_good() && (text.empty() || text.size() > name_bytes_max)) {
     body.object(key, "a text of 1 to " + std::to_string(name_bytes_max) + " bytes");
   }
-  return text.value_or("");
+  return text;
 }
 
 void record(const ApiSources& sources, const ApiCall& call, const ApiReply& reply) {
   JsonBody body{call.request.body};
   NewDeployment wanted;
-  wanted.environment = needed_text(body, "environment");
-  wanted.service = body.text("service").value_or("app");
-  wanted.version = needed_text(body, "version");
-  wanted.git_commit = needed_text(body, "git_commit");
-  wanted.git_branch = needed_text(body, "git_branch");
+  wanted.environment = brief_text(body, "environment");
+  wanted.service = brief_text(body, "service", "app");
+  wanted.version = brief_text(body, "version");
+  wanted.git_commit = brief_text(body, "git_commit");
+  wanted.git_branch = brief_text(body, "git_branch");
   wanted.recorded_by = call.token;
   wanted.initiated_by = body.person();
   wanted.sender = call.sender;
@@ -139,7 +140,7 @@ void record(const ApiSources& sources, const ApiCall& call, const ApiReply& repl
 void change(const ApiSources& sources, const ApiCall& call, const ApiReply& reply) {
   JsonBody body{call.request.body};
   const auto deployment = rules::DeploymentId::parse(call.parameters.at(0));
-  const std::string status = needed_text(body, "status");
+  const std::string status = brief_text(body, "status");
   const auto known = rules::deployment_status_named(status);
   if (!known || *known == rules::DeploymentStatus::rolled_back) {
     body.object("status", "pending, in_progress, success or failed");

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <map>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "engine/clock.hpp"
@@ -20,18 +21,29 @@ bool is_terminal_out() {
   return isatty(STDOUT_FILENO) == 1 && term != nullptr && std::string_view{term} != "dumb";
 }
 
-// Without the escape sequences of colours.
+// The bytes of the escape sequence that the text begins with; 0: with none.
+std::size_t escape_at(std::string_view text) {
+  return text.front() == '\033' ? std::min(text.find('m'), text.size() - 1) + 1 : 0;
+}
+
 std::size_t width_of(std::string_view text) {
   std::size_t width = 0;
   while (!text.empty()) {
-    if (text.front() == '\033') {
-      text.remove_prefix(std::min(text.find('m'), text.size() - 1) + 1);
+    if (const std::size_t escape = escape_at(text); escape > 0) {
+      text.remove_prefix(escape);
       continue;
     }
     engine::take_code_point(text);
     ++width;
   }
   return width;
+}
+
+// Of a terminal that does not say: wide enough.
+std::size_t terminal_columns() {
+  winsize size{};
+  const bool is_known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
+  return is_known ? size.ws_col : 1000;
 }
 
 }  // namespace
@@ -115,6 +127,26 @@ bool is_unread() {
   return ::poll(&out, 1, 0) == 1;  // with no wish, only an error or the other end's end is told
 }
 
+std::string fitted(std::string_view text, std::size_t columns) {
+  if (width_of(text) <= columns) {
+    return std::string{text};
+  }
+  std::string out;
+  bool has_escape = false;
+  for (std::size_t width = 1; width < columns;) {
+    const std::string_view before = text;
+    if (const std::size_t escape = escape_at(text); escape > 0) {
+      text.remove_prefix(escape);
+      has_escape = true;
+    } else {
+      engine::take_code_point(text);
+      ++width;
+    }
+    out += before.substr(0, before.size() - text.size());
+  }
+  return out + (has_escape ? "\033[0m…" : "…");
+}
+
 LiveLine::LiveLine() : terminal_{is_terminal_out()} {}
 
 void LiveLine::show(const std::string& text) {
@@ -122,7 +154,8 @@ void LiveLine::show(const std::string& text) {
     return;
   }
   if (terminal_) {
-    std::cout << "\r\033[K" << text << std::flush;
+    // A line that wraps cannot be taken back.
+    std::cout << "\r\033[K" << fitted(text, terminal_columns() - 1) << std::flush;
   }
   shown_ = text;
 }

@@ -45,7 +45,12 @@ std::string word(const std::string& text);
 // Whether nobody can read any more what is printed: the pipe's reader, or the terminal, is gone.
 bool is_unread();
 
-// A line that is renewed in place on a terminal; elsewhere each change is a line of its own.
+// The text in so many columns, the last one "…" if it is cut. Escape sequences of colours take
+// none.
+std::string fitted(std::string_view text, std::size_t columns);
+
+// A line that is renewed in place on a terminal, as wide as that; elsewhere there are only the
+// lines that stay.
 class LiveLine {
  public:
   LiveLine();

@@ -136,6 +136,11 @@ const std::vector<Row> of_what_is_asked{
     {"G18", request("GET /auto-rollback/events/v2", ""), 400, "event_id of a rollback", false},
     {"G18", request("POST /auto-rollback/deployments", "", R"({"environment":"e"})"), 400,
      "version has to be", false},
+    {"G18",
+     request("POST /auto-rollback/deployments", "",
+             R"({"environment":"e","version":"v","git_commit":"c","git_branch":"b","service":")" +
+                 std::string(501, 's') + "\"}"),
+     400, "a text of 1 to 500 bytes", false},
     {"G18", request("PATCH /auto-rollback/deployments/" + uuid, "", R"({"status":"rolled_back"})"),
      400, "pending, in_progress, success or failed", false},
 };

@@ -37,6 +37,16 @@ TEST_CASE("terminal: what comes near is first what a slip of the fingers makes o
   CHECK(near_matches("x", json::array()).empty());
 }
 
+TEST_CASE("terminal: a line is cut to the columns that there are, colours not counted") {
+  CHECK(fitted("", 5) == "");
+  CHECK(fitted("exact", 5) == "exact");
+  CHECK(fitted("too long", 5) == "too …");
+  CHECK(fitted("ÄÖÜäöü", 4) == "ÄÖÜ…");
+  CHECK(fitted("\033[31mred\033[0m and", 6) == "\033[31mred\033[0m a\033[0m…");
+  CHECK(fitted("\033[31mred\033[0m", 3) == "\033[31mred\033[0m");
+  CHECK(fitted("ab", 1) == "…");
+}
+
 TEST_CASE(
     "terminal: rows of any shape are told, and nothing in them reaches the terminal's controls") {
   const std::vector<json> odd{json::object(), json{{"rollback_plan", nullptr}},
