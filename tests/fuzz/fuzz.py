@@ -42,9 +42,9 @@ def newest_source():
     return newest
 
 
-def why_not_built(targets):
-    for target in targets:
-        program = os.path.join(BUILD, "fuzz_" + target)
+def why_not_built(options):
+    builds = [BUILD, FAST_BUILD] if options.fast else [BUILD]
+    for program in (os.path.join(build, "fuzz_" + target) for build in builds for target in options.targets):
         if not os.path.exists(program):
             return f"{os.path.relpath(program, ROOT)} is not there"
         if os.path.getmtime(program) < newest_source():
@@ -141,7 +141,7 @@ def arguments():
 
 def main():
     options = arguments()
-    if why := why_not_built(options.targets):
+    if why := why_not_built(options):
         print(f"skipped: {why}; ./dev fuzz builds it")
         return 77
     os.makedirs(FINDINGS, exist_ok=True)
