@@ -1,30 +1,23 @@
 """Prism, a proxy that holds HTTP against an OpenAPI document, between a client here and answers from here."""
 
-import contextlib
 import http.client
 import http.server
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import urllib.parse
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "demo"))
+
+from stage import free_port  # pylint: disable=wrong-import-position
+
 MARK = "x-exchange"  # the header by which the stand-in upstream knows what to answer
 START_SECONDS = 60
-
-
-def free_port():
-    """Below those that Linux gives to whoever asks for any, so that nobody gets it before it is used."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Upstream(http.server.BaseHTTPRequestHandler):

@@ -5,16 +5,13 @@ configuration is told of every alert, and what it delivers is watched.
 Exit status 77: prometheus-alertmanager is not installed (./dev setup test).
 """
 
-import contextlib
 import datetime
 import http.client
 import http.server
 import json
 import os
-import random
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +23,10 @@ import yaml
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, os.path.join(ROOT, "tests", "demo"))
+
+from stage import free_port  # pylint: disable=wrong-import-position
+
 CONFIG = os.path.join(ROOT, "config", "alertmanager", "alertmanager.yml")
 RULES = os.path.join(ROOT, "config", "prometheus", "alert_rules.yml")
 PROGRAM = "prometheus-alertmanager"
@@ -62,15 +63,6 @@ def alerts_of(matchers):
 # Pairs of cluster and alert; `info` is delivered to nobody.
 def told(alerts):
     return {(cluster, name) for cluster, name in alerts if ALERTS[name] != "info"}
-
-
-def free_port():
-    """Below those that Linux gives to whoever asks for any, so that nobody gets it before it is used."""
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 class Receivers:
